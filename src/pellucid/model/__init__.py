@@ -1,0 +1,1 @@
+"""Floor 1: a model as a residual stream."""

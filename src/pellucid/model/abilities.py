@@ -1,0 +1,53 @@
+"""Two shortcuts, used only where shown to be exact: a late start, and a shared prefix."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from pellucid.model.anatomy import Anatomy
+from pellucid.model.forward import Past, Start, forward, parameters_of
+from pellucid.model.past import repeat_past
+from pellucid.model.probe import TOLERANCE
+from pellucid.model.sites import Site
+
+
+def starts_late(
+    module: nn.Module, anatomy: Anatomy, tokens: Tensor, seen: dict[Site, Tensor], plain: Tensor
+) -> bool:
+    """Whether starting in the middle with the recorded stream reproduces the logits."""
+    layer = (anatomy.n_layers + 1) // 2
+    if layer >= anatomy.n_layers:
+        return False
+    start = Start(layer, seen[Site("resid_pre", layer)])
+    return _reproduces(plain, lambda: forward(module, anatomy, tokens, start=start))
+
+
+def shares_prefix(module: nn.Module, anatomy: Anatomy, tokens: Tensor, plain: Tensor) -> bool:
+    """Whether three rows continuing one cached prefix reproduce the logits."""
+    split = tokens.shape[1] // 2
+    if split == 0 or "past_key_values" not in parameters_of(module):
+        return False
+
+    def continued() -> Tensor:
+        cache = build_past(module, tokens[:, :split])
+        rest = tokens[:, split:].repeat(3, 1)
+        logits = forward(module, anatomy, rest, past=repeat_past(cache, 3))
+        return logits[2:]
+
+    return _reproduces(plain[:, split:], continued)
+
+
+def build_past(module: nn.Module, tokens: Tensor) -> Past:
+    """Keys and values of ``tokens``, computed by the model itself."""
+    output = module(input_ids=tokens, use_cache=True)
+    return Past(output.past_key_values, tokens.shape[1])
+
+
+def _reproduces(plain: Tensor, run: Callable[[], Tensor]) -> bool:
+    """Whether a shortcut gives the plain logits; any failure only means it is not used."""
+    try:
+        found = run()
+    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
+        return False
+    limit = TOLERANCE.get(plain.dtype, 1e-4) * float(plain.abs().max())
+    return found.shape == plain.shape and float((found - plain).abs().max()) <= limit

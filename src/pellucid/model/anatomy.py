@@ -1,0 +1,211 @@
+"""The parts of a transformer, named: what reads the residual stream and what writes into it.
+
+An ``Anatomy`` is the result of looking (``detect.py``); it holds modules of the user's model and
+never copies a weight. ``selfcheck.py`` proves that its parts add up.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from pellucid.results import stored
+
+NodeKind = Literal["embed", "head", "mlp"]
+SlotKind = Literal["q", "k", "v", "mlp", "logits"]
+
+
+@stored
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A component that writes one term into the residual stream."""
+
+    kind: NodeKind
+    layer: int | None = None
+    head: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``embed``, ``L9H6`` or ``M3``."""
+        if self.kind == "embed":
+            return "embed"
+        return f"L{self.layer}H{self.head}" if self.kind == "head" else f"M{self.layer}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@stored
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An input that reads the residual stream; k and v belong to key/value heads."""
+
+    kind: SlotKind
+    layer: int | None = None
+    head: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``L9H6.q``, ``L9KV2.k``, ``M3`` or ``logits``."""
+        if self.kind == "logits":
+            return "logits"
+        if self.kind == "mlp":
+            return f"M{self.layer}"
+        owner = "H" if self.kind == "q" else "KV"
+        return f"L{self.layer}{owner}{self.head}.{self.kind}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Write:
+    """A module whose output, times ``scale``, plus ``bias``, is added to the residual stream."""
+
+    module: nn.Module
+    scale: float = 1.0
+    bias: Float[Tensor, " d_model"] | None = None
+    """A parameter that the block adds itself, outside any module, as GPT-NeoX-Japanese does."""
+
+    def term(self, output: Tensor) -> Tensor:
+        """What is added to the stream when the module returned ``output``."""
+        scaled = output if self.scale == 1.0 else output * self.scale
+        return scaled if self.bias is None else scaled + self.bias
+
+    def output(self, term: Tensor) -> Tensor:
+        """What the module has to return for ``term`` to be added."""
+        bare = term if self.bias is None else term - self.bias
+        return bare if self.scale == 1.0 else bare / self.scale
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where the queries (or keys, or values) of each head lie in a projection's output.
+
+    ``columns[h, i]`` is the output feature that holds component ``i`` of head ``h``: one
+    description for separate, concatenated and interleaved (fused) layouts.
+    """
+
+    module: nn.Module
+    columns: Int[Tensor, "head d_head"]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One attention sublayer."""
+
+    module: nn.Module
+    out_proj: nn.Module
+    write: Write
+    n_heads: int
+    n_kv_heads: int
+    d_head: int
+    norm: nn.Module | None
+    q: Projection | None
+    k: Projection | None
+    v: Projection | None
+    aside: str | None = None
+    """Why q, k or v is None: none that reads the stream, or a layout that was not proved."""
+
+    def head_weight(self) -> Float[Tensor, "head d_head d_model"]:
+        """W_O of every head, in the module's own dtype; probed when the layer is not plain."""
+        weight = linear_weight(self.out_proj)
+        return weight.T.reshape(self.n_heads, self.d_head, weight.shape[0])
+
+    def head_bias(self) -> Float[Tensor, " d_model"] | None:
+        """What the output projection's result holds beside the heads: its bias, or None."""
+        bias = getattr(self.out_proj, "bias", None)
+        return bias if isinstance(bias, Tensor) else None
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """One MLP (or mixture-of-experts) sublayer: one node, however many modules write it."""
+
+    module: nn.Module
+    writes: tuple[Write, ...]
+    norm: nn.Module | None
+    neurons: nn.Module | None
+    """The down-projection, whose input is the neurons' activations; None for experts."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer: at most one attention and one MLP sublayer, in sequence or in parallel."""
+
+    module: nn.Module
+    attention: Attention | None
+    mlp: Mlp | None
+    parallel: bool
+    carries: int
+    """How many values the block returns: 0 for a bare tensor, else the length of the tuple."""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A causal language model as terms written into, and slots reading from, one stream."""
+
+    blocks: tuple[Block, ...]
+    final_norm: nn.Module | None
+    unembed: nn.Module
+    d_model: int
+    d_vocab: int
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Embedding, then per layer its heads and its MLP, in the order they are computed."""
+        found = [Node("embed")]
+        for layer, block in enumerate(self.blocks):
+            if block.attention:
+                found += [Node("head", layer, head) for head in range(block.attention.n_heads)]
+            if block.mlp:
+                found.append(Node("mlp", layer))
+        return tuple(found)
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Every input that reads the stream, in the order they are computed."""
+        found: list[Slot] = []
+        for layer, block in enumerate(self.blocks):
+            if block.attention:
+                a = block.attention
+                found += [Slot("q", layer, head) for head in range(a.n_heads)]
+                found += [Slot("k", layer, head) for head in range(a.n_kv_heads)]
+                found += [Slot("v", layer, head) for head in range(a.n_kv_heads)]
+            if block.mlp:
+                found.append(Slot("mlp", layer))
+        return (*found, Slot("logits"))
+
+    @property
+    def n_heads(self) -> int:
+        """Number of attention heads in all layers together."""
+        return sum(b.attention.n_heads for b in self.blocks if b.attention)
+
+
+def linear_weight(module: nn.Module) -> Float[Tensor, "d_out d_in"]:
+    """The matrix of a linear layer, as ``out x in``, whatever class holds it.
+
+    GPT-2's Conv1D stores the transpose. Quantised and adapted layers hide their matrix, so it is
+    read by sending the identity through them.
+    """
+    weight = getattr(module, "weight", None)
+    if isinstance(weight, Tensor) and weight.is_floating_point() and weight.ndim == 2:
+        if type(module) is nn.Linear:
+            return weight
+        if type(module).__name__ == "Conv1D":
+            return weight.T
+    n_in = getattr(module, "in_features", None) or getattr(module, "nx", None)
+    reference = next(module.parameters())
+    dtype = reference.dtype if reference.is_floating_point() else torch.float32
+    eye = torch.eye(int(n_in), device=reference.device, dtype=dtype)  # type: ignore[arg-type]
+    with torch.no_grad():
+        zero = module(torch.zeros_like(eye[:1]))
+        return (module(eye) - zero).T

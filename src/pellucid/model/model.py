@@ -1,0 +1,122 @@
+"""An opened model: the user's own module, its tokenizer, and its proved anatomy."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from pellucid.model.anatomy import Anatomy, Node, Slot
+from pellucid.model.detect import detect, text_config
+from pellucid.model.forward import undisturbed
+from pellucid.model.selfcheck import SelfCheck, selfcheck
+
+
+@dataclass(frozen=True)
+class Model:
+    """A causal language model as a residual stream with named readers and writers.
+
+    ``module`` is the model object itself, never a copy: Pellucid reads and edits it through hooks
+    that are gone when a call returns.
+    """
+
+    module: nn.Module
+    tokenizer: Any
+    origin: Any
+    anatomy: Anatomy
+    check: SelfCheck
+
+    @classmethod
+    def build(cls, module: nn.Module, tokenizer: Any = None, origin: Any = None) -> "Model":
+        """Find the parts of ``module`` and prove that they add up.
+
+        **Cost** fifteen to nineteen forwards of six tokens.
+        **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed.
+        """
+        with undisturbed(module):
+            anatomy = detect(module)
+            check = selfcheck(module, anatomy)
+        return cls(module, tokenizer, origin, anatomy, check)
+
+    def selfcheck(self) -> SelfCheck:
+        """Run the proof of opening again, for instance after changing weights."""
+        with undisturbed(self.module):
+            return selfcheck(self.module, self.anatomy)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Everything that writes into the stream: embedding, heads, MLPs."""
+        return self.anatomy.nodes
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Everything that reads the stream: q, k and v of heads, MLPs, logits."""
+        return self.anatomy.slots
+
+    @property
+    def name(self) -> str:
+        """What the model was opened as."""
+        return str(getattr(self.origin, "name", None) or type(self.module).__name__)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.module.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' floating type."""
+        return next(p for p in self.module.parameters() if p.is_floating_point()).dtype
+
+    @property
+    def max_positions(self) -> int | None:
+        """The longest prompt that the configuration allows; None if it sets no limit."""
+        config = text_config(self.module)
+        for name in ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"):
+            value = getattr(config, name, None)
+            if isinstance(value, int) and value > 0:
+                return value
+        return None
+
+    @cached_property
+    def weight_hash(self) -> str:
+        """SHA-256 over every parameter's name, shape and bytes, in name order."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.module.named_parameters()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            raw = tensor.detach().cpu().contiguous().view(-1)
+            digest.update(raw.view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Sizes, tokenizer habits, dtype and weight hash, as plain values."""
+        heads = [b.attention for b in self.anatomy.blocks if b.attention]
+        habit = "no tokenizer"
+        if self.tokenizer is not None:
+            ids = self.tokenizer("a").input_ids
+            bos = getattr(self.tokenizer, "bos_token_id", None)
+            habit = "adds BOS" if ids and ids[0] == bos else "adds no BOS"
+        return {
+            "name": self.name,
+            "architecture": type(self.module).__name__,
+            "layers": self.anatomy.n_layers,
+            "heads": heads[0].n_heads if heads else 0,
+            "kv_heads": heads[0].n_kv_heads if heads else 0,
+            "d_model": self.anatomy.d_model,
+            "d_head": heads[0].d_head if heads else 0,
+            "vocabulary": self.anatomy.d_vocab,
+            "max_positions": self.max_positions,
+            "parameters": sum(p.numel() for p in self.module.parameters()),
+            "nodes": len(self.nodes),
+            "slots": len(self.slots),
+            "tokenizer": habit,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "weight_hash": self.weight_hash,
+        }
+
+    def __repr__(self) -> str:
+        a = self.anatomy
+        return f"<Model {self.name}: {a.n_layers} layers, {a.n_heads} heads, d_model {a.d_model}>"

@@ -1,0 +1,112 @@
+"""Attention probabilities, read or written through transformers' own attention registry.
+
+The model keeps its fast kernel (sdpa) except inside ``tapped_patterns``, where the layers that
+use the registry run the plain formula: softmax(q k^T scale + mask) v, with soft-capping and
+attention sinks as transformers passes them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.errors import EditError
+from pellucid.model.anatomy import Anatomy
+from pellucid.model.sites import Site
+
+NAME = "pellucid_patterns"
+PatternTap: TypeAlias = Callable[[Tensor], Tensor | None]
+PatternTaps: TypeAlias = Mapping[Site, PatternTap]
+
+_active: ContextVar[tuple[dict[nn.Module, PatternTap], set[nn.Module]]] = ContextVar("active")
+
+
+@contextmanager
+def tapped_patterns(model: nn.Module, anatomy: Anatomy, taps: PatternTaps) -> Iterator[None]:
+    """Run pattern taps during every forward inside the block.
+
+    **Assumes** attention goes through transformers' ``ALL_ATTENTION_FUNCTIONS``.
+    **Raises** ``EditError`` if a tapped layer's attention bypasses the registry.
+    """
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    owner: dict[nn.Module, PatternTap] = {}
+    for site, tap in taps.items():
+        attention = anatomy.blocks[site.layer].attention
+        if attention is None:
+            raise EditError(f"{site.name}: layer {site.layer} has no attention.")
+        owner |= dict.fromkeys(attention.module.modules(), tap)
+    ran: set[nn.Module] = set()
+    configs: dict[int, Any] = {
+        id(m.config): m.config for m in model.modules() if hasattr(m, "config")
+    }
+    before = {key: getattr(c, "_attn_implementation", None) for key, c in configs.items()}
+    ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+    token = _active.set((owner, ran))
+    try:
+        for config in configs.values():
+            config._attn_implementation_internal = NAME
+        yield
+        _demand_all_ran(taps, anatomy, ran)
+    finally:
+        for key, config in configs.items():
+            config._attn_implementation_internal = before[key]
+        _active.reset(token)
+
+
+def attend(module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    """What the registry calls: attention with the tap of ``module``, if it has one."""
+    owner, ran = _active.get()
+    ran.add(module)
+    return attention_with_tap(owner.get(module), module, *args, **kwargs)
+
+
+def _demand_all_ran(taps: PatternTaps, anatomy: Anatomy, ran: set[nn.Module]) -> None:
+    for site in taps:
+        attention = anatomy.blocks[site.layer].attention
+        assert attention is not None
+        if ran.isdisjoint(attention.module.modules()):
+            raise EditError(
+                f"{site.name}: {type(attention.module).__name__} computes attention itself and "
+                "does not go through transformers' attention registry, so its pattern cannot be "
+                "read. Use z, q, k or v instead."
+            )
+
+
+def attention_with_tap(
+    tap: PatternTap | None,
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor]:
+    """The plain attention formula; ``query [row head pos d_head]``, k/v with fewer heads."""
+    group = query.shape[1] // key.shape[1]
+    key = key.repeat_interleave(group, dim=1)
+    value = value.repeat_interleave(group, dim=1)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = query @ key.transpose(2, 3) * scaling  # row head query key
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
+    if attention_mask is not None:
+        scores = scores + attention_mask[..., : key.shape[-2]]
+    if s_aux is not None:
+        sinks = s_aux.reshape(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+        pattern = torch.cat([scores, sinks], -1).softmax(-1, dtype=torch.float32)[..., :-1]
+    else:
+        pattern = scores.softmax(-1, dtype=torch.float32)
+    pattern = pattern.to(query.dtype)
+    new = tap(pattern) if tap is not None else None
+    pattern = pattern if new is None else new
+    return (pattern @ value).transpose(1, 2).contiguous(), pattern

@@ -1,0 +1,55 @@
+"""Sites: the places in a forward pass where a tensor can be read or written."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pellucid.model.anatomy import Node
+
+SiteKind = Literal["resid_pre", "q", "k", "v", "pattern", "z", "attn_out", "neurons", "mlp_out"]
+
+HOOK_NAMES = {
+    "resid_pre": "hook_resid_pre",
+    "q": "attn.hook_q",
+    "k": "attn.hook_k",
+    "v": "attn.hook_v",
+    "pattern": "attn.hook_pattern",
+    "z": "attn.hook_z",
+    "attn_out": "hook_attn_out",
+    "neurons": "mlp.hook_post",
+    "mlp_out": "hook_mlp_out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One kind of tensor in one layer.
+
+    ``resid_pre``  the stream entering the layer ``[row pos d_model]``; layer 0 is the embedding,
+                   layer ``n_layers`` the stream that the final norm reads
+    ``q k v``      before rotary embedding and query/key norms ``[row pos head d_head]``
+    ``pattern``    attention probabilities ``[row head query key]``
+    ``z``          each head's output before the output projection ``[row pos head d_head]``
+    ``attn_out mlp_out``  the terms written into the stream ``[row pos d_model]``
+    ``neurons``    activations that the MLP's down-projection reads ``[row pos d_mlp]``
+    """
+
+    kind: SiteKind
+    layer: int
+
+    @property
+    def name(self) -> str:
+        """TransformerLens' hook name, such as ``blocks.9.attn.hook_z``."""
+        return f"blocks.{self.layer}.{HOOK_NAMES[self.kind]}"
+
+    @property
+    def by_head(self) -> bool:
+        """Whether the tensor has a head axis."""
+        return self.kind in ("q", "k", "v", "pattern", "z")
+
+
+def site_of(node: Node) -> Site:
+    """Where a node's output is read: its head's ``z``, its MLP's term, or the embedding."""
+    if node.kind == "embed":
+        return Site("resid_pre", 0)
+    assert node.layer is not None
+    return Site("z" if node.kind == "head" else "mlp_out", node.layer)

@@ -1,0 +1,170 @@
+"""What every result has in common: JSON, saving and loading, nothing pickled.
+
+A result is a frozen dataclass. ``to_json`` gives one JSON document with numbers in full;
+``save`` writes a folder with ``result.json`` and ``tensors.safetensors``, whole or not at all.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from pellucid.errors import ResultFileError
+
+SCHEMA = 1
+"""Version of the JSON layout; a higher one is refused with advice to upgrade."""
+
+_TYPES: dict[str, type] = {}
+
+
+def stored(cls: type) -> type:
+    """Class decorator: a dataclass that may appear inside a saved result."""
+    _TYPES[cls.__name__] = cls
+    return cls
+
+
+class Result:
+    """Base of results: knows how to be written down and read back."""
+
+    _registry: ClassVar[dict[str, type]] = _TYPES
+
+    def __init_subclass__(cls) -> None:
+        _TYPES[cls.__name__] = cls
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """One JSON document; tensors are nested lists, what is not finite is null."""
+        body = _encode(self, lambda t: {"tensor": _finite(t.tolist()), "dtype": _dtype(t)})
+        return json.dumps({"schema": SCHEMA, **body}, indent=indent, allow_nan=False)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the folder ``path``: JSON beside tensors. An existing result is replaced.
+
+        **Raises** ``ResultFileError`` when the place cannot be written, or holds something else.
+        """
+        from safetensors.torch import save_file
+
+        target = Path(path)
+        if target.exists() and not (target / "result.json").is_file():
+            raise ResultFileError(
+                f"{target} exists and is not a saved result. Choose another name, or remove it."
+            )
+        tensors: dict[str, Tensor] = {}
+
+        def keep(tensor: Tensor) -> dict[str, Any]:
+            key = f"t{len(tensors)}"
+            tensors[key] = tensor.detach().cpu().contiguous().clone()
+            return {"stored": key}
+
+        body = {"schema": SCHEMA, **_encode(self, keep)}
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        except OSError as error:
+            raise ResultFileError(f"Cannot write {target}: {error}.") from error
+        try:
+            save_file(tensors, str(draft / "tensors.safetensors"))
+            (draft / "result.json").write_text(json.dumps(body, indent=1, allow_nan=False))
+            _swap(draft, target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what ``save`` wrote.
+
+        **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        folder = Path(path)
+        try:
+            body = json.loads((folder / "result.json").read_text())
+            tensors = load_file(str(folder / "tensors.safetensors"))
+            schema = body.pop("schema")
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise ResultFileError(f"{folder} is not a readable saved result: {error}") from error
+        if schema > SCHEMA:
+            raise ResultFileError(
+                f"{folder} was written with schema {schema}; this version reads up to {SCHEMA}. "
+                "Upgrade pellucid."
+            )
+        if body.get("type") != cls.__name__:
+            raise ResultFileError(
+                f"{folder} holds a {body.get('type')}, not a {cls.__name__}. "
+                f"Read it with {body.get('type')}.load."
+            )
+        try:
+            return _decode(body, tensors)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResultFileError(f"{folder} is damaged: {error!r}.") from error
+
+
+def _encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
+    if isinstance(value, Tensor):
+        return tensor(value.detach().cpu())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if type(value).__name__ not in _TYPES:
+            raise TypeError(f"{type(value).__name__} is not marked with @stored")
+        fields = {
+            f.name: _encode(getattr(value, f.name), tensor) for f in dataclasses.fields(value)
+        }
+        return {"type": type(value).__name__, "fields": fields}
+    if isinstance(value, dict):
+        return {"mapping": {str(k): _encode(v, tensor) for k, v in value.items()}}
+    if isinstance(value, list | tuple):
+        return [_encode(v, tensor) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": str(value)}
+    return value
+
+
+def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return tuple(_decode(v, tensors) for v in value)
+    if not isinstance(value, dict):
+        return value
+    if "stored" in value:
+        return tensors[value["stored"]]
+    if "number" in value:
+        return float(value["number"])
+    if "mapping" in value:
+        return {k: _decode(v, tensors) for k, v in value["mapping"].items()}
+    return _TYPES[value["type"]](
+        **{name: _decode(v, tensors) for name, v in value["fields"].items()}
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _swap(draft: Path, target: Path) -> None:
+    """Put ``draft`` in the place of ``target``; at no moment is neither there whole."""
+    if not target.exists():
+        os.replace(draft, target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    os.replace(target, old / "result")
+    os.replace(draft, target)
+    shutil.rmtree(old)
+
+
+def as_tensor(values: Any) -> Tensor:
+    """A detached CPU tensor, as results keep them."""
+    return torch.as_tensor(values).detach().cpu()

@@ -1,0 +1,42 @@
+"""How well two lists of numbers agree."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from pellucid.results import stored
+
+
+@stored
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """Rank and linear correlation of estimates with measurements of the same things."""
+
+    spearman: float
+    pearson: float
+    n: int
+
+
+def agreement(estimate: ArrayLike, effect: ArrayLike) -> Agreement:
+    """Spearman's rho and Pearson's r; NaN where one of the lists is constant.
+
+    **Raises** ``ValueError`` for lists of different length.
+    """
+    x, y = np.asarray(estimate, float).ravel(), np.asarray(effect, float).ravel()
+    if x.shape != y.shape:
+        raise ValueError(f"lists of different length: {x.size} and {y.size}")
+    if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return Agreement(spearman=float("nan"), pearson=float("nan"), n=x.size)
+    return Agreement(
+        spearman=float(stats.spearmanr(x, y).statistic),
+        pearson=float(stats.pearsonr(x, y).statistic),
+        n=x.size,
+    )
+
+
+def percentile_among(value: float, null: ArrayLike) -> float:
+    """Percentage of ``null`` strictly below ``value``, ties counted half."""
+    sample = np.asarray(null, float)
+    return float(100 * ((sample < value).sum() + 0.5 * (sample == value).sum()) / sample.size)

@@ -1,0 +1,1 @@
+"""What is asked: contrasts of two prompts, metrics on their logits, and ready-made tasks."""

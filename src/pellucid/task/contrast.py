@@ -1,0 +1,247 @@
+"""The question: two prompts that differ, and two continuations that the difference decides.
+
+    Contrast(
+        "When Mary and John went to the store, John gave a drink to",
+        "When Mary and John went to the store, Mary gave a drink to",
+        " Mary",
+        " John",
+    )
+
+Every later number compares the clean with the corrupted run position by position, so the two
+prompts must be the same number of tokens; nothing is padded or cut to make them so.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pellucid.errors import AlignmentError, ContextLengthError, TokenError
+from pellucid.task.align import check_alignment, check_continuations, check_length
+from pellucid.task.encode import Encoded, Padding, Resolved, pack
+from pellucid.task.tokens import (
+    Tokenizer,
+    continuation_ids,
+    labels,
+    prompt_ids,
+    spaced_hint,
+)
+
+OPENING = "([{<\"'`/_-"
+"""Signs that a word follows without a space."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A clean prompt, a corrupted one, the answer to the clean one and its foil.
+
+    Prompts are strings or token ids; answer and foil are strings, one id, or ids. An answer of
+    several tokens is scored as a sequence.
+
+    **Raises** ``TokenError`` for what is wrong whatever the tokenizer: something empty, an answer
+    equal to its foil, a clean prompt equal to the corrupted one.
+    """
+
+    clean: str | Sequence[int]
+    corrupted: str | Sequence[int]
+    answer: str | int | Sequence[int]
+    foil: str | int | Sequence[int]
+
+    def __post_init__(self) -> None:
+        for name in ("clean", "corrupted", "answer", "foil"):
+            value = plain(getattr(self, name), name)
+            object.__setattr__(self, name, value)
+            if value in ("", ()):
+                what = f"{name} prompt" if name in ("clean", "corrupted") else name
+                raise TokenError(f"The {what} is empty. Give at least one token.")
+        if self.answer == self.foil:
+            raise TokenError(
+                f"Answer and foil are both {self.answer!r}, so nothing is contrasted. Give as "
+                "foil what the corrupted prompt makes likely."
+            )
+        if self.clean == self.corrupted:
+            raise TokenError(
+                f"Clean and corrupted prompt are both {self.clean!r}. Change the part of the "
+                "prompt that decides between answer and foil."
+            )
+
+    def encode(
+        self,
+        tokenizer: Tokenizer | None,
+        *,
+        padding: Padding = "right",
+        max_positions: int | None = None,
+        vocab_size: int | None = None,
+    ) -> Encoded:
+        """``ContrastBatch.encode`` for this one contrast."""
+        return ContrastBatch((self,)).encode(
+            tokenizer, padding=padding, max_positions=max_positions, vocab_size=vocab_size
+        )
+
+    def resolve(
+        self,
+        tokenizer: Tokenizer | None,
+        *,
+        max_positions: int | None = None,
+        vocab_size: int | None = None,
+    ) -> Resolved:
+        """The four parts as ids, validated.
+
+        **Raises** ``TokenError``, ``AlignmentError``, ``ContextLengthError``.
+        """
+        clean, corrupted = (
+            prompt_ids(prompt, tokenizer, name=f"{name} prompt", vocab_size=vocab_size)
+            for name, prompt in (("clean", self.clean), ("corrupted", self.corrupted))
+        )
+        answer, foil = (
+            continuation_ids(text, tokenizer, name=name, vocab_size=vocab_size)
+            for name, text in (("answer", self.answer), ("foil", self.foil))
+        )
+        check_continuations(answer, foil, tokenizer)
+        check_alignment(clean, corrupted, tokenizer)
+        check_length(clean, answer, foil, max_positions)
+        return Resolved(clean=clean, corrupted=corrupted, answer=answer, foil=foil)
+
+    def notes(self, tokenizer: Tokenizer | None) -> list[str]:
+        """What is legal but perhaps not meant: a missing leading space, a trailing one."""
+        clean = self.clean
+        if isinstance(clean, str) and clean[-1].isspace():
+            return [
+                f"The prompt ends in {clean[-1]!r}, which most tokenizers keep as a token of its "
+                "own; leave it out and begin answer and foil with the space."
+            ]
+        if isinstance(clean, str) and clean[-1] in OPENING:
+            return []
+        hints = (
+            spaced_hint(tokenizer, text, name)
+            for name, text in (("answer", self.answer), ("foil", self.foil))
+        )
+        return [hint for hint in hints if hint]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The four parts, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ContrastBatch:
+    """Contrasts that ask the same question about different words."""
+
+    contrasts: tuple[Contrast, ...]
+    name: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "contrasts", tuple(self.contrasts))
+        if not self.contrasts:
+            raise TokenError("A batch of no contrasts. Give at least one.")
+
+    @classmethod
+    def of(
+        cls, contrasts: "ContrastBatch | Contrast | Sequence[Contrast]", *, name: str = ""
+    ) -> "ContrastBatch":
+        """A batch from one contrast, several, or a batch (returned as it is)."""
+        if isinstance(contrasts, ContrastBatch):
+            return contrasts
+        return cls((contrasts,) if isinstance(contrasts, Contrast) else tuple(contrasts), name=name)
+
+    @classmethod
+    def from_lists(
+        cls,
+        clean: Sequence[str | Sequence[int]],
+        corrupted: Sequence[str | Sequence[int]],
+        answers: Sequence[str | int | Sequence[int]],
+        foils: Sequence[str | int | Sequence[int]],
+    ) -> "ContrastBatch":
+        """A batch from four lists of one length."""
+        lengths = [len(part) for part in (clean, corrupted, answers, foils)]
+        if len(set(lengths)) > 1:
+            raise TokenError(
+                "Four lists of one length are needed; clean, corrupted, answers and foils have "
+                f"{', '.join(map(str, lengths))} entries."
+            )
+        return cls(tuple(map(Contrast, clean, corrupted, answers, foils)))
+
+    def encode(
+        self,
+        tokenizer: Tokenizer | None,
+        *,
+        padding: Padding = "right",
+        max_positions: int | None = None,
+        vocab_size: int | None = None,
+    ) -> Encoded:
+        """The batch as tensors, every contrast validated.
+
+        ``max_positions`` and ``vocab_size`` are the model's; without them its limits are not
+        checked.
+
+        **Raises** ``TokenError``, ``AlignmentError``, ``ContextLengthError``; in a batch of several
+        the message begins with the number of the contrast.
+        """
+        resolved = []
+        for number, contrast in enumerate(self.contrasts):
+            try:
+                resolved.append(
+                    contrast.resolve(tokenizer, max_positions=max_positions, vocab_size=vocab_size)
+                )
+            except (TokenError, AlignmentError, ContextLengthError) as error:
+                if len(self.contrasts) == 1:
+                    raise
+                raise type(error)(f"Contrast {number} of the batch: {error}") from None
+        used = sorted(
+            {
+                i
+                for one in resolved
+                for part in (one.clean, one.corrupted, one.answer, one.foil)
+                for i in part
+            }
+        )
+        notes = (note for contrast in self.contrasts for note in contrast.notes(tokenizer))
+        return pack(
+            resolved,
+            dict(zip(used, labels(tokenizer, used), strict=True)),
+            padding=padding,
+            pad_id=getattr(tokenizer, "pad_token_id", None) or 0,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.contrasts)
+
+    def __iter__(self) -> Iterator[Contrast]:
+        return iter(self.contrasts)
+
+    def __getitem__(self, number: int) -> Contrast:
+        return self.contrasts[number]
+
+    def to_json(self) -> str:
+        """The batch as JSON text; ``from_json`` reads it back."""
+        listed = [contrast.to_dict() for contrast in self.contrasts]
+        return json.dumps({"name": self.name, "contrasts": listed}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ContrastBatch":
+        """The batch that ``to_json`` wrote."""
+        read = json.loads(text)
+        return cls(tuple(Contrast(**one) for one in read["contrasts"]), name=read["name"])
+
+
+def plain(value: Any, name: str) -> str | int | tuple[int, ...]:
+    """A string, an int or a tuple of ints, from whatever holds them (lists, arrays, tensors)."""
+    if isinstance(value, str):
+        return value
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        if name in ("clean", "corrupted"):
+            raise TokenError(
+                f"The {name} prompt is the single number {value}. Give a string, or a list of "
+                "token ids."
+            )
+        return value
+    if isinstance(value, Sequence):
+        ids = tuple(i.item() if hasattr(i, "item") else i for i in value)
+        if all(isinstance(i, int) and not isinstance(i, bool) for i in ids):
+            return ids
+    raise TokenError(
+        f"The {name} is {value!r}. Give a string or token ids in a flat list; several prompts "
+        "are a ContrastBatch."
+    )
