@@ -17,16 +17,44 @@ _HOMES = {
     "Contrast": "pellucid.task.contrast",
     "ContrastBatch": "pellucid.task.contrast",
     "tasks": "pellucid.task.builtin",
+    "Trace": "pellucid.run.record",
+    "record": "pellucid.run.record",
+    "Edit": "pellucid.run.edit",
+    "run_edited": "pellucid.run.edit",
+    "Attribution": "pellucid.attribution.nodes",
+    "attribute": "pellucid.attribution.nodes",
+    "PatchEffects": "pellucid.attribution.patch",
+    "patch": "pellucid.attribution.patch",
+    "Circuit": "pellucid.circuit.circuit",
+    "discover": "pellucid.circuit.discover",
+    "Faithfulness": "pellucid.circuit.faithfulness",
+    "faithfulness": "pellucid.circuit.faithfulness",
+    "Analysis": "pellucid.analysis.result",
+    "analyze": "pellucid.analysis.analyze",
     "PellucidError": "pellucid.errors",
 }
 
 if TYPE_CHECKING:
+    from pellucid.analysis.analyze import analyze as analyze
+    from pellucid.analysis.result import Analysis as Analysis
+    from pellucid.attribution.nodes import Attribution as Attribution
+    from pellucid.attribution.nodes import attribute as attribute
+    from pellucid.attribution.patch import PatchEffects as PatchEffects
+    from pellucid.attribution.patch import patch as patch
+    from pellucid.circuit.circuit import Circuit as Circuit
+    from pellucid.circuit.discover import discover as discover
+    from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
+    from pellucid.circuit.faithfulness import faithfulness as faithfulness
     from pellucid.errors import PellucidError as PellucidError
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model
     from pellucid.model.open import load as load
     from pellucid.model.sites import Site as Site
+    from pellucid.run.edit import Edit as Edit
+    from pellucid.run.edit import run_edited as run_edited
+    from pellucid.run.record import Trace as Trace
+    from pellucid.run.record import record as record
     from pellucid.task.builtin import tasks as tasks
     from pellucid.task.contrast import Contrast as Contrast
     from pellucid.task.contrast import ContrastBatch as ContrastBatch

@@ -1,0 +1,223 @@
+"""The one call: a question about a model -> measured evidence.
+
+1. Make the corrupted prompt, if none was given, and judge it by running both prompts.
+2. Record once: two forwards, one backward.
+3. Rank every head and MLP by estimate; measure the highest ranked, each alone.
+4. Search for the smallest circuit whose measured sufficiency reaches the target.
+5. Measure its faithfulness over heads alone, and over heads and MLPs; beside random circuits if
+   asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from pellucid.analysis.provenance import command_for, describe_question, provenance_of
+from pellucid.analysis.result import Analysis
+from pellucid.analysis.wording import caveats_of
+from pellucid.attribution.nodes import Attribution, Method, attribute
+from pellucid.attribution.patch import PatchEffects, patch
+from pellucid.circuit.circuit import Circuit, Over, replaceable
+from pellucid.circuit.discover import BUDGET, TARGET, Search, discover, rankings
+from pellucid.circuit.faithfulness import Faithfulness, faithfulness
+from pellucid.circuit.measure import SetMeasure
+from pellucid.errors import BehaviourError, TaskError
+from pellucid.model.model import Model
+from pellucid.passes import metering
+from pellucid.run.answers import metrics_of, top_tokens
+from pellucid.run.record import Trace, node_sites, record, stream_sites
+from pellucid.run.replace import Ablation
+from pellucid.stats.agreement import Agreement, agreement
+from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.corrupt import Candidate, candidates, judge
+from pellucid.task.metrics import Metric
+
+CHECKED = 12
+"""How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A contrast, and how its corrupted prompt came about."""
+
+    contrast: Contrast | ContrastBatch
+    how: str
+
+
+def analyze(
+    model: Model,
+    contrast: Contrast | ContrastBatch | None = None,
+    *,
+    prompt: str | Sequence[int] | None = None,
+    answer: str | int | Sequence[int] | None = None,
+    foil: str | int | Sequence[int] | None = None,
+    corrupted: str | Sequence[int] | None = None,
+    method: Method = "atp",
+    search: Search = "verified",
+    over: Over = "heads",
+    target: float = TARGET,
+    budget: int = BUDGET,
+    ablation: Ablation = "corrupted",
+    metric: str | Metric = "logit_diff",
+    random_sets: int = 0,
+    seed: int = 0,
+    insist: bool = False,
+    command: str | None = None,
+) -> Analysis:
+    """Find and measure the circuit behind ``answer`` rather than ``foil``.
+
+    Give a ``contrast``, or ``prompt``, ``answer`` and ``foil`` (and ``corrupted``, if you have it).
+    ``over`` says which parts the circuit is searched in; its faithfulness is measured over both.
+    ``random_sets`` circuits of the same size, and as many with the same layers, are measured for
+    comparison. ``insist`` claims a circuit even if the model does not prefer the answer.
+
+    **Cost** at most ``budget`` forwards for recording and search, and then about twenty more, and
+    two for every random set; 1 backward with ``method="atp"``.
+    **Raises** ``TaskError`` for an incomplete or impossible question, ``CorruptionError`` when no
+    corrupted prompt works, ``BudgetError``, ``NonFiniteError``.
+    """
+    with metering() as meter:
+        asked = question_of(model, contrast, prompt, answer, foil, corrupted, metric)
+        trace = record(
+            model,
+            asked.contrast,
+            metric=metric,
+            sites=[*node_sites(model), *stream_sites(model)],
+        )
+        attribution = attribute(model, asked.contrast, method=method, metric=metric, trace=trace)
+        measure = SetMeasure(model, trace, replaceable(model, over), ablation=ablation, seed=seed)
+        circuit = discover(
+            model,
+            asked.contrast,
+            method=search,
+            over=over,
+            target=target,
+            ablation=ablation,
+            budget=budget,
+            attribution=attribution,
+            trace=trace,
+            measure=measure,
+            insist=insist,
+        )
+        measure.forwards_left = float("inf")
+        over_heads = over_both = None
+        if circuit.nodes:
+            over_heads, over_both = both_faithful(
+                model, asked, circuit, attribution, trace, measure, ablation, random_sets, seed
+            )
+        patches, agreed = check_estimates(model, asked.contrast, attribution, trace)
+    return Analysis(
+        question=describe_question(model, asked.contrast, asked.how, trace, metric),
+        metric_clean=float(trace.metric_clean.mean()),
+        metric_corrupted=float(trace.metric_corrupted.mean()),
+        preference=float(trace.preference.mean()),
+        behaves=float(trace.preference.mean()) > 0,
+        top=top_tokens(model, trace),
+        attribution=attribution,
+        circuit=circuit,
+        over_heads=over_heads,
+        over_heads_and_mlps=over_both,
+        patches=patches,
+        agreement=agreed,
+        caveats=caveats_of(trace, attribution, circuit, over_heads, over_both, agreed),
+        passes=meter.passes,
+        provenance=provenance_of(model, seed, command or command_for(asked.contrast, model)),
+    )
+
+
+def question_of(
+    model: Model,
+    contrast: Contrast | ContrastBatch | None,
+    prompt: str | Sequence[int] | None,
+    answer: str | int | Sequence[int] | None,
+    foil: str | int | Sequence[int] | None,
+    corrupted: str | Sequence[int] | None,
+    metric: str | Metric,
+) -> Asked:
+    """The contrast to analyse; its corrupted prompt is made and judged when it was not given.
+
+    **Raises** ``TaskError`` when something is missing, ``CorruptionError`` when nothing works.
+    """
+    if contrast is not None:
+        if any(value is not None for value in (prompt, answer, foil, corrupted)):
+            raise TaskError("Give a contrast, or prompt= with answer= and foil=, not both.")
+        return Asked(contrast, "given")
+    given = {"prompt": prompt, "answer": answer, "foil": foil}
+    missing = [f"{name}=" for name, value in given.items() if value is None]
+    if missing or prompt is None or answer is None or foil is None:
+        raise TaskError(
+            f"Missing {', '.join(missing)}. Give a Contrast, or prompt=, answer= and foil=."
+        )
+    if corrupted is not None:
+        return Asked(Contrast(prompt, corrupted, answer, foil), "given")
+    chosen = best_candidate(model, candidates(model.tokenizer, prompt, answer, foil), metric)
+    at = ", ".join(str(position) for position in chosen.changed)
+    how = f"made here: {chosen.how}, {chosen.what}, at position {at}"
+    return Asked(chosen.contrast, how)
+
+
+def best_candidate(model: Model, proposed: Sequence[Candidate], metric: str | Metric) -> Candidate:
+    """The corrupted prompt to use, judged by running it.
+
+    When the model does not prefer the answer at all, nothing can be judged, and the most preferred
+    one is returned: the analysis will say that there is nothing to explain.
+    """
+    try:
+        return judge(proposed, lambda contrasts: metrics_of(model, contrasts, metric)).best
+    except BehaviourError:
+        return proposed[0]
+
+
+def both_faithful(
+    model: Model,
+    asked: Asked,
+    circuit: Circuit,
+    attribution: Attribution,
+    trace: Trace,
+    measure: SetMeasure,
+    ablation: Ablation,
+    random_sets: int,
+    seed: int,
+) -> tuple[Faithfulness, Faithfulness]:
+    """Faithfulness of the circuit's heads over heads, and of all of it over heads and MLPs.
+
+    The curve and the random sets are measured for the parts that the circuit was searched in.
+    """
+    estimates = dict(zip(attribution.nodes, attribution.estimate.tolist(), strict=True))
+    order = rankings(measure.over, estimates)[1]  # measured by the search already
+    found: list[Faithfulness] = []
+    for over in get_args(Over):
+        searched = over == circuit.over
+        kinds = ("head",) if over == "heads" else ("head", "mlp")
+        found.append(
+            faithfulness(
+                model,
+                asked.contrast,
+                [node for node in circuit.nodes if node.kind in kinds],
+                over=over,
+                ablation=ablation,
+                curve=order if searched else None,
+                random_sets=random_sets if searched else 0,
+                seed=seed,
+                trace=trace,
+                measure=measure if searched else None,
+            )
+        )
+    return found[0], found[1]
+
+
+def check_estimates(
+    model: Model,
+    contrast: Contrast | ContrastBatch,
+    attribution: Attribution,
+    trace: Trace,
+) -> tuple[PatchEffects, Agreement]:
+    """Measure the highest ranked nodes one by one, and compare."""
+    nodes = [node for node in attribution.nodes if node.kind != "embed"]
+    estimates = dict(zip(attribution.nodes, attribution.estimate.tolist(), strict=True))
+    highest = sorted(nodes, key=lambda node: -abs(estimates[node]))[:CHECKED]
+    names = [node.name for node in highest]
+    patches = patch(model, contrast, sites="nodes", only=names, trace=trace)
+    by_name = {node.name: value for node, value in estimates.items()}
+    wanted = [by_name[place.name] for place in patches.places]
+    return patches, agreement(wanted, patches.effect[0])

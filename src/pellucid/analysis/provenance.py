@@ -1,0 +1,75 @@
+"""What was asked of which model, written down so that the numbers can be made again."""
+
+import platform
+import shlex
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import torch
+
+from pellucid.analysis.result import Provenance, Question
+from pellucid.model.model import Model
+from pellucid.run.answers import spell
+from pellucid.run.record import Trace
+from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.metrics import Metric
+
+
+def describe_question(
+    model: Model,
+    contrast: Contrast | ContrastBatch,
+    how_corrupted: str,
+    trace: Trace,
+    metric: str | Metric,
+) -> Question:
+    """The question in words and tokens."""
+    contrasts = [contrast] if isinstance(contrast, Contrast) else list(contrast)
+
+    def words(value: str | int | Sequence[int]) -> str:
+        if isinstance(value, str):
+            return value
+        ids = [value] if isinstance(value, int) else value
+        return "".join(spell(model, i) for i in ids) if model.tokenizer else str(list(ids))
+
+    return Question(
+        clean=tuple(words(c.clean) for c in contrasts),
+        corrupted=tuple(words(c.corrupted) for c in contrasts),
+        answer=tuple(words(c.answer) for c in contrasts),
+        foil=tuple(words(c.foil) for c in contrasts),
+        clean_tokens=trace.encoded.clean_labels,
+        corrupted_tokens=trace.encoded.corrupted_labels,
+        how_corrupted=how_corrupted,
+        metric=metric if isinstance(metric, str) else getattr(metric, "__name__", "custom"),
+    )
+
+
+def command_for(contrast: Contrast | ContrastBatch, model: Model) -> str:
+    """A command line that asks the same question, where one can."""
+    if not isinstance(contrast, Contrast) or not isinstance(contrast.clean, str):
+        return "pellucid.analyze(model, contrast)"
+    words: list[object] = [contrast.clean, "--corrupted", contrast.corrupted]
+    words += ["--answer", contrast.answer, "--foil", contrast.foil, "--model", model.name]
+    return shlex.join(["pellucid", "analyze", *map(str, words)])
+
+
+def provenance_of(model: Model, seed: int, command: str) -> Provenance:
+    """Versions, weights and settings."""
+    import transformers
+
+    import pellucid
+
+    return Provenance(
+        pellucid=pellucid.__version__,
+        torch=torch.__version__,
+        transformers=transformers.__version__,
+        python=platform.python_version(),
+        model=model.name,
+        model_source=str(getattr(model.origin, "kind", "object")),
+        weight_hash=model.weight_hash,
+        dtype=str(model.dtype).removeprefix("torch."),
+        device=str(model.device),
+        threads=torch.get_num_threads(),
+        seed=seed,
+        command=command,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

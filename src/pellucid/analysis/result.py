@@ -1,0 +1,89 @@
+"""What one call of ``analyze`` returns: the question, the evidence, and how it was made."""
+
+from dataclasses import dataclass
+
+from pellucid.attribution.nodes import Attribution
+from pellucid.attribution.patch import PatchEffects
+from pellucid.circuit.circuit import Circuit
+from pellucid.circuit.faithfulness import Faithfulness
+from pellucid.passes import Passes
+from pellucid.results import Result, stored
+from pellucid.run.answers import TopToken
+from pellucid.stats.agreement import Agreement
+
+
+@stored
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What was asked, as tokens; one entry per example in each list."""
+
+    clean: tuple[str, ...]
+    corrupted: tuple[str, ...]
+    answer: tuple[str, ...]
+    foil: tuple[str, ...]
+    clean_tokens: tuple[tuple[str, ...], ...]
+    corrupted_tokens: tuple[tuple[str, ...], ...]
+    how_corrupted: str
+    """How the corrupted prompt came about; ``given`` when the caller gave it."""
+    metric: str
+
+
+@stored
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What is needed to make the same numbers again."""
+
+    pellucid: str
+    torch: str
+    transformers: str
+    python: str
+    model: str
+    model_source: str
+    weight_hash: str
+    dtype: str
+    device: str
+    threads: int
+    seed: int
+    command: str
+    created: str
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis(Result):
+    """Which parts of the model produce the answer, and how faithful that account is.
+
+    ``metric_clean``, ``metric_corrupted`` and everything in ``circuit``, ``over_heads``,
+    ``over_heads_and_mlps`` and ``patches`` was measured by running the model; ``attribution`` is an
+    estimate, and ``agreement`` says how well it ranks what ``patches`` measured.
+    """
+
+    question: Question
+    metric_clean: float
+    metric_corrupted: float
+    preference: float
+    """Log-probability of answer minus foil on the clean prompt, mean over examples."""
+    behaves: bool
+    """Whether the model prefers the answer at all; if not, no circuit is claimed."""
+    top: tuple[TopToken, ...]
+    attribution: Attribution
+    circuit: Circuit
+    over_heads: Faithfulness | None
+    over_heads_and_mlps: Faithfulness | None
+    patches: PatchEffects
+    """Measured effect of the nodes ranked highest, each replaced alone."""
+    agreement: Agreement
+    """Between the estimates and the measured effects of ``patches``."""
+    caveats: tuple[str, ...]
+    passes: Passes
+    provenance: Provenance
+
+    def __str__(self) -> str:
+        from pellucid.analysis.summary import summarise
+
+        return summarise(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"

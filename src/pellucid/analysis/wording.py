@@ -1,0 +1,81 @@
+"""Sentences about an analysis, each made from its numbers."""
+
+import math
+from collections.abc import Iterator
+
+from pellucid.attribution.nodes import Attribution
+from pellucid.circuit.circuit import Circuit
+from pellucid.circuit.faithfulness import Faithfulness
+from pellucid.run.record import Trace
+from pellucid.stats.agreement import Agreement
+
+OVERSHOOT = 1.15
+OVER = {
+    "heads": "heads replaced, MLPs running freely",
+    "heads+mlps": "heads and MLPs replaced",
+}
+MEANING = {
+    "faithful": "the circuit carries the answer, and the model needs it",
+    "backup_mechanisms": "the circuit can carry the answer, but the model manages without it",
+    "incomplete": "the model needs it, but it does not carry the answer alone",
+    "weak": "it neither carries most of the answer nor is most of the answer lost without it",
+    "undefined": "replacing everything changes nothing, so there is nothing to divide by",
+}
+
+
+def caveats_of(
+    trace: Trace,
+    attribution: Attribution,
+    circuit: Circuit,
+    over_heads: Faithfulness | None,
+    over_both: Faithfulness | None,
+    agreed: Agreement,
+) -> tuple[str, ...]:
+    """What a careful reader should know before relying on the result."""
+    return tuple(_caveats(trace, attribution, circuit, over_heads, over_both, agreed))
+
+
+def _caveats(
+    trace: Trace,
+    attribution: Attribution,
+    circuit: Circuit,
+    over_heads: Faithfulness | None,
+    over_both: Faithfulness | None,
+    agreed: Agreement,
+) -> Iterator[str]:
+    yield from trace.encoded.notes
+    if trace.encoded.n_examples == 1:
+        yield "One prompt was analysed: another wording may use other parts."
+    if circuit.note:
+        yield f"The search: {circuit.note}."
+    if not attribution.converged:
+        account = (
+            "sum of the estimates" if attribution.method == "mask-ig" else "embedding's estimate"
+        )
+        yield (
+            f"Estimates ({attribution.method}) are approximate: the {account} differs from the "
+            f"measured change by {attribution.completeness:.0%}. They were used only to rank."
+        )
+    if not math.isnan(agreed.spearman) and agreed.spearman < 0.7:
+        yield (
+            f"Estimates and measured effects of the {agreed.n} highest ranked nodes agree only to "
+            f"Spearman {agreed.spearman:.2f}; a node that matters may have been ranked too low."
+        )
+    if over_heads is not None and over_both is not None:
+        gap = over_heads.sufficiency - over_both.sufficiency
+        if circuit.over == "heads" and gap > 0.2:
+            yield (
+                f"Sufficiency falls from {over_heads.sufficiency:.2f} to "
+                f"{over_both.sufficiency:.2f} when MLPs are replaced too: the heads rely on MLPs "
+                "that the circuit does not name."
+            )
+    searched = over_heads if circuit.over == "heads" else over_both
+    if searched is not None and searched.category == "backup_mechanisms":
+        yield f"Category backup_mechanisms: {MEANING['backup_mechanisms']}."
+    if searched is not None and searched.sufficiency > OVERSHOOT:
+        yield (
+            f"Sufficiency is {searched.sufficiency:.2f}: alone, the circuit does more than the "
+            "whole model, because parts that oppose the answer are not in it."
+        )
+    if circuit.nodes and not circuit.minimal and circuit.method == "verified":
+        yield "The circuit was not shown to be minimal."

@@ -1,0 +1,1 @@
+"""Floor 3: who matters, by gradient and by measurement."""

@@ -1,0 +1,1 @@
+"""Floor 4: sets of components, and how faithful they are."""

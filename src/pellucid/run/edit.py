@@ -1,0 +1,127 @@
+"""Single edits: what is put where, as a frozen value, and a run with any number of them.
+
+For sweeps over many components use ``patch`` or ``run_variants``, which batch them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pellucid.errors import EditError
+from pellucid.model.forward import forward, undisturbed
+from pellucid.model.model import Model
+from pellucid.model.sites import Site
+from pellucid.passes import count
+from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.tokens import prompt_ids
+
+Operation: TypeAlias = Literal["replace", "add", "scale"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One write: ``operation`` with ``value`` at a site.
+
+    ``heads`` picks heads of q, k, v, z and pattern, or neurons of ``neurons`` (default: all).
+    ``positions`` picks positions (for the pattern: queries), negative ones from the end.
+    ``value`` is a number, or a tensor that broadcasts to the chosen part in the site's canonical
+    shape (see ``Site``), with heads and positions in the order given.
+    """
+
+    site: Site
+    operation: Operation = "replace"
+    value: float | Tensor = 0.0
+    heads: tuple[int, ...] | None = None
+    positions: tuple[int, ...] | None = None
+
+
+def run_edited(
+    model: Model,
+    prompt: str | Sequence[int] | Sequence[Sequence[int]],
+    edits: Sequence[Edit],
+) -> Float[Tensor, "row pos d_vocab"]:
+    """Logits at every position of ``prompt`` with all ``edits`` applied, in the order given.
+
+    Several edits of one site are applied one after the other.
+
+    **Cost** 1 forward.
+    **Raises** ``EditError`` for a site, head or position that is not there.
+    """
+    tokens = _tokens(model, prompt)
+    by_site: dict[Site, list[Edit]] = {}
+    for edit in edits:
+        by_site.setdefault(edit.site, []).append(edit)
+    with undisturbed(model.module), torch.no_grad():
+        logits = forward(
+            model.module,
+            model.anatomy,
+            tokens,
+            taps={site: applying(group) for site, group in by_site.items()},
+        )
+    count(forwards=1, calls=1)
+    return logits
+
+
+def _tokens(model: Model, prompt: str | Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+    if isinstance(prompt, Contrast | ContrastBatch):
+        raise EditError("run_edited takes a prompt; pass contrast.clean or contrast.corrupted.")
+    if not isinstance(prompt, str) and len(prompt) and not isinstance(prompt[0], int):
+        return torch.tensor(prompt, device=model.device)
+    ids = prompt_ids(prompt, model.tokenizer, vocab_size=model.anatomy.d_vocab)  # type: ignore[arg-type]
+    return torch.tensor([ids], device=model.device)
+
+
+def applying(edits: Sequence[Edit]) -> Callable[[Tensor], Tensor]:
+    """A tap that applies ``edits`` one after the other."""
+
+    def tap(value: Tensor) -> Tensor:
+        for edit in edits:
+            value = apply_edit(edit, value)
+        return value
+
+    return tap
+
+
+def apply_edit(edit: Edit, value: Tensor) -> Tensor:
+    """``value`` with one edit; the given tensor is not changed.
+
+    **Raises** ``EditError`` for a head or position outside the tensor.
+    """
+    part = edit.site.kind == "pattern"
+    position_axis = 2 if part else 1
+    head_axis = 1 if part else value.ndim - 1 if edit.site.kind == "neurons" else 2
+    positions = _index(edit, "position", edit.positions, value.shape[position_axis])
+    has_heads = edit.site.by_head or edit.site.kind == "neurons"
+    if edit.heads is not None and not has_heads:
+        raise EditError(f"{edit.site.name} has no heads; leave heads= out.")
+    heads = _index(edit, "head", edit.heads, value.shape[head_axis]) if has_heads else None
+    # Two index lists would pair up; one after the other they choose a rectangle.
+    chosen = value.index_select(position_axis, positions.to(value.device))
+    if heads is not None:
+        chosen = chosen.index_select(head_axis, heads.to(value.device))
+    operand = torch.as_tensor(edit.value, dtype=value.dtype, device=value.device)
+    if edit.operation == "replace":
+        new = operand.expand(chosen.shape)
+    elif edit.operation == "add":
+        new = chosen + operand
+    else:
+        new = chosen * operand
+    if heads is not None:
+        whole = value.index_select(position_axis, positions.to(value.device))
+        new = whole.index_copy(head_axis, heads.to(value.device), new)
+    return value.index_copy(position_axis, positions.to(value.device), new)
+
+
+def _index(edit: Edit, what: str, asked: tuple[int, ...] | None, size: int) -> Tensor:
+    if asked is None:
+        return torch.arange(size)
+    outside = [i for i in asked if not -size <= i < size]
+    if outside:
+        raise EditError(
+            f"{edit.site.name}: {what} {outside[0]} is not there; {what}s go from 0 to {size - 1}."
+        )
+    return torch.tensor([i % size for i in asked])

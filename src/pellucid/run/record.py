@@ -1,0 +1,205 @@
+"""Recording a contrast once: two forwards and one backward, from which scores are computed.
+
+1. The corrupted prompts run; values at the sites asked for are kept.
+2. The clean prompts run with the embedding as the leaf; values are kept.
+3. One backward gives the metric's gradient at the same sites.
+
+Short prompts do 1 and 2 in one call (``together.py``).
+
+When the model can continue from cached keys and values, the corrupted run also leaves those of
+the prefix that both prompts share, so that later variants need not run it again.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pellucid.model.forward import Past, forward, undisturbed
+from pellucid.model.model import Model
+from pellucid.model.past import first_positions
+from pellucid.model.sites import Site
+from pellucid.passes import Passes, count, metering
+from pellucid.run.gradient import EMBED, demand_finite, differentiate
+from pellucid.run.together import SHORT
+from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.encode import Encoded, Padding
+from pellucid.task.metrics import KL, Metric, logit_diff
+from pellucid.task.metrics import metric as resolve_metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """One recording of a contrast; every score is a tensor function of it.
+
+    ``clean``, ``corrupted`` and ``gradient`` map a site to its tensor, rows first; ``gradient`` is
+    that of each row's own metric on the clean run.
+    """
+
+    encoded: Encoded
+    metric: Metric
+    clean: dict[Site, Tensor]
+    corrupted: dict[Site, Tensor]
+    gradient: dict[Site, Tensor]
+    metric_clean: Float[Tensor, " example"]
+    metric_corrupted: Float[Tensor, " example"]
+    logits_clean: Float[Tensor, "row read d_vocab"]
+    """Logits on the clean prompts at the positions that the metric reads."""
+    passes: Passes
+    past: Past | None = field(default=None, repr=False)
+    """Keys and values of the shared prefix, if the model can continue from them."""
+
+    @property
+    def difference(self) -> Float[Tensor, " example"]:
+        """Metric on the clean minus metric on the corrupted prompt."""
+        return self.metric_clean - self.metric_corrupted
+
+    @property
+    def preference(self) -> Float[Tensor, " example"]:
+        """Log-probability of answer minus foil on the clean prompt, whatever the metric."""
+        return logit_diff(self.logits_clean, self.encoded)
+
+
+def node_sites(model: Model) -> list[Site]:
+    """Sites at which the nodes' outputs are read: embedding, every head's z, every MLP's term."""
+    sites = [EMBED]
+    for layer, block in enumerate(model.anatomy.blocks):
+        if block.attention:
+            sites.append(Site("z", layer))
+        if block.mlp:
+            sites.append(Site("mlp_out", layer))
+    return sites
+
+
+def stream_sites(model: Model) -> list[Site]:
+    """The residual stream entering every layer."""
+    return [Site("resid_pre", layer) for layer in range(model.anatomy.n_layers)]
+
+
+def record(
+    model: Model,
+    contrast: Contrast | ContrastBatch,
+    *,
+    metric: str | Metric = "logit_diff",
+    sites: Iterable[Site] | None = None,
+    padding: Padding = "right",
+) -> Trace:
+    """Values on both prompts and gradients on the clean one, at ``sites`` (default: all nodes).
+
+    **Cost** 2 forwards, 1 backward, whatever the number of sites (``metric="kl"`` one forward more,
+    for its reference); memory for the sites asked for.
+    **Raises** ``TaskError`` for a question that is not well posed, ``NonFiniteError`` when the
+    model returns NaN, ``EditError`` for a site that the model does not have.
+    """
+    encoded = encode(model, contrast, padding=padding)
+    wanted = node_sites(model) if sites is None else list(dict.fromkeys(sites))
+    with metering() as meter:
+        measure = nearness(model, encoded) if metric == "kl" else resolve_metric(metric)
+        together = model.device.type == "cpu" and 2 * encoded.clean.numel() <= SHORT
+        if together:
+            caches: list[Any] | None = [] if _shares(model, encoded) else None
+            found = differentiate(
+                model,
+                encoded,
+                encoded.clean,
+                measure,
+                wanted,
+                beside=encoded.corrupted,
+                caches=caches,
+            )
+            corrupted, past = found.beside, _shared_past(encoded, caches)
+            metric_corrupted = measure(found.logits_beside, encoded)  # type: ignore[arg-type]
+        else:
+            corrupted, logits_corrupted, past = observe(model, encoded, wanted)
+            found = differentiate(model, encoded, encoded.clean, measure, wanted)
+            metric_corrupted = measure(logits_corrupted, encoded)
+        demand_finite(metric_corrupted, "metric on the corrupted prompt")
+    return Trace(
+        encoded=encoded,
+        metric=measure,
+        clean=found.values,
+        corrupted=corrupted,
+        gradient=found.gradients,
+        metric_clean=found.metric,
+        metric_corrupted=metric_corrupted,
+        logits_clean=found.logits,
+        passes=meter.passes,
+        past=past,
+    )
+
+
+def nearness(model: Model, encoded: Encoded) -> Metric:
+    """Minus the KL divergence from the clean run: 0 there, lower further away.
+
+    Its gradient on the clean run is zero, so only integrated methods can attribute it.
+
+    **Cost** 1 forward.
+    """
+    with undisturbed(model.module), torch.no_grad():
+        reference = forward(
+            model.module,
+            model.anatomy,
+            encoded.clean.clone(),
+            real=encoded.real,
+            reads=encoded.reads,
+        )
+    count(forwards=1, calls=1)
+    distance = KL(reference)
+    return lambda logits, encoded: -distance(logits, encoded)
+
+
+def encode(
+    model: Model, contrast: Contrast | ContrastBatch, *, padding: Padding = "right"
+) -> Encoded:
+    """The contrast as token tensors on the model's device, validated against the model."""
+    encoded = contrast.encode(
+        model.tokenizer,
+        padding=padding,
+        max_positions=model.max_positions,
+        vocab_size=model.anatomy.d_vocab,
+    )
+    return encoded.to(model.device)
+
+
+def observe(
+    model: Model, encoded: Encoded, sites: Iterable[Site]
+) -> tuple[dict[Site, Tensor], Float[Tensor, "row read d_vocab"], Past | None]:
+    """Values at ``sites`` on the corrupted prompts, their logits, and the shared prefix.
+
+    **Cost** 1 forward.
+    """
+    seen: dict[Site, Tensor] = {}
+
+    def reader(site: Site) -> Callable[[Tensor], None]:
+        def read(value: Tensor) -> None:
+            seen[site] = value.clone()
+
+        return read
+
+    caches: list[Any] | None = [] if _shares(model, encoded) else None
+    with undisturbed(model.module), torch.no_grad():
+        logits = forward(
+            model.module,
+            model.anatomy,
+            encoded.corrupted.clone(),
+            real=encoded.real,
+            reads=encoded.reads,
+            taps={site: reader(site) for site in sites},
+            caches=caches,
+        )
+    count(forwards=1, calls=1)
+    return seen, logits, _shared_past(encoded, caches)
+
+
+def _shares(model: Model, encoded: Encoded) -> bool:
+    return model.check.can_share_prefix and encoded.first_difference > 0
+
+
+def _shared_past(encoded: Encoded, caches: list[Any] | None) -> Past | None:
+    if not caches:
+        return None
+    rows, length = encoded.clean.shape
+    return first_positions(caches[0], rows, encoded.first_difference, length)

@@ -1,0 +1,62 @@
+"""What a replaced component gets instead of its own output."""
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias, get_args
+
+import torch
+from einops import reduce
+from torch import Tensor
+
+from pellucid.errors import EditError
+from pellucid.model.sites import Site
+from pellucid.run.record import Trace
+
+Ablation: TypeAlias = Literal["corrupted", "mean", "zero", "resample"]
+
+
+def replacements(
+    trace: Trace, ablation: Ablation, sites: Iterable[Site], *, seed: int = 0
+) -> dict[Site, Tensor]:
+    """Replacement values at each site, broadcastable to its tensor on the clean prompts.
+
+    ``corrupted``  the component's output on the corrupted prompt, position by position
+    ``mean``       its mean over every real position of all clean and corrupted prompts of the batch
+    ``zero``       zero
+    ``resample``   its output on another example's corrupted prompt, drawn by ``seed``
+
+    **Cost** none; the values come from the trace.
+    **Raises** ``EditError`` when resampling one example, or prompts of several lengths.
+    """
+    if ablation == "corrupted":
+        return {site: trace.corrupted[site] for site in sites}
+    if ablation == "zero":
+        return {site: torch.zeros_like(trace.corrupted[site][:1, :1]) for site in sites}
+    if ablation == "mean":
+        return {site: mean_over_prompts(trace, site) for site in sites}
+    if ablation == "resample":
+        order = resampling(trace, seed)
+        return {site: trace.corrupted[site][order] for site in sites}
+    raise EditError(f"ablation={ablation!r} is not known; choose one of {get_args(Ablation)}.")
+
+
+def mean_over_prompts(trace: Trace, site: Site) -> Tensor:
+    """Mean over real positions of clean and corrupted prompts, ``[1 1 ...]``."""
+    both = torch.cat([trace.clean[site], trace.corrupted[site]])
+    real = trace.encoded.real.repeat(2, 1).to(both.device, both.dtype)
+    weight = real.reshape(*real.shape, *[1] * (both.ndim - 2)) / real.sum()
+    return reduce(both * weight, "row pos ... -> 1 1 ...", "sum")
+
+
+def resampling(trace: Trace, seed: int) -> Tensor:
+    """A row order in which no row stays where it is."""
+    rows = trace.encoded.real.shape[0]
+    if rows < 2 or not bool(trace.encoded.real.all()):
+        raise EditError(
+            f"ablation='resample' needs at least two examples of equal length; found {rows} "
+            "row(s). Pass a ContrastBatch, or use ablation='corrupted'."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = torch.randperm(rows, generator=generator)
+    order = torch.empty(rows, dtype=torch.long)
+    order[shuffled] = shuffled.roll(1)
+    return order.to(trace.encoded.real.device)

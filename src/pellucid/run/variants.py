@@ -1,0 +1,198 @@
+"""Many edited runs of the same prompts, batched: one boolean mask says what is replaced in each.
+
+1. Variants are sorted by the first layer they touch and cut into chunks that fit the memory
+   budget.
+2. A chunk starts at its first touched layer, with the stream that the recording holds.
+3. Positions that both prompts share are not run again when nothing there is replaced by anything
+   else: their keys and values come from the recording.
+4. In each chunk the rows are repeated once per variant, and every touched site takes the
+   replacement where the mask says so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from pellucid.model.anatomy import Node
+from pellucid.model.forward import Start, forward, undisturbed
+from pellucid.model.model import Model
+from pellucid.model.past import repeat_past
+from pellucid.model.sites import Site, site_of
+from pellucid.passes import count
+from pellucid.run.gradient import demand_finite
+from pellucid.run.record import Trace
+from pellucid.shapes import Mask, PerExample
+
+Base: TypeAlias = Literal["clean", "corrupted"]
+MEMORY_BUDGET = 1 << 30
+"""Bytes that one batched call may take for activations, unless the caller says otherwise."""
+
+POSITIONS_PER_CALL = {"cpu": 448}
+"""Beyond this many positions a call gains nothing more from batching; other devices take more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One column of a mask: a whole site, or one head of it."""
+
+    site: Site
+    head: int | None = None
+
+
+def unit_of(node: Node) -> Unit:
+    """The unit that replaces a node's output."""
+    return Unit(site_of(node), node.head)
+
+
+def run_variants(
+    model: Model,
+    trace: Trace,
+    units: Sequence[Unit],
+    replaced: Mask,
+    values: Mapping[Site, Tensor],
+    *,
+    base: Base = "clean",
+    positions: Bool[Tensor, "variant pos"] | None = None,
+    memory_budget: int = MEMORY_BUDGET,
+) -> PerExample:
+    """The metric ``[variant example]`` of each variant of the ``base`` prompts.
+
+    In variant i, every unit j with ``replaced[i, j]`` has its output replaced by ``values`` at
+    ``positions[i]`` (default: everywhere); whatever is downstream is computed again.
+
+    **Assumes** that the trace holds the streams of ``base`` (``stream_sites``) if later starts are
+    to be used; without them every chunk starts at the embedding.
+    **Cost** 1 forward per variant, in as few calls as the memory budget allows.
+    **Raises** ``NonFiniteError`` when a variant's metric is not finite.
+    """
+    layers = torch.tensor([unit.site.layer for unit in units])
+    touched = torch.where(replaced.cpu(), layers, model.anatomy.n_layers)
+    first = touched.min(dim=1).values if units else touched.new_zeros(len(replaced))
+    order = torch.argsort(first, stable=True)
+    shared = shared_positions(trace, values)
+    size = variants_per_call(model, trace, shared, memory_budget)
+    results: dict[int, Tensor] = {}
+    for chunk in order.split(size):
+        found = _run_chunk(
+            model,
+            trace,
+            units,
+            replaced[chunk.to(replaced.device)],
+            values,
+            base=base,
+            positions=None if positions is None else positions[chunk.to(positions.device)],
+            start=int(first[chunk].min()),
+            shared=shared,
+        )
+        results |= dict(zip(chunk.tolist(), found, strict=True))
+    count(forwards=len(replaced))
+    stacked = torch.stack([results[i] for i in range(len(replaced))])
+    demand_finite(stacked, "metric of an edited run")
+    return stacked
+
+
+def shared_positions(trace: Trace, values: Mapping[Site, Tensor]) -> int:
+    """How many leading positions no variant can change.
+
+    Those before the first difference, when every replacement comes from the paired run; there,
+    replacing puts in what was there already.
+    """
+    if trace.past is None:
+        return 0
+    paired = all(
+        value is trace.corrupted.get(site) or value is trace.clean.get(site)
+        for site, value in values.items()
+    )
+    return trace.past.length if paired else 0
+
+
+def variants_per_call(model: Model, trace: Trace, shared: int, memory_budget: int) -> int:
+    """How many variants ride in one call.
+
+    The activations of one position are bounded by some thirty vectors of the stream's width plus
+    its attention scores and the logits read.
+    """
+    rows, length = trace.encoded.clean.shape
+    width = 30 * model.anatomy.d_model + length * max(
+        (b.attention.n_heads for b in model.anatomy.blocks if b.attention), default=0
+    )
+    per_row = (length - shared) * width + 3 * trace.encoded.reads.shape[1] * model.anatomy.d_vocab
+    by_memory = memory_budget // (4 * rows * per_row)
+    by_speed = POSITIONS_PER_CALL.get(model.device.type, 1 << 15) // (rows * (length - shared))
+    return max(1, min(by_memory, by_speed))
+
+
+def _run_chunk(
+    model: Model,
+    trace: Trace,
+    units: Sequence[Unit],
+    replaced: Mask,
+    values: Mapping[Site, Tensor],
+    *,
+    base: Base,
+    positions: Bool[Tensor, "variant pos"] | None,
+    start: int,
+    shared: int,
+) -> PerExample:
+    encoded = trace.encoded
+    recorded = trace.clean if base == "clean" else trace.corrupted
+    tokens = encoded.clean if base == "clean" else encoded.corrupted
+    n = len(replaced)
+    columns: dict[Site, list[int]] = {}
+    for j in replaced.any(dim=0).nonzero()[:, 0].tolist():
+        columns.setdefault(units[j].site, []).append(j)
+    taps = {
+        site: replacing(
+            values[site][:, shared:] if values[site].shape[1] > 1 else values[site],
+            replaced[:, js],
+            [units[j].head for j in js],
+            None if positions is None else positions[:, shared:],
+        )
+        for site, js in columns.items()
+    }
+    begin = None
+    start = min(start, model.anatomy.n_layers - 1)
+    stream = recorded.get(Site("resid_pre", start))
+    if start > 0 and model.check.can_start_late and stream is not None:
+        begin = Start(start, stream[:, shared:].repeat(n, 1, 1))
+    past = repeat_past(trace.past, n) if shared and trace.past is not None else None
+    with undisturbed(model.module), torch.no_grad():
+        logits = forward(
+            model.module,
+            model.anatomy,
+            tokens[:, shared:].repeat(n, 1),
+            real=None if shared else encoded.real.repeat(n, 1),
+            reads=encoded.reads.repeat(n, 1),
+            taps=taps,
+            start=begin,
+            past=past,
+        )
+        count(calls=1)
+        return trace.metric(logits.unflatten(0, (n, -1)), encoded)
+
+
+def replacing(
+    value: Tensor,
+    replaced: Mask,
+    heads: Sequence[int | None],
+    positions: Bool[Tensor, "variant pos"] | None,
+) -> Callable[[Tensor], Tensor]:
+    """A tap that puts ``value`` where the mask says so, in rows repeated once per variant."""
+
+    def tap(current: Tensor) -> Tensor:
+        spread = current.unflatten(0, (len(replaced), -1))  # variant row pos (head) d
+        if heads[0] is None:
+            where = replaced.any(dim=1).reshape(-1, *[1] * (spread.ndim - 1))
+        else:
+            by_head = replaced.new_zeros(len(replaced), spread.shape[3])
+            by_head[:, list(heads)] = replaced
+            where = by_head[:, None, None, :, None]
+        if positions is not None:
+            where = where & positions.reshape(len(replaced), 1, -1, *[1] * (spread.ndim - 3))
+        return torch.where(where, value.to(current.dtype), spread).reshape(current.shape)
+
+    return tap
