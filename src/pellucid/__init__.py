@@ -31,7 +31,11 @@ _HOMES = {
     "faithfulness": "pellucid.circuit.faithfulness",
     "Analysis": "pellucid.analysis.result",
     "analyze": "pellucid.analysis.analyze",
+    "BudgetError": "pellucid.errors",
+    "EditError": "pellucid.errors",
+    "NonFiniteError": "pellucid.errors",
     "PellucidError": "pellucid.errors",
+    "TaskError": "pellucid.errors",
 }
 
 if TYPE_CHECKING:
@@ -45,7 +49,11 @@ if TYPE_CHECKING:
     from pellucid.circuit.discover import discover as discover
     from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
     from pellucid.circuit.faithfulness import faithfulness as faithfulness
+    from pellucid.errors import BudgetError as BudgetError
+    from pellucid.errors import EditError as EditError
+    from pellucid.errors import NonFiniteError as NonFiniteError
     from pellucid.errors import PellucidError as PellucidError
+    from pellucid.errors import TaskError as TaskError
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from pellucid.errors import ResultFileError
 SCHEMA = 1
 """Version of the JSON layout; a higher one is refused with advice to upgrade."""
 
+R = TypeVar("R", bound="Result")
 _TYPES: dict[str, type] = {}
 
 
@@ -78,7 +79,7 @@ class Result:
         return target
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls: type[R], path: str | Path) -> R:
         """Read what ``save`` wrote.
 
         **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind.

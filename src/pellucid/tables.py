@@ -5,7 +5,7 @@ so tables of different results can be joined.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import pandas as pd
 from torch import Tensor
@@ -14,6 +14,7 @@ Per: TypeAlias = Literal["node", "position", "example", "example+position"]
 COLUMNS = ["node", "kind", "layer", "head", "position", "example"]
 
 
+@runtime_checkable
 class Named(Protocol):
     """What a row of a table is about: a node, a slot or another unit with a place."""
 

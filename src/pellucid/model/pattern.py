@@ -42,9 +42,11 @@ def tapped_patterns(model: nn.Module, anatomy: Anatomy, taps: PatternTaps) -> It
         owner |= dict.fromkeys(attention.module.modules(), tap)
     ran: set[nn.Module] = set()
     configs: dict[int, Any] = {
-        id(m.config): m.config for m in model.modules() if hasattr(m, "config")
+        id(m.config): m.config
+        for m in model.modules()
+        if hasattr(getattr(m, "config", None), "_attn_implementation_internal")
     }
-    before = {key: getattr(c, "_attn_implementation", None) for key, c in configs.items()}
+    before = {key: config._attn_implementation_internal for key, config in configs.items()}
     ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
     ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
     token = _active.set((owner, ran))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import UnsupportedArchitectureError
+from pellucid.model.forward import parameters_of
 
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 """Largest relative error of a sum of parts that still counts as equal, by dtype."""
@@ -93,9 +94,10 @@ def probe(model: nn.Module, blocks: list[nn.Module], tokens: Tensor) -> list[Rec
     **Assumes** evaluation mode (``undisturbed``).
     **Raises** ``UnsupportedArchitectureError`` when a block does not run exactly once.
     """
+    cacheless = {"use_cache": False} if "use_cache" in parameters_of(model) else {}
     records = [Record() for _ in (*blocks, model)]
     with _recording(dict(zip(records, (*blocks, model), strict=True))), torch.no_grad():
-        model(input_ids=tokens.clone(), use_cache=False)
+        model(input_ids=tokens.clone(), **cacheless)
     for layer, (block, record) in enumerate(zip(blocks, records, strict=False)):
         times = sum(c.module is block for c in record.calls)
         if times != 1:

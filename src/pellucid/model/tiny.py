@@ -147,7 +147,7 @@ def causal_mask(
     length = input_ids.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=input_ids.device).tril()
     if attention_mask is None:
-        return causal[None, None]
+        return causal.expand(len(input_ids), 1, length, length)
     # A padded query has no real key; letting it see itself keeps its softmax finite.
     own = torch.eye(length, dtype=torch.bool, device=input_ids.device)
     return (causal & attention_mask[:, None, None, :].bool()) | own

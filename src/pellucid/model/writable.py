@@ -112,6 +112,7 @@ def check_pattern(
 
 
 def disturb(value: Tensor) -> Tensor:
-    """``value`` plus a fixed, uneven pattern of its own size."""
+    """``value`` plus a fixed, uneven pattern of its own size (of size one where it is zero)."""
     wave = torch.sin(torch.arange(value.numel(), device=value.device)).reshape(value.shape)
-    return value + (wave * value.detach().abs().float().mean()).to(value.dtype)
+    size = value.detach().abs().float().mean()
+    return value + (wave * torch.where(size > 0, size, 1.0)).to(value.dtype)

@@ -155,13 +155,15 @@ def encode(
     model: Model, contrast: Contrast | ContrastBatch, *, padding: Padding = "right"
 ) -> Encoded:
     """The contrast as token tensors on the model's device, validated against the model."""
-    encoded = contrast.encode(
-        model.tokenizer,
-        padding=padding,
-        max_positions=model.max_positions,
-        vocab_size=model.anatomy.d_vocab,
-    )
-    return encoded.to(model.device)
+    # Tensors made in inference mode could not be saved for the backward.
+    with torch.inference_mode(False):
+        encoded = contrast.encode(
+            model.tokenizer,
+            padding=padding,
+            max_positions=model.max_positions,
+            vocab_size=model.anatomy.d_vocab,
+        )
+        return encoded.to(model.device)
 
 
 def observe(

@@ -1,0 +1,91 @@
+"""Results survive being written down, and a broken file says what is wrong with it."""
+
+import json
+
+import pytest
+import torch
+
+import pellucid
+from pellucid import Analysis, Attribution, Circuit, Faithfulness, PatchEffects
+from pellucid.errors import ResultFileError
+
+
+@pytest.fixture(scope="module")
+def results(one_tiny, pair):
+    return [
+        pellucid.analyze(one_tiny, pair, insist=True, random_sets=2),
+        pellucid.attribute(one_tiny, pair),
+        pellucid.discover(one_tiny, pair, insist=True),
+        pellucid.faithfulness(one_tiny, pair, ["L0H1"]),
+        pellucid.patch(one_tiny, pair, sites="resid", positions="each"),
+    ]
+
+
+def same(one, other) -> bool:
+    """Equal field by field, tensors by value."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if hasattr(one, "__dataclass_fields__"):
+        return all(same(getattr(one, f), getattr(other, f)) for f in one.__dataclass_fields__)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other or (one != one and other != other)
+
+
+def test_what_is_saved_is_what_is_loaded(results, tmp_path):
+    kinds = [Analysis, Attribution, Circuit, Faithfulness, PatchEffects]
+    for kind, result in zip(kinds, results, strict=True):
+        folder = result.save(tmp_path / kind.__name__)
+        assert same(kind.load(folder), result)
+        result.save(folder)  # replaces itself
+        assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+def test_json_is_json_without_nan(results):
+    for result in results:
+        text = result.to_json()
+        assert json.loads(text)["schema"] == 1
+        assert "NaN" not in text
+        assert "Infinity" not in text
+
+
+def test_an_interrupted_save_leaves_the_old_result(results, tmp_path, monkeypatch):
+    import safetensors.torch
+
+    folder = results[1].save(tmp_path / "kept")
+    monkeypatch.setattr(safetensors.torch, "save_file", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        results[1].save(folder)
+    assert same(Attribution.load(folder), results[1])
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_what_cannot_be_read_says_why(results, tmp_path):
+    folder = results[1].save(tmp_path / "result")
+    with pytest.raises(ResultFileError, match=r"Read it with Attribution\.load"):
+        Circuit.load(folder)
+    body = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**body, "schema": 99}))
+    with pytest.raises(ResultFileError, match="Upgrade pellucid"):
+        Attribution.load(folder)
+    (folder / "result.json").write_text('{"schema": 1, "type"')
+    with pytest.raises(ResultFileError, match="not a readable saved result"):
+        Attribution.load(folder)
+    with pytest.raises(ResultFileError, match="not a readable saved result"):
+        Attribution.load(tmp_path / "nowhere")
+
+
+def test_a_folder_of_something_else_is_not_replaced(results, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    with pytest.raises(ResultFileError, match="not a saved result"):
+        results[1].save(tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
+
+
+def test_the_summary_fits_eighty_columns(results):
+    assert max(len(line) for line in str(results[0]).splitlines()) <= 80
