@@ -1,6 +1,5 @@
 """Rigged models and rigged anatomies are refused, by name; honest ones leave no trace."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -244,7 +243,7 @@ def test_opening_costs_few_forwards() -> None:
 
 
 @pytest.mark.parametrize("experts", [0, 64])
-def test_a_deep_model_opens_in_seconds(experts: int) -> None:
+def test_a_deep_model_opens_in_as_few_forwards_as_a_shallow_one(experts: int) -> None:
     sizes = {
         "hidden_size": 32, "num_hidden_layers": 100, "num_attention_heads": 4,
         "num_key_value_heads": 2, "intermediate_size": 16, "vocab_size": 101,
@@ -254,6 +253,8 @@ def test_a_deep_model_opens_in_seconds(experts: int) -> None:
         if experts
         else LlamaForCausalLM(LlamaConfig(**sizes))
     )
-    began = time.perf_counter()
+    calls = []
+    handle = module.register_forward_pre_hook(lambda m, args: calls.append(1))
     assert Model.build(module.eval()).anatomy.n_layers == 100
-    assert time.perf_counter() - began < 20
+    handle.remove()
+    assert len(calls) <= 20

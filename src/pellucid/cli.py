@@ -3,6 +3,8 @@
 Exit codes: 0 ok, 1 failed, 2 usage, 3 a threshold was not met.
 """
 
+import shlex
+import sys
 from typing import Annotated, Literal
 
 import typer
@@ -98,7 +100,7 @@ def analyze(
     target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = 0.85,
     budget: Annotated[int, typer.Option(min=10, help="Forwards the search may spend.")] = 150,
     random_sets: Annotated[int, typer.Option(min=0, help="Random circuits to compare with.")] = 0,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = 0,
     insist: Annotated[
         bool, typer.Option("--insist", help="Claim a circuit even if the foil is preferred.")
     ] = False,
@@ -115,7 +117,15 @@ def analyze(
     check_out(out)
     opened = open_model(model, offline)
     if plan:
-        show_plan(opened, question, over=over, budget=budget, random_sets=random_sets)
+        show_plan(
+            opened,
+            question,
+            method,
+            over=over,
+            budget=budget,
+            random_sets=random_sets,
+            as_json=as_json,
+        )
         return
     from pellucid.analysis.analyze import analyze as run
 
@@ -134,10 +144,11 @@ def analyze(
             random_sets=random_sets,
             seed=seed,
             insist=insist,
+            command=shlex.join(["pellucid", *sys.argv[1:]]),
         )
     deliver(result, result.attribution, as_json=as_json, out=out)
     measured = result.over_heads if over == "heads" else result.over_heads_and_mlps
-    if fail_under is not None and (measured is None or measured.sufficiency < fail_under):
+    if fail_under is not None and not (measured and measured.sufficiency >= fail_under):
         reached = "no circuit" if measured is None else f"sufficiency {measured.sufficiency:.3f}"
         typer.echo(f"Below --fail-under {fail_under}: {reached}.", err=True)
         raise typer.Exit(3)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,9 +110,15 @@ def check_out(out: str | None) -> None:
     """Refuse a place that cannot be written, before anything is run."""
     if out is None:
         return
-    parent = Path(out).resolve().parent
-    if not parent.is_dir():
-        raise typer.BadParameter(f"--out {out}: the folder {parent} does not exist.")
+    path = Path(out)
+    if not out or path.suffix not in ("", ".json", ".csv"):
+        raise typer.BadParameter(
+            f"--out {out!r}: give a name ending in .json or .csv, or a folder."
+        )
+    if not path.resolve().parent.is_dir():
+        raise typer.BadParameter(f"--out {out}: the folder {path.parent} does not exist.")
+    if path.is_dir() and (path.suffix or not (path / "result.json").is_file()):
+        raise typer.BadParameter(f"--out {out}: a folder of that name holds something else.")
 
 
 def deliver(
@@ -129,9 +134,6 @@ def deliver(
 
     ``column`` names the value by which a table is sorted; without it the result prints itself.
     """
-    if out is not None:
-        write(result, table, Path(out))
-        typer.echo(f"Written to {out}", err=True)
     if as_json:
         typer.echo(result.to_json())
     elif column is None:
@@ -139,8 +141,12 @@ def deliver(
     else:
         frame = table.to_frame()
         best = frame.reindex(frame[column].abs().sort_values(ascending=False).index).head(top)
-        typer.echo(best[shown_columns(best, column)].to_string(index=False, na_rep=""))
+        shown = best[shown_columns(best, column)].astype(object)
+        typer.echo(shown.where(shown.notna(), "").to_string(index=False))
         typer.echo(f"{len(best)} of {len(frame)} rows. Cost: {result.passes}.")
+    if out is not None:
+        write(result, table, Path(out))
+        typer.echo(f"Written to {out}", err=True)
 
 
 def shown_columns(frame: Any, column: str) -> list[str]:
@@ -177,22 +183,40 @@ def show_mapping(values: Mapping[str, Any], as_json: bool) -> None:
         typer.echo(f"{name:{width}}  {shown}")
 
 
-def show_plan(model: Any, question: Question, *, over: Any, budget: int, random_sets: int) -> None:
+def show_plan(
+    model: Any,
+    question: Question,
+    method: str,
+    *,
+    over: Any,
+    budget: int,
+    random_sets: int,
+    as_json: bool,
+) -> None:
     """What an analysis would cost: passes by step, and time from one measured forward."""
     import time
 
     import torch
 
+    from pellucid.attribution.nodes import STEPS
     from pellucid.circuit.circuit import replaceable
     from pellucid.circuit.discover import forwards_planned
+    from pellucid.task.corrupt import candidates
     from pellucid.task.tokens import prompt_ids
 
     ids = prompt_ids(question.prompt, model.tokenizer, vocab_size=model.anatomy.d_vocab)
     limit = model.max_positions
     if limit is not None and len(ids) > limit:
         raise TokenError(f"The prompt has {len(ids)} tokens; the model reads at most {limit}.")
+    proposed = (
+        []
+        if question.corrupted
+        else candidates(model.tokenizer, question.prompt, question.answer, question.foil)
+    )
+    integrate = 0 if method == "atp" else sum(STEPS)
     steps = {
-        "judge corrupted prompts": 0 if question.corrupted else 2,
+        "judge corrupted prompts": len(proposed) + bool(proposed),
+        f"attribute by {method}": integrate,
         **forwards_planned(len(replaceable(model, over)), budget),
         "faithfulness and check of estimates": 30,
         "random sets": 2 * random_sets,
@@ -204,9 +228,13 @@ def show_plan(model: Any, question: Question, *, over: Any, budget: int, random_
         model.module(input_ids=tokens)
         one = time.perf_counter() - began
     total = sum(steps.values())
-    show_mapping({**steps, "forwards at most": total, "backwards": 1}, as_json=False)
-    typer.echo(
-        f"One forward of {len(ids)} tokens took {one:.3f} s, so at most {total * one:.0f} s; "
-        "batching usually makes it several times less."
+    show_mapping(
+        {
+            **steps,
+            "forwards at most": total,
+            "backwards at most": 1 + integrate,
+            "seconds of one forward": round(one, 4),
+            "seconds at most": round((total + 2 * integrate) * one, 1),
+        },
+        as_json,
     )
-    sys.stdout.flush()

@@ -91,8 +91,8 @@ class Result:
         try:
             body = json.loads((folder / "result.json").read_text())
             tensors = load_file(str(folder / "tensors.safetensors"))
-            schema = body.pop("schema")
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            schema = int(body.pop("schema"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             raise ResultFileError(f"{folder} is not a readable saved result: {error}") from error
         if schema > SCHEMA:
             raise ResultFileError(
@@ -101,12 +101,12 @@ class Result:
             )
         if body.get("type") != cls.__name__:
             raise ResultFileError(
-                f"{folder} holds a {body.get('type')}, not a {cls.__name__}. "
+                f"{folder} holds the kind {body.get('type')}, not {cls.__name__}. "
                 f"Read it with {body.get('type')}.load."
             )
         try:
             return _decode(body, tensors)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ResultFileError(f"{folder} is damaged: {error!r}.") from error
 
 

@@ -10,9 +10,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import get_args
 
-from pellucid.analysis.provenance import command_for, describe_question, provenance_of
+from pellucid.analysis.provenance import call_for, describe_question, provenance_of
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import caveats_of
 from pellucid.attribution.nodes import Attribution, Method, attribute
@@ -76,6 +77,15 @@ def analyze(
     **Raises** ``TaskError`` for an incomplete or impossible question, ``CorruptionError`` when no
     corrupted prompt works, ``BudgetError``, ``NonFiniteError``.
     """
+    settings = {
+        name: value
+        for name, value in {
+            "method": method, "search": search, "over": over, "target": target, "budget": budget,
+            "ablation": ablation, "metric": metric, "random_sets": random_sets, "seed": seed,
+            "insist": insist,
+        }.items()
+        if value != signature(analyze).parameters[name].default
+    }  # fmt: skip
     with metering() as meter:
         asked = question_of(model, contrast, prompt, answer, foil, corrupted, metric)
         trace = record(
@@ -121,7 +131,7 @@ def analyze(
         agreement=agreed,
         caveats=caveats_of(trace, attribution, circuit, over_heads, over_both, agreed),
         passes=meter.passes,
-        provenance=provenance_of(model, seed, command or command_for(asked.contrast, model)),
+        provenance=provenance_of(model, seed, command or call_for(asked.contrast, model, settings)),
     )
 
 

@@ -2,7 +2,7 @@
 
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import torch
@@ -43,10 +43,19 @@ def describe_question(
     )
 
 
-def command_for(contrast: Contrast | ContrastBatch, model: Model) -> str:
-    """A command line that asks the same question, where one can."""
-    if not isinstance(contrast, Contrast) or not isinstance(contrast.clean, str):
-        return "pellucid.analyze(model, contrast)"
+def call_for(
+    contrast: Contrast | ContrastBatch, model: Model, settings: Mapping[str, object]
+) -> str:
+    """What to type to ask the same again: a command line where one can, else a call.
+
+    ``settings`` are the arguments that differ from the defaults.
+    """
+    plain = isinstance(contrast, Contrast) and isinstance(contrast.clean, str)
+    origin = getattr(model.origin, "kind", "object")
+    if not plain or settings or origin not in ("embedded", "hub"):
+        options = "".join(f", {name}={value!r}" for name, value in settings.items())
+        return f"pellucid.analyze(model, {contrast if plain else 'contrast'}{options})"
+    assert isinstance(contrast, Contrast)
     words: list[object] = [contrast.clean, "--corrupted", contrast.corrupted]
     words += ["--answer", contrast.answer, "--foil", contrast.foil, "--model", model.name]
     return shlex.join(["pellucid", "analyze", *map(str, words)])

@@ -1,5 +1,6 @@
 """An analysis as plain text of at most 80 columns."""
 
+import shlex
 import textwrap
 from collections.abc import Iterator
 
@@ -40,7 +41,8 @@ def _lines(a: Analysis) -> Iterator[str]:
             yield from _wrapped(caveat, "  - ", "    ")
     yield ""
     yield f"Cost: {a.passes}."
-    yield from _wrapped(f"Again: {p.command}", "", "       ")
+    yield "Again:"
+    yield from _command(p.command)
 
 
 def _question(a: Analysis) -> Iterator[str]:
@@ -113,6 +115,20 @@ def _nodes(a: Analysis) -> Iterator[str]:
         yield f"  {name:8} {effect:+13.3f}     {estimates[name]:+8.3f}  {inside}".rstrip()
     s = a.agreement
     yield f"  estimate against effect: Spearman {s.spearman:.2f}, Pearson {s.pearson:.2f}"
+
+
+def _command(command: str) -> Iterator[str]:
+    """A command that can be pasted: lines end in a backslash, and no argument is broken."""
+    if not command.startswith("pellucid "):
+        yield f"  {command}"
+        return
+    line = " "
+    for word in map(shlex.quote, shlex.split(command)):
+        if len(line) + len(word) + 3 > WIDTH and line.strip():
+            yield f"{line} \\"
+            line = "   "
+        line = f"{line} {word}"
+    yield line
 
 
 def _wrapped(text: str, first: str, rest: str, end: str = "") -> list[str]:

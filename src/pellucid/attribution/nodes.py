@@ -32,7 +32,7 @@ from pellucid.model.sites import Site, site_of
 from pellucid.passes import Passes, metering
 from pellucid.results import Result
 from pellucid.run.gradient import EMBED, differentiate
-from pellucid.run.record import Trace, node_sites, record
+from pellucid.run.record import Nearness, Trace, matching, node_sites, record
 from pellucid.tables import Per, tabulate
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.metrics import Metric
@@ -81,6 +81,8 @@ class Attribution(Result):
 
     def to_frame(self, per: Per = "node") -> pd.DataFrame:
         """Columns ``node kind layer head position example estimate``, in computing order."""
+        if per not in get_args(Per):
+            raise TaskError(f"per={per!r} is not known; choose one of {get_args(Per)}.")
         values, axes = {
             "node": (self.estimate, ()),
             "position": (self.by_position.mean(0), ("position",)),
@@ -114,8 +116,17 @@ def attribute(
         raise TaskError(
             f"steps={steps} with method={method!r}: atp takes no steps, ig and mask-ig at least 1."
         )
+    held = trace is not None and isinstance(trace.metric, Nearness)
+    if method == "atp" and (metric == "kl" or held):
+        raise TaskError(
+            "metric='kl' has no gradient on the clean run, its minimum, so atp would rank rounding "
+            "errors. Use method='mask-ig' or 'ig'."
+        )
     with metering() as meter:
-        trace = trace or record(model, contrast, metric=metric)
+        if trace is None:
+            trace = record(model, contrast, metric=metric)
+        else:
+            matching(model, contrast, trace)
         if method == "atp":
             result = from_trace(model, trace)
         else:

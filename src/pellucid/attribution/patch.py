@@ -113,7 +113,7 @@ def patch(
     direction: Direction = "noising",
     sites: Sites = "heads",
     positions: Literal["all", "each"] | Sequence[int] = "all",
-    only: Sequence[str] | None = None,
+    only: str | Sequence[str] | None = None,
     metric: str | Metric = "logit_diff",
     trace: Trace | None = None,
     memory_budget: int = MEMORY_BUDGET,
@@ -194,16 +194,17 @@ def units_at(model: Model, sites: Sites) -> list[Unit]:
     return found
 
 
-def named_only(units: list[Unit], sites: Sites, only: Sequence[str] | None) -> list[Unit]:
+def named_only(units: list[Unit], sites: Sites, only: str | Sequence[str] | None) -> list[Unit]:
     """The units of these names.
 
     **Raises** ``EditError`` for a name that is not among them.
     """
     if only is None:
         return units
+    only = [only] if isinstance(only, str) else only
     by_name = {place_of(unit, sites).name: unit for unit in units}
     unknown = [name for name in only if name not in by_name]
-    if unknown:
+    if unknown or not only:
         raise EditError(
             f"only={unknown}: no such place among sites={sites!r}; names go from "
             f"{next(iter(by_name))} to {list(by_name)[-1]}."
@@ -239,10 +240,10 @@ def resolve_positions(
         return None
     if positions == "each":
         return tuple(range(length))
-    outside = [p for p in positions if not -length <= int(p) < length]
-    if outside or isinstance(positions, str):
+    listed = () if isinstance(positions, str | int) else tuple(positions)
+    if not listed or any(not -length <= int(p) < length for p in listed):
         raise EditError(
             f"positions={positions!r}: the prompt has {length} positions, 0 to {length - 1} (or "
             f"-{length} to -1 from the end); or pass 'all' or 'each'."
         )
-    return tuple(int(p) % length for p in positions)
+    return tuple(int(p) % length for p in listed)

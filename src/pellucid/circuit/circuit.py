@@ -76,13 +76,14 @@ def replaceable(model: Model, over: Over) -> tuple[Node, ...]:
     return tuple(node for node in model.nodes if node.kind in kinds)
 
 
-def resolve_nodes(model: Model, nodes: Iterable[Node | str]) -> tuple[Node, ...]:
+def resolve_nodes(model: Model, nodes: str | Iterable[Node | str]) -> tuple[Node, ...]:
     """Nodes given as objects or names (``L9H6``, ``M3``), in computing order.
 
     **Raises** ``EditError`` listing names that the model does not have.
     """
     by_name = {node.name: node for node in model.nodes}
-    asked = [node.name if isinstance(node, Node) else node for node in nodes]
+    nodes = [nodes] if isinstance(nodes, str) else nodes
+    asked = [node.name if isinstance(node, Node) else str(node) for node in nodes]
     unknown = [name for name in asked if name not in by_name]
     if unknown:
         raise EditError(

@@ -30,7 +30,7 @@ from pellucid.errors import BudgetError, EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.passes import metering
-from pellucid.run.record import Trace, node_sites, record, stream_sites
+from pellucid.run.record import Trace, matching, node_sites, record, stream_sites
 from pellucid.run.replace import Ablation
 from pellucid.run.variants import MEMORY_BUDGET
 from pellucid.stats.signflip import sign_flip_p
@@ -82,6 +82,8 @@ def discover(
             trace = record(
                 model, contrast, metric=metric, sites=[*node_sites(model), *stream_sites(model)]
             )
+        else:
+            matching(model, contrast, trace)
         found = attribution or attribute(model, contrast, trace=trace)
         left = budget - meter.passes.forwards
         if measure is None:
@@ -259,6 +261,12 @@ def remove_most(
 def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
     """The public algorithm: greedy by estimate, pruned by exact comprehensiveness."""
     clean = float(measure.trace.metric_clean.mean())
+    if clean <= 0:
+        return replace(
+            blank,
+            note=f"mfc divides by the clean metric, which is {clean:.2f}, not positive; use "
+            "method='verified'",
+        )
     corrupted = float(measure.trace.metric_corrupted.mean())
     added: list[Node] = []
     for node in sorted(measure.over, key=lambda node: -estimates[node]):

@@ -24,7 +24,7 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.passes import Passes, metering
 from pellucid.results import Result
-from pellucid.run.record import Trace, node_sites, record, stream_sites
+from pellucid.run.record import Trace, matching, node_sites, record, stream_sites
 from pellucid.run.replace import Ablation
 from pellucid.run.variants import MEMORY_BUDGET
 from pellucid.stats.agreement import percentile_among
@@ -110,11 +110,20 @@ def faithfulness(
             f"{', '.join(outside)} cannot be in a circuit over {over!r}, because it is never "
             "replaced there. Use over='heads+mlps', or leave it out."
         )
+    stray = [str(node) for node in curve or () if node not in set(allowed)]
+    if stray or random_sets < 0:
+        raise EditError(
+            f"curve={stray}, random_sets={random_sets}: a curve holds nodes that over={over!r} "
+            "replaces, and there can be no fewer than 0 random sets."
+        )
     with metering() as meter:
         if measure is None:
-            trace = trace or record(
-                model, contrast, metric=metric, sites=[*node_sites(model), *stream_sites(model)]
-            )
+            if trace is None:
+                trace = record(
+                    model, contrast, metric=metric, sites=[*node_sites(model), *stream_sites(model)]
+                )
+            else:
+                matching(model, contrast, trace)
             measure = SetMeasure(
                 model, trace, allowed, ablation=ablation, seed=seed, memory_budget=memory_budget
             )

@@ -9,7 +9,8 @@ Three things make many edited runs cheap, all of them proved on opening (``selfc
 """
 
 import inspect
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from torch import Tensor, nn
 from pellucid.model.anatomy import Anatomy, Block
 from pellucid.model.taps import Taps, tapped
 from pellucid.shapes import Logits, Stream, Tokens
+
+ONE_AT_A_TIME = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,25 @@ def _started(anatomy: Anatomy, start: Start) -> Iterator[None]:
         replace, with_kwargs=True, prepend=True
     )
     try:
-        for block in skipped:
-            block.module.forward = _passing_on(block)
-        yield
+        with overridden({block.module: _passing_on(block) for block in skipped}):
+            yield
     finally:
         handle.remove()
-        for block in skipped:
-            block.module.__dict__.pop("forward", None)
+
+
+@contextmanager
+def overridden(forwards: Mapping[nn.Module, Any]) -> Iterator[None]:
+    """Modules run another forward inside the block; one of the user's own is put back."""
+    before = {part: part.__dict__.get("forward") for part in forwards}
+    try:
+        for part, forward_instead in forwards.items():
+            part.forward = forward_instead
+        yield
+    finally:
+        for part, own in before.items():
+            part.__dict__.pop("forward", None)
+            if own is not None:
+                part.forward = own
 
 
 def _passing_on(block: Block) -> Any:
@@ -135,8 +150,14 @@ def _passing_on(block: Block) -> Any:
 def undisturbed(module: nn.Module) -> Iterator[None]:
     """Evaluation mode and no parameter gradients inside; everything as it was afterwards.
 
-    Also leaves inference mode, in which nothing can be differentiated.
+    Also leaves inference mode, in which nothing can be differentiated. One thread at a time: hooks
+    belong to the module, and would otherwise see another thread's tensors.
     """
+    with ONE_AT_A_TIME:
+        yield from _undisturbed(module)
+
+
+def _undisturbed(module: nn.Module) -> Iterator[None]:
     training = [m for m in module.modules() if m.training]
     learning = [p for p in module.parameters() if p.requires_grad]
     try:

@@ -36,6 +36,8 @@ def tapped_patterns(model: nn.Module, anatomy: Anatomy, taps: PatternTaps) -> It
 
     owner: dict[nn.Module, PatternTap] = {}
     for site, tap in taps.items():
+        if not 0 <= site.layer < anatomy.n_layers:
+            raise EditError(f"{site.name}: the model has layers 0 to {anatomy.n_layers - 1}.")
         attention = anatomy.blocks[site.layer].attention
         if attention is None:
             raise EditError(f"{site.name}: layer {site.layer} has no attention.")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 
 SiteKind = Literal["resid_pre", "q", "k", "v", "pattern", "z", "attn_out", "neurons", "mlp_out"]
@@ -35,6 +36,10 @@ class Site:
 
     kind: SiteKind
     layer: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in HOOK_NAMES:
+            raise EditError(f"No site is called {self.kind!r}; there are {', '.join(HOOK_NAMES)}.")
 
     @property
     def name(self) -> str:

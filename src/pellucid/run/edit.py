@@ -5,13 +5,14 @@ For sweeps over many components use ``patch`` or ``run_variants``, which batch t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import EditError
+from pellucid.errors import ContextLengthError, EditError, TokenError
 from pellucid.model.forward import forward, undisturbed
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
@@ -35,8 +36,20 @@ class Edit:
     site: Site
     operation: Operation = "replace"
     value: float | Tensor = 0.0
-    heads: tuple[int, ...] | None = None
-    positions: tuple[int, ...] | None = None
+    heads: int | tuple[int, ...] | None = None
+    positions: int | tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.operation not in get_args(Operation):
+            raise EditError(
+                f"operation={self.operation!r} is not known; choose one of {get_args(Operation)}."
+            )
+        for name in ("heads", "positions"):
+            given = getattr(self, name)
+            listed = (given,) if isinstance(given, int) else given
+            if listed is not None and not len(listed):
+                raise EditError(f"{name}=() chooses nothing; leave it out to choose all.")
+            object.__setattr__(self, name, None if listed is None else tuple(listed))
 
 
 def run_edited(
@@ -69,10 +82,25 @@ def run_edited(
 def _tokens(model: Model, prompt: str | Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
     if isinstance(prompt, Contrast | ContrastBatch):
         raise EditError("run_edited takes a prompt; pass contrast.clean or contrast.corrupted.")
-    if not isinstance(prompt, str) and len(prompt) and not isinstance(prompt[0], int):
-        return torch.tensor(prompt, device=model.device)
-    ids = prompt_ids(prompt, model.tokenizer, vocab_size=model.anatomy.d_vocab)  # type: ignore[arg-type]
-    return torch.tensor([ids], device=model.device)
+    several = not isinstance(prompt, str) and len(prompt) and not is_id(prompt[0])
+    rows = [
+        prompt_ids(row, model.tokenizer, vocab_size=model.anatomy.d_vocab)  # type: ignore[arg-type]
+        for row in (prompt if several else [prompt])
+    ]
+    if len({len(row) for row in rows}) > 1:
+        raise TokenError(
+            f"The prompts have {[len(row) for row in rows]} tokens; give prompts of one length."
+        )
+    if model.max_positions is not None and len(rows[0]) > model.max_positions:
+        raise ContextLengthError(
+            f"The prompt has {len(rows[0])} tokens; the model reads at most {model.max_positions}."
+        )
+    return torch.tensor(rows, device=model.device)
+
+
+def is_id(value: Any) -> bool:
+    """Whether a value is one token id: an integer of Python, numpy or torch."""
+    return hasattr(value, "__index__") and not isinstance(value, str) and not np.ndim(value)
 
 
 def applying(edits: Sequence[Edit]) -> Callable[[Tensor], Tensor]:
@@ -104,21 +132,27 @@ def apply_edit(edit: Edit, value: Tensor) -> Tensor:
     if heads is not None:
         chosen = chosen.index_select(head_axis, heads.to(value.device))
     operand = torch.as_tensor(edit.value, dtype=value.dtype, device=value.device)
+    try:
+        operand = operand.expand(chosen.shape)
+    except RuntimeError as error:
+        raise EditError(
+            f"{edit.site.name}: a value of shape {tuple(operand.shape)} does not broadcast to the "
+            f"part chosen, {tuple(chosen.shape)}."
+        ) from error
     if edit.operation == "replace":
-        new = operand.expand(chosen.shape)
-    elif edit.operation == "add":
-        new = chosen + operand
+        new = operand
     else:
-        new = chosen * operand
+        new = chosen + operand if edit.operation == "add" else chosen * operand
     if heads is not None:
         whole = value.index_select(position_axis, positions.to(value.device))
         new = whole.index_copy(head_axis, heads.to(value.device), new)
     return value.index_copy(position_axis, positions.to(value.device), new)
 
 
-def _index(edit: Edit, what: str, asked: tuple[int, ...] | None, size: int) -> Tensor:
+def _index(edit: Edit, what: str, asked: int | tuple[int, ...] | None, size: int) -> Tensor:
     if asked is None:
         return torch.arange(size)
+    asked = (asked,) if isinstance(asked, int) else asked
     outside = [i for i in asked if not -size <= i < size]
     if outside:
         raise EditError(

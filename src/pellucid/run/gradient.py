@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import NonFiniteError
+from pellucid.errors import NonFiniteError, TaskError
 from pellucid.model.forward import forward, undisturbed
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
@@ -91,6 +91,11 @@ def differentiate(
         )
         per_example = metric(logits[:n], encoded)
         demand_finite(per_example, "metric")
+        if not per_example.requires_grad:
+            raise TaskError(
+                "The metric does not depend on the logits in a differentiable way (an argmax, a "
+                "comparison, or detached). Return a smooth function of the logits."
+            )
         gradients = torch.autograd.grad(
             per_example.sum(), [live[s] for s in wanted], allow_unused=True
         )

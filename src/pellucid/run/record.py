@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.errors import TaskError
 from pellucid.model.forward import Past, forward, undisturbed
 from pellucid.model.model import Model
 from pellucid.model.past import first_positions
@@ -61,6 +62,22 @@ class Trace:
     def preference(self) -> Float[Tensor, " example"]:
         """Log-probability of answer minus foil on the clean prompt, whatever the metric."""
         return logit_diff(self.logits_clean, self.encoded)
+
+
+def matching(model: Model, contrast: Contrast | ContrastBatch, trace: Trace) -> Trace:
+    """``trace``, if it is a recording of ``contrast`` at every node.
+
+    **Raises** ``TaskError`` for the recording of another question, or of too few sites.
+    """
+    tokens = encode(model, contrast)
+    asked, held = (tokens.clean, tokens.corrupted), (trace.encoded.clean, trace.encoded.corrupted)
+    if tokens.example.shape != trace.encoded.example.shape or (
+        not trace.encoded.padded and not all(map(torch.equal, asked, held))
+    ):
+        raise TaskError("The trace given is of another contrast. Record this one, or leave it out.")
+    if not all(site in trace.clean for site in node_sites(model)):
+        raise TaskError("The trace given lacks some nodes. Record it without sites=.")
+    return trace
 
 
 def node_sites(model: Model) -> list[Site]:
@@ -131,6 +148,18 @@ def record(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Nearness:
+    """Minus a distance, so that higher is closer to the clean run, as for every other metric."""
+
+    distance: KL
+    __name__ = "kl"
+
+    def __call__(self, logits: Tensor, encoded: Encoded) -> Tensor:
+        """Minus the distance of each example."""
+        return -self.distance(logits, encoded)
+
+
 def nearness(model: Model, encoded: Encoded) -> Metric:
     """Minus the KL divergence from the clean run: 0 there, lower further away.
 
@@ -147,8 +176,7 @@ def nearness(model: Model, encoded: Encoded) -> Metric:
             reads=encoded.reads,
         )
     count(forwards=1, calls=1)
-    distance = KL(reference)
-    return lambda logits, encoded: -distance(logits, encoded)
+    return Nearness(KL(reference))
 
 
 def encode(

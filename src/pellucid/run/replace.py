@@ -48,15 +48,19 @@ def mean_over_prompts(trace: Trace, site: Site) -> Tensor:
 
 
 def resampling(trace: Trace, seed: int) -> Tensor:
-    """A row order in which no row stays where it is."""
-    rows = trace.encoded.real.shape[0]
-    if rows < 2 or not bool(trace.encoded.real.all()):
+    """A row order in which every row's values come from another example."""
+    encoded = trace.encoded
+    n, rows = encoded.n_examples, encoded.real.shape[0]
+    if n < 2 or rows % n or not bool(encoded.real.all()):
         raise EditError(
-            f"ablation='resample' needs at least two examples of equal length; found {rows} "
-            "row(s). Pass a ContrastBatch, or use ablation='corrupted'."
+            f"ablation='resample' needs at least two examples of equal length; found {n} of "
+            f"{encoded.real.sum(1).tolist()} tokens. Pass a ContrastBatch, or use "
+            "ablation='corrupted'."
         )
-    generator = torch.Generator().manual_seed(seed)
-    shuffled = torch.randperm(rows, generator=generator)
+    shuffled = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    other = torch.empty(n, dtype=torch.long)
+    other[shuffled] = shuffled.roll(1)
+    by_example = encoded.example.cpu().argsort(stable=True).reshape(n, rows // n)
     order = torch.empty(rows, dtype=torch.long)
-    order[shuffled] = shuffled.roll(1)
-    return order.to(trace.encoded.real.device)
+    order[by_example.flatten()] = by_example[other].flatten()
+    return order.to(encoded.real.device)

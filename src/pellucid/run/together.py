@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.model.forward import overridden
+
 SHORT = 96
 """Positions, both prompts together, up to which one call is faster than two (CPU, measured)."""
 
@@ -43,19 +45,14 @@ def only_first_rows(module: nn.Module, rows: int) -> Iterator[None]:
     **Assumes** that the other rows cannot reach what is differentiated, so that their gradient is
     zero anyway, and that no gradient of a parameter is wanted.
     """
-    changed = [
+    plain = [
         part
         for part in module.modules()
         if (type(part) is nn.Linear or type(part).__name__ == "Conv1D")
         and "forward" not in part.__dict__
     ]
-    try:
-        for part in changed:
-            part.forward = _forward_for(part, rows, part.forward)
+    with overridden({part: _forward_for(part, rows, part.forward) for part in plain}):
         yield
-    finally:
-        for part in changed:
-            part.__dict__.pop("forward", None)
 
 
 def _forward_for(part: nn.Module, rows: int, plain: Any) -> Any:
