@@ -34,6 +34,7 @@ from pellucid.run.record import Trace, matching, node_sites, record, stream_site
 from pellucid.run.replace import Ablation
 from pellucid.run.variants import MEMORY_BUDGET
 from pellucid.stats.signflip import sign_flip_p
+from pellucid.stats.tokenpairs import token_pair_p
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.metrics import Metric
 
@@ -45,7 +46,7 @@ LARGEST_SHARE, ALWAYS_SMALL = 0.25, 8
 """A set of more than a quarter of all nodes explains nothing, unless it is at most eight."""
 CHANCE = 0.05
 ENOUGH_TO_TEST = 5
-"""From five examples on, the preference for the answer must be beyond chance at this level."""
+"""From five examples on, sign-flip tests over examples can reach ``CHANCE``."""
 
 
 def discover(
@@ -114,6 +115,9 @@ def discover(
             circuit = minimum_faithful(measure, blank, estimates)
         else:
             circuit = verified(measure, blank, estimates)
+        if circuit.nodes and not insist:
+            nonsense = upside_down(measure)
+            circuit = replace(blank, note=nonsense) if nonsense else circuit
     return replace(
         circuit,
         estimates=tuple(estimates[node] for node in circuit.nodes),
@@ -124,23 +128,64 @@ def discover(
 def nothing_to_explain(trace: Trace) -> str:
     """Why no circuit should be claimed whatever the search finds; empty if one may be.
 
-    The answer must be preferred, beyond chance where there are enough examples to tell, and the
-    corrupted prompts must take some of it away.
+    The answer must be preferred, and the corrupted prompts must take some of that away. From five
+    examples on both must be beyond chance over examples (sign-flip); and with answers of one token
+    the logits of answer and foil must change more than those of random pairs of tokens do, which
+    tells a behaviour from arbitrary weights even on one prompt.
     """
     preference = trace.preference.cpu().double()
+    difference = trace.difference.cpu().double()
     if float(preference.mean()) <= 0:
         return "the model does not prefer the answer to the foil"
-    if len(preference) >= ENOUGH_TO_TEST:
-        p = sign_flip_p(preference.numpy())
+    if float(difference.mean()) <= 0:
+        return "the corrupted prompts do not lower the metric"
+    for values, claim in (
+        (preference, "the model prefers the answer by"),
+        (difference, "the corrupted prompts lower the metric by"),
+    ):
+        if len(values) < ENOUGH_TO_TEST:
+            continue
+        p = sign_flip_p(values.numpy())
         if p >= CHANCE:
             return (
-                f"over {len(preference)} examples the model prefers the answer by "
-                f"{float(preference.mean()):.2f} on average, which is not beyond chance "
-                f"(sign-flip p = {p:.2f})"
+                f"over {len(values)} examples {claim} {float(values.mean()):.2f} on average, which "
+                f"is not beyond chance (sign-flip p = {p:.2f})"
             )
-    if float(trace.difference.mean()) <= 0:
-        return "the corrupted prompts do not lower the metric"
+    p = among_token_pairs(trace)
+    if p is not None and p >= CHANCE:
+        return (
+            "the corrupted prompts change answer and foil no more than other tokens: "
+            f"{p:.0%} of random pairs change as much"
+        )
     return ""
+
+
+def among_token_pairs(trace: Trace) -> float | None:
+    """How often a random pair of tokens changes as much as answer and foil.
+
+    None where answers have several tokens, or the vocabulary is too small to tell.
+    """
+    encoded = trace.encoded
+    rows, reads, vocabulary = trace.logits_clean.shape
+    if reads > 1 or rows != encoded.n_examples or vocabulary * (vocabulary - 1) <= 1 / CHANCE:
+        return None
+    change = (trace.logits_clean - trace.logits_corrupted)[:, 0].double().cpu().numpy()
+    return token_pair_p(
+        change, encoded.answers[:, 0].cpu().numpy(), encoded.foils[:, 0].cpu().numpy()
+    )
+
+
+def upside_down(measure: SetMeasure) -> str:
+    """Why f means nothing here; empty if replacing everything lowers the metric, as it should."""
+    if measure.unknown([measure.none]):
+        return ""
+    everything, nothing = measure.metric([measure.all, measure.none]).double().mean(1).tolist()
+    if everything > nothing:
+        return ""
+    return (
+        f"replacing every part does not lower the metric ({everything:.2f} becomes {nothing:.2f}), "
+        "so no share of it can be measured; try another ablation"
+    )
 
 
 def forwards_planned(n_nodes: int, budget: int) -> dict[str, int]:
@@ -275,18 +320,19 @@ def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, 
             break
         added.append(node)
     kept = frozenset(added)
-    note = ""
+    note, comprehensiveness = "", None
     try:
         for node in reversed(added):
             smaller = kept - {node}
             if smaller and measure.comprehensiveness([smaller])[0] > blank.target:
                 kept = smaller
+        comprehensiveness = measure.comprehensiveness([kept])[0]
     except BudgetError:
         note = "the budget ended before every node had been tried"
     nodes = tuple(node for node in measure.over if node in kept)
     return replace(
         blank,
         nodes=nodes,
-        comprehensiveness=None if note else measure.comprehensiveness([kept])[0],
+        comprehensiveness=comprehensiveness,
         note=note,
     )

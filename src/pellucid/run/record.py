@@ -49,6 +49,7 @@ class Trace:
     metric_corrupted: Float[Tensor, " example"]
     logits_clean: Float[Tensor, "row read d_vocab"]
     """Logits on the clean prompts at the positions that the metric reads."""
+    logits_corrupted: Float[Tensor, "row read d_vocab"]
     passes: Passes
     past: Past | None = field(default=None, repr=False)
     """Keys and values of the shared prefix, if the model can continue from them."""
@@ -128,11 +129,12 @@ def record(
                 caches=caches,
             )
             corrupted, past = found.beside, _shared_past(encoded, caches)
-            metric_corrupted = measure(found.logits_beside, encoded)  # type: ignore[arg-type]
+            assert found.logits_beside is not None
+            logits_corrupted = found.logits_beside
         else:
             corrupted, logits_corrupted, past = observe(model, encoded, wanted)
             found = differentiate(model, encoded, encoded.clean, measure, wanted)
-            metric_corrupted = measure(logits_corrupted, encoded)
+        metric_corrupted = measure(logits_corrupted, encoded)
         demand_finite(metric_corrupted, "metric on the corrupted prompt")
     return Trace(
         encoded=encoded,
@@ -143,6 +145,7 @@ def record(
         metric_clean=found.metric,
         metric_corrupted=metric_corrupted,
         logits_clean=found.logits,
+        logits_corrupted=logits_corrupted,
         passes=meter.passes,
         past=past,
     )
