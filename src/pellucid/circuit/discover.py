@@ -151,11 +151,11 @@ def nothing_to_explain(trace: Trace) -> str:
                 f"over {len(values)} examples {claim} {float(values.mean()):.2f} on average, which "
                 f"is not beyond chance (sign-flip p = {p:.2f})"
             )
-    p = among_token_pairs(trace)
-    if p is not None and p >= CHANCE:
+    as_much = among_token_pairs(trace)
+    if as_much is not None and as_much >= CHANCE:
         return (
             "the corrupted prompts change answer and foil no more than other tokens: "
-            f"{p:.0%} of random pairs change as much"
+            f"{as_much:.0%} of random pairs change as much"
         )
     return ""
 
@@ -169,7 +169,7 @@ def among_token_pairs(trace: Trace) -> float | None:
     rows, reads, vocabulary = trace.logits_clean.shape
     if reads > 1 or rows != encoded.n_examples or vocabulary * (vocabulary - 1) <= 1 / CHANCE:
         return None
-    change = (trace.logits_clean - trace.logits_corrupted)[:, 0].double().cpu().numpy()
+    change = (trace.logits_clean - trace.logits_corrupted)[:, 0].float().cpu().numpy()
     return token_pair_p(
         change, encoded.answers[:, 0].cpu().numpy(), encoded.foils[:, 0].cpu().numpy()
     )
