@@ -13,6 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 import pellucid
 from pellucid import Contrast, ContrastBatch, Model, Site
 from pellucid.model.selfcheck import fingerprint
+from pellucid.model.tiny import TinyConfig, TinyTransformer
 from pellucid.run.record import node_sites, stream_sites
 from pellucid.run.replace import replacements
 from pellucid.run.variants import Unit, run_variants
@@ -68,6 +69,12 @@ def computed(module, tokens, put=None):
     return normed("norm", stream) @ weights["lm_head.weight"].T, seen
 
 
+def test_the_seed_decides_every_weight():
+    first, again, other = (TinyTransformer(TinyConfig(), seed=s).state_dict() for s in (3, 3, 4))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert all(not torch.equal(first[n], other[n]) for n in first if "norm" not in n)
+
+
 def metric(logits):
     return logits[-1, 6] - logits[-1, 8]
 
@@ -92,6 +99,7 @@ def test_the_embedding_s_gradient_equals_finite_differences(tiny, pair):
     trace = pellucid.record(tiny, pair)
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(trace.clean[site][0].shape, generator=generator, dtype=torch.float64)
+    direction /= direction.norm()
     up, down = (
         metric(computed(tiny.module, list(pair.clean), {site: trace.clean[site][0] + s})[0])
         for s in (1e-5 * direction, -1e-5 * direction)

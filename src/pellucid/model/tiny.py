@@ -43,9 +43,11 @@ class TinyTransformer(nn.Module):
         self.norm = make_norm(config, dtype)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False, dtype=dtype)
         generator = torch.Generator().manual_seed(seed)
-        for parameter in self.parameters():
+        for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
                 nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5, generator=generator)
+            elif name.endswith("_proj.bias"):
+                nn.init.normal_(parameter, std=0.1, generator=generator)
 
     def forward(
         self,
