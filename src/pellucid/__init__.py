@@ -23,6 +23,9 @@ _HOMES = {
     "run_edited": "pellucid.run.edit",
     "Attribution": "pellucid.attribution.nodes",
     "attribute": "pellucid.attribution.nodes",
+    "EdgeScores": "pellucid.attribution.edge_scores",
+    "attribute_edges": "pellucid.attribution.edges",
+    "patch_edges": "pellucid.attribution.edge_patch",
     "PatchEffects": "pellucid.attribution.patch",
     "patch": "pellucid.attribution.patch",
     "Circuit": "pellucid.circuit.circuit",
@@ -41,6 +44,9 @@ _HOMES = {
 if TYPE_CHECKING:
     from pellucid.analysis.analyze import analyze as analyze
     from pellucid.analysis.result import Analysis as Analysis
+    from pellucid.attribution.edge_patch import patch_edges as patch_edges
+    from pellucid.attribution.edge_scores import EdgeScores as EdgeScores
+    from pellucid.attribution.edges import attribute_edges as attribute_edges
     from pellucid.attribution.nodes import Attribution as Attribution
     from pellucid.attribution.nodes import attribute as attribute
     from pellucid.attribution.patch import PatchEffects as PatchEffects

@@ -1,12 +1,13 @@
 """Two shortcuts, used only where shown to be exact: a late start, and a shared prefix."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
 from pellucid.model.anatomy import Anatomy
-from pellucid.model.forward import Past, Start, forward, parameters_of
-from pellucid.model.past import repeat_past
+from pellucid.model.forward import Start, forward, parameters_of
+from pellucid.model.past import first_positions, repeat_past
 from pellucid.model.probe import TOLERANCE
 from pellucid.model.sites import Site
 
@@ -29,18 +30,17 @@ def shares_prefix(module: nn.Module, anatomy: Anatomy, tokens: Tensor, plain: Te
         return False
 
     def continued() -> Tensor:
-        cache = build_past(module, tokens[:, :split])
+        caches: list[Any] = []
+        forward(module, anatomy, tokens, caches=caches)
+        past = first_positions(caches[0], 1, split, tokens.shape[1])
+        if past is None:
+            raise RuntimeError("the cache does not hold keys and values of every position")
         rest = tokens[:, split:].repeat(3, 1)
-        logits = forward(module, anatomy, rest, past=repeat_past(cache, 3))
-        return logits[2:]
+        # Twice, since the first use must leave nothing behind in what the second is given.
+        forward(module, anatomy, rest, past=repeat_past(past, 3))
+        return forward(module, anatomy, rest, past=repeat_past(past, 3))[2:]
 
     return _reproduces(plain[:, split:], continued)
-
-
-def build_past(module: nn.Module, tokens: Tensor) -> Past:
-    """Keys and values of ``tokens``, computed by the model itself."""
-    output = module(input_ids=tokens, use_cache=True)
-    return Past(output.past_key_values, tokens.shape[1])
 
 
 def _reproduces(plain: Tensor, run: Callable[[], Tensor]) -> bool:

@@ -9,13 +9,13 @@ from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from pellucid.results import stored
 
 NodeKind = Literal["embed", "head", "mlp"]
-SlotKind = Literal["q", "k", "v", "mlp", "logits"]
+SlotKind = Literal["q", "k", "v", "attn", "mlp", "logits"]
 
 
 @stored
@@ -41,7 +41,11 @@ class Node:
 @stored
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """An input that reads the residual stream; k and v belong to key/value heads."""
+    """An input that reads the residual stream; k and v belong to key/value heads.
+
+    ``attn`` is the input of a whole attention layer, where queries, keys and values of heads are
+    not all that reads the stream (multi-head latent attention, gated heads).
+    """
 
     kind: SlotKind
     layer: int | None = None
@@ -49,9 +53,11 @@ class Slot:
 
     @property
     def name(self) -> str:
-        """``L9H6.q``, ``L9KV2.k``, ``M3`` or ``logits``."""
+        """``L9H6.q``, ``L9KV2.k``, ``A9``, ``M3`` or ``logits``."""
         if self.kind == "logits":
             return "logits"
+        if self.kind == "attn":
+            return f"A{self.layer}"
         if self.kind == "mlp":
             return f"M{self.layer}"
         owner = "H" if self.kind == "q" else "KV"
@@ -92,6 +98,21 @@ class Projection:
     module: nn.Module
     columns: Int[Tensor, "head d_head"]
 
+    @cached_property
+    def in_order(self) -> slice | None:
+        """The features of all heads one after the other, if they lie so; None if interleaved."""
+        flat = self.columns.flatten().cpu()
+        first = int(flat[0])
+        ordered = torch.equal(flat, torch.arange(first, first + len(flat)))
+        return slice(first, first + len(flat)) if ordered else None
+
+    def head_weight(self) -> Float[Tensor, "head d_head d_model"]:
+        """The projection's matrix of every head; a view of the weights where the layout allows."""
+        weight = linear_weight(self.module)
+        if self.in_order is not None:
+            return weight[self.in_order].unflatten(0, self.columns.shape)
+        return weight[self.columns.to(weight.device)]
+
 
 @dataclass(frozen=True)
 class Attention:
@@ -109,6 +130,18 @@ class Attention:
     v: Projection | None
     aside: str | None = None
     """Why q, k or v is None: none that reads the stream, or a layout that was not proved."""
+    post_norms: tuple[nn.Module, ...] = ()
+    """Norms between the output projection and the stream, in order."""
+    reads_more: bool = False
+    """Whether something beside q, k and v reads the stream, such as a gate on the heads."""
+
+    reads_stream: bool = True
+    """Whether what it reads is known to be the stream, or a norm of it."""
+
+    @property
+    def by_head(self) -> bool:
+        """Whether queries, keys and values of heads are all that reads the stream here."""
+        return None not in (self.q, self.k, self.v) and not self.reads_more
 
     def head_weight(self) -> Float[Tensor, "head d_head d_model"]:
         """W_O of every head, in the module's own dtype; probed when the layer is not plain."""
@@ -130,6 +163,8 @@ class Mlp:
     norm: nn.Module | None
     neurons: nn.Module | None
     """The down-projection, whose input is the neurons' activations; None for experts."""
+    reads_stream: bool = True
+    """Whether what it reads is known to be the stream, or a norm of it."""
 
 
 @dataclass(frozen=True)
@@ -171,18 +206,47 @@ class Anatomy:
         return tuple(found)
 
     @cached_property
+    def slot_groups(self) -> tuple[tuple[Slot, ...], ...]:
+        """Slots that read the stream at the same place, in the order they are computed."""
+        found: list[tuple[Slot, ...]] = []
+        for layer, block in enumerate(self.blocks):
+            a = block.attention
+            if a and a.by_head:
+                queries = [Slot("q", layer, head) for head in range(a.n_heads)]
+                keys = [Slot("k", layer, head) for head in range(a.n_kv_heads)]
+                values = [Slot("v", layer, head) for head in range(a.n_kv_heads)]
+                found.append((*queries, *keys, *values))
+            elif a:
+                found.append((Slot("attn", layer),))
+            if block.mlp:
+                found.append((Slot("mlp", layer),))
+        return (*found, (Slot("logits"),))
+
+    @cached_property
     def slots(self) -> tuple[Slot, ...]:
         """Every input that reads the stream, in the order they are computed."""
-        found: list[Slot] = []
-        for layer, block in enumerate(self.blocks):
-            if block.attention:
-                a = block.attention
-                found += [Slot("q", layer, head) for head in range(a.n_heads)]
-                found += [Slot("k", layer, head) for head in range(a.n_kv_heads)]
-                found += [Slot("v", layer, head) for head in range(a.n_kv_heads)]
-            if block.mlp:
-                found.append(Slot("mlp", layer))
-        return (*found, Slot("logits"))
+        return tuple(slot for group in self.slot_groups for slot in group)
+
+    def senders_of(self, slot: Slot) -> int:
+        """How many of ``nodes``, from the first, are computed before ``slot`` reads the stream."""
+        if slot.layer is None:
+            return len(self.nodes)
+        before = 1 + sum(self.n_nodes(layer) for layer in range(slot.layer))
+        block = self.blocks[slot.layer]
+        if slot.kind == "mlp" and block.attention and not block.parallel:
+            before += block.attention.n_heads
+        return before
+
+    def n_nodes(self, layer: int) -> int:
+        """How many nodes a layer has."""
+        block = self.blocks[layer]
+        return (block.attention.n_heads if block.attention else 0) + (block.mlp is not None)
+
+    @cached_property
+    def edges(self) -> Bool[Tensor, "sender slot"]:
+        """True where a node is computed before a slot reads: the edges that there are."""
+        counts = torch.tensor([self.senders_of(slot) for slot in self.slots])
+        return torch.arange(len(self.nodes))[:, None] < counts
 
     @property
     def n_heads(self) -> int:
@@ -207,5 +271,6 @@ def linear_weight(module: nn.Module) -> Float[Tensor, "d_out d_in"]:
     dtype = reference.dtype if reference.is_floating_point() else torch.float32
     eye = torch.eye(int(n_in), device=reference.device, dtype=dtype)  # type: ignore[arg-type]
     with torch.no_grad():
-        zero = module(torch.zeros_like(eye[:1]))
-        return (module(eye) - zero).T
+        # The layer's own forward: hooks on it are for the model's run.
+        zero = module.forward(torch.zeros_like(eye[:1]))
+        return (module.forward(eye) - zero).T

@@ -41,7 +41,9 @@ from pellucid.model.sublayers import (
     leads_to,
     mlp_module,
     mlp_parts,
+    norms_between,
     reading,
+    reads_more,
 )
 from pellucid.model.writes import (
     Fit,
@@ -169,6 +171,7 @@ def detect_block(
             writes=fit.mlp,
             norm=read.norm,
             neurons=find_neurons(record, parts, fit.mlp),
+            reads_stream=read.point is not None,
         )
         parallel = attention is not None and read.point == 0
     return Block(block, attention, mlp, parallel, whole.carries), fit.names
@@ -253,6 +256,9 @@ def build_attention(
         k=k,
         v=v,
         aside=aside,
+        post_norms=norms_between(record, out_proj, write),
+        reads_stream=read.point is not None,
+        reads_more=bool(q and k and v and reads_more(record, module, (q, k, v))),
     )
 
 

@@ -24,6 +24,8 @@ def first_positions(cache: Any, rows: int, length: int, total: int) -> Past | No
     for layer in kept.layers:
         layer.keys = layer.keys[:rows, :, :length].detach()
         layer.values = layer.values[:rows, :, :length].detach()
+        if hasattr(layer, "cumulative_length"):  # sliding windows count what they have seen
+            layer.cumulative_length = length
     return Past(kept, length)
 
 

@@ -43,6 +43,10 @@ class Record:
         """The last call of ``module``, or None if it did not run."""
         return next((c for c in reversed(self.calls) if c.module is module), None)
 
+    def ran_once(self, call: Call) -> bool:
+        """Whether the call's module ran only then; a hook on another would see several tensors."""
+        return sum(c.module is call.module for c in self.calls) == 1
+
     def within(self, module: nn.Module) -> list[Call]:
         """Calls of ``module`` and of everything inside it."""
         inside = set(module.modules())

@@ -6,16 +6,21 @@ from typing import Literal
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 
-SiteKind = Literal["resid_pre", "q", "k", "v", "pattern", "z", "attn_out", "neurons", "mlp_out"]
+SiteKind = Literal[
+    "resid_pre", "attn_in", "q", "k", "v", "pattern", "z", "attn_out", "mlp_in", "neurons",
+    "mlp_out",
+]  # fmt: skip
 
 HOOK_NAMES = {
     "resid_pre": "hook_resid_pre",
+    "attn_in": "hook_attn_in",
     "q": "attn.hook_q",
     "k": "attn.hook_k",
     "v": "attn.hook_v",
     "pattern": "attn.hook_pattern",
     "z": "attn.hook_z",
     "attn_out": "hook_attn_out",
+    "mlp_in": "hook_mlp_in",
     "neurons": "mlp.hook_post",
     "mlp_out": "hook_mlp_out",
 }
@@ -27,6 +32,8 @@ class Site:
 
     ``resid_pre``  the stream entering the layer ``[row pos d_model]``; layer 0 is the embedding,
                    layer ``n_layers`` the stream that the final norm reads
+    ``attn_in mlp_in``  the stream as that sublayer alone reads it, before its norm
+                   ``[row pos d_model]``; a write there leaves the stream itself as it is
     ``q k v``      before rotary embedding and query/key norms ``[row pos head d_head]``
     ``pattern``    attention probabilities ``[row head query key]``
     ``z``          each head's output before the output projection ``[row pos head d_head]``

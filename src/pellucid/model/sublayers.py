@@ -1,5 +1,6 @@
 """Attention and MLP inside one recorded block: which modules they are and what they read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import UnsupportedArchitectureError
-from pellucid.model.anatomy import Write
+from pellucid.model.anatomy import Projection, Write
 from pellucid.model.families import HEADS
 from pellucid.model.probe import Call, Record, same, text_config
 from pellucid.model.writes import behind, is_norm, is_plain
@@ -183,6 +184,38 @@ def leads_to(record: Record, module: nn.Module, write: Write) -> bool:
     if start is None or end is None:
         return False
     return any(same(c.out, end.out) for c in (start, *behind(record, [start])))
+
+
+def norms_between(record: Record, module: nn.Module, write: Write) -> tuple[nn.Module, ...]:
+    """The norms that turn what ``module`` returns into what ``write`` adds, in order.
+
+    **Assumes** that it ``leads_to`` it.
+    """
+    reached, end = record.of(module), record.of(write.module)
+    assert reached is not None
+    assert end is not None
+    found: list[nn.Module] = []
+    while not same(reached.out, end.out):
+        steps = behind(record, [reached])
+        reached = next(c for c in steps if same(c.given, reached.out) and not same(c.out, c.given))
+        found.append(reached.module)
+    return tuple(found)
+
+
+def reads_more(record: Record, attention: nn.Module, found: Sequence[Projection]) -> bool:
+    """Whether attention reads the stream with more than the projections ``found``."""
+    modules = {p.module for p in found}
+    inputs = [record.of(m) for m in modules]
+    for call in record.within(attention):
+        if call.module in modules or is_plain(call.module) or any(call.module.children()):
+            continue
+        if any(one is not None and same(call.given, one.given) for one in inputs):
+            return True
+    for module, one in zip(modules, inputs, strict=True):
+        covered = torch.cat([p.columns.flatten() for p in found if p.module is module])
+        if one is None or one.out is None or len(covered.unique()) < one.out.shape[-1]:
+            return True
+    return False
 
 
 def find_neurons(

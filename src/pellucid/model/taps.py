@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Anatomy, Attention, Mlp, Projection, Write
+from pellucid.model.inputs import reading_hooks
 from pellucid.model.pattern import tapped_patterns
 from pellucid.model.sites import Site
 
@@ -49,9 +50,12 @@ def _install(anatomy: Anatomy, site: Site, tap: Tap) -> list[Any]:
     if not 0 <= site.layer < anatomy.n_layers:
         raise EditError(f"{site.name}: the model has layers 0 to {anatomy.n_layers - 1}.")
     block = anatomy.blocks[site.layer]
-    part = block.mlp if site.kind in ("neurons", "mlp_out") else block.attention
+    of_mlp = site.kind in ("mlp_in", "neurons", "mlp_out")
+    part = block.mlp if of_mlp else block.attention
     if part is None:
         raise EditError(f"{site.name}: layer {site.layer} has no such sublayer.")
+    if site.kind in ("attn_in", "mlp_in"):
+        return reading_hooks(site.name, block, part, tap)
     if isinstance(part, Mlp):
         if site.kind == "mlp_out":
             return _write_hooks(part.writes, block.module, tap)
@@ -125,8 +129,12 @@ def _shape_note() -> tuple[Callable[..., None], list[torch.Size]]:
 
 def _projection_hook(projection: Projection, tap: Tap) -> Any:
     columns = projection.columns
+    in_order = projection.in_order
 
     def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
+        if in_order == slice(0, output.shape[-1]):
+            whole = tap(output.unflatten(-1, columns.shape))
+            return None if whole is None else whole.flatten(-2)
         index = columns.to(output.device)
         new = tap(output[..., index])
         if new is None:

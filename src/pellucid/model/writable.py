@@ -11,7 +11,8 @@ from pellucid.model.sites import Site, SiteKind
 from pellucid.model.taps import Tap, tapped
 
 KINDS: tuple[SiteKind, ...] = (
-    "resid_pre", "q", "k", "v", "pattern", "z", "attn_out", "neurons", "mlp_out",
+    "resid_pre", "attn_in", "q", "k", "v", "pattern", "z", "attn_out", "mlp_in", "neurons",
+    "mlp_out",
 )  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def layers_with(anatomy: Anatomy, kind: SiteKind) -> list[int]:
     def sublayer(block: Block) -> bool:
         if kind == "resid_pre":
             return True
-        return bool(block.mlp if kind in ("neurons", "mlp_out") else block.attention)
+        return bool(block.mlp if kind in ("mlp_in", "neurons", "mlp_out") else block.attention)
 
     def site(block: Block) -> bool:
         if kind == "neurons":

@@ -56,6 +56,8 @@ def behind(record: Record, calls: Sequence[Call]) -> list[Call]:
     for call in record.calls:
         if call in reached or call.out is None or not is_plain(call.module):
             continue
+        if not record.ran_once(call):
+            continue
         if any(same(call.given, c.out) for c in reached) and same_size(call, reached[0]):
             reached.append(call)
             found.append(call)
@@ -78,6 +80,7 @@ def mlp_terms(
         if c.module is not block
         and c.module not in inside
         and c not in taken
+        and record.ran_once(c)
         and c.name.count(".") <= 2
         and c.out is not None
         and c.out.numel() == size

@@ -17,6 +17,7 @@ from pellucid.errors import NonFiniteError, TaskError
 from pellucid.model.forward import forward, undisturbed
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
+from pellucid.model.taps import Tap
 from pellucid.passes import count
 from pellucid.run.together import only_first_rows
 from pellucid.shapes import Tokens
@@ -32,7 +33,7 @@ class Gradients:
     """What one forward and one backward give."""
 
     values: dict[Site, Tensor]
-    """What the model computed at each site, before any change."""
+    """What the model computed at each site, before any change; also where only observed."""
     gradients: dict[Site, Tensor]
     """The metric's gradient at each site, after the change; each row has its own."""
     metric: Float[Tensor, " example"]
@@ -49,13 +50,15 @@ def differentiate(
     metric: Metric,
     sites: Sequence[Site],
     *,
+    observed: Sequence[Site] = (),
     change: Change | None = None,
     beside: Tokens | None = None,
     caches: list[Any] | None = None,
 ) -> Gradients:
     """Run ``tokens``, changing each site's tensor by ``change`` first if given, and differentiate.
 
-    Prompts ``beside`` them ride in the same call and are not differentiated.
+    Sites ``observed`` give values without gradients. Prompts ``beside`` ride in the same call and
+    are not differentiated.
 
     **Cost** 1 forward (2 with ``beside``), 1 backward.
     **Raises** ``NonFiniteError`` when the metric is not finite.
@@ -75,7 +78,15 @@ def differentiate(
 
         return tap
 
+    def observer_for(site: Site) -> Callable[[Tensor], None]:
+        def tap(value: Tensor) -> None:
+            values[site] = value.detach().clone()
+
+        return tap
+
     wanted = list(dict.fromkeys(sites))
+    taps: dict[Site, Tap] = {site: tap_for(site) for site in dict.fromkeys([EMBED, *wanted])}
+    taps |= {site: observer_for(site) for site in observed if site not in taps}
     times = 1 if beside is None else 2
     with undisturbed(model.module), torch.enable_grad(), ExitStack() as stack:
         if beside is not None:
@@ -86,7 +97,7 @@ def differentiate(
             tokens.clone() if beside is None else torch.cat([tokens, beside]),
             real=encoded.real.repeat(times, 1),
             reads=encoded.reads.repeat(times, 1),
-            taps={site: tap_for(site) for site in dict.fromkeys([EMBED, *wanted])},
+            taps=taps,
             caches=caches,
         )
         per_example = metric(logits[:n], encoded)
@@ -102,14 +113,14 @@ def differentiate(
         logits = logits.detach()
     count(forwards=times, backwards=1, calls=1)
     return Gradients(
-        values={site: values[site][:n] for site in wanted},
+        values={site: value[:n] for site, value in values.items()},
         gradients={
             site: torch.zeros_like(values[site][:n]) if gradient is None else gradient[:n]
             for site, gradient in zip(wanted, gradients, strict=True)
         },
         metric=per_example.detach(),
         logits=logits[:n],
-        beside={site: values[site][n:] for site in wanted} if beside is not None else {},
+        beside={s: v[n:] for s, v in values.items()} if beside is not None else {},
         logits_beside=logits[n:] if beside is not None else None,
     )
 

@@ -103,9 +103,12 @@ def record(
     *,
     metric: str | Metric = "logit_diff",
     sites: Iterable[Site] | None = None,
+    observed: Iterable[Site] = (),
     padding: Padding = "right",
 ) -> Trace:
     """Values on both prompts and gradients on the clean one, at ``sites`` (default: all nodes).
+
+    At sites ``observed`` values are kept, and no gradients.
 
     **Cost** 2 forwards, 1 backward, whatever the number of sites (``metric="kl"`` one forward more,
     for its reference); memory for the sites asked for.
@@ -125,6 +128,7 @@ def record(
                 encoded.clean,
                 measure,
                 wanted,
+                observed=list(observed),
                 beside=encoded.corrupted,
                 caches=caches,
             )
@@ -132,8 +136,11 @@ def record(
             assert found.logits_beside is not None
             logits_corrupted = found.logits_beside
         else:
-            corrupted, logits_corrupted, past = observe(model, encoded, wanted)
-            found = differentiate(model, encoded, encoded.clean, measure, wanted)
+            every = list(dict.fromkeys([*wanted, *observed]))
+            corrupted, logits_corrupted, past = observe(model, encoded, every)
+            found = differentiate(
+                model, encoded, encoded.clean, measure, wanted, observed=list(observed)
+            )
         metric_corrupted = measure(logits_corrupted, encoded)
         demand_finite(metric_corrupted, "metric on the corrupted prompt")
     return Trace(

@@ -1,0 +1,94 @@
+"""What replacing each node would change in the stream, kept while a run with cut edges goes on."""
+
+from einops import einsum
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pellucid.model.anatomy import Anatomy, Attention
+from pellucid.model.sites import Site, site_of
+
+
+class Changes:
+    """Replaced minus computed term of every node that is cut somewhere, for a chunk of variants.
+
+    Heads in front of a norm (Gemma 2) have no term of their own: what their layer adds is the norm
+    of the sum of their outputs, so it is computed anew for every reader.
+    """
+
+    def __init__(self, anatomy: Anatomy, cut: Bool[Tensor, "variant sender slot"], rows: int):
+        self.anatomy = anatomy
+        self.variants, self.rows = len(cut), rows
+        self._senders = cut.any(2).any(0).nonzero()[:, 0]
+        self._at: dict[Site, slice] = {}
+        nodes = [anatomy.nodes[i] for i in self._senders.tolist()]
+        self._heads = [node.head for node in nodes]
+        for column, node in enumerate(nodes):
+            begin = self._at.get(site_of(node), slice(column, column)).start
+            self._at[site_of(node)] = slice(begin, column + 1)
+        self._held: Tensor | None = None
+        self._layers_output: dict[int, Tensor] = {}
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Where something is cut, and its change must be noted."""
+        return tuple(self._at)
+
+    def note(self, site: Site, replaced: Tensor, computed: Tensor) -> None:
+        """Keep the change at ``site``; ``computed`` holds rows of one variant, or of all."""
+        columns = self._at[site]
+        spread = computed.unflatten(0, (-1, self.rows))  # variant row pos (head) d
+        change = replaced.to(computed.dtype) - spread
+        if site.kind == "z":
+            attention = self.anatomy.blocks[site.layer].attention
+            assert attention is not None
+            written = self._written(attention, change, columns)
+            if attention.post_norms:
+                # The layer's own forward: this is called from a hook on it.
+                output = attention.out_proj.forward(computed.flatten(-2))
+                self._layers_output[site.layer] = output
+        else:
+            written = change[:, None]
+        if self._held is None:
+            shape = (self.variants, len(self._senders), *written.shape[2:])
+            self._held = written.new_zeros(shape)
+        self._held[:, columns] = written
+
+    def _written(
+        self, attention: Attention, change: Tensor, columns: slice
+    ) -> Float[Tensor, "variant head row pos d_model"]:
+        heads = self._heads[columns]
+        written = einsum(
+            change[..., heads, :],
+            attention.head_weight()[heads].to(change.dtype),
+            "variant row pos head d_head, head d_head d_model -> variant head row pos d_model",
+        )
+        return written if attention.post_norms else written * attention.write.scale
+
+    def reaching(
+        self, cut: Bool[Tensor, "variant sender slot"]
+    ) -> Float[Tensor, "variant slot row pos d_model"]:
+        """The sum of the changes that each slot's cut edges bring."""
+        assert self._held is not None
+        mask = cut[:, self._senders].to(self._held.dtype).mT  # variant slot sender
+        apart = {Site("z", layer): output for layer, output in self._layers_output.items()}
+        behind_norm = [self._through_norm(site, mask, output) for site, output in apart.items()]
+        for site in apart:
+            mask[:, :, self._at[site]] = 0
+        plain = (mask @ self._held.flatten(2)).unflatten(-1, self._held.shape[2:])
+        return sum(behind_norm, plain)
+
+    def _through_norm(
+        self, site: Site, mask: Float[Tensor, "variant slot sender"], output: Tensor
+    ) -> Float[Tensor, "variant slot row pos d_model"]:
+        """How the term of a layer whose heads go through norms changes with some replaced."""
+        assert self._held is not None
+        attention = self.anatomy.blocks[site.layer].attention
+        assert attention is not None
+        columns = self._at[site]
+        moved = mask[:, :, columns] @ self._held[:, columns].flatten(2)
+        before = output.reshape(-1, 1, self.rows, *output.shape[1:])
+        after = before + moved.unflatten(-1, self._held.shape[2:])
+        for norm in attention.post_norms:
+            # The norm's own forward: hooks on it are for the model's run.
+            before, after = norm.forward(before), norm.forward(after)
+        return (after - before) * attention.write.scale

@@ -1,0 +1,216 @@
+"""Every edge's product of a sender's change and a slot's gradient, from one recording.
+
+With d_u the change of node u's term in the stream (clean minus corrupted) and r_v the metric's
+gradient at what slot v reads of the stream, the product of edge (u, v) is
+
+    sum over positions of  d_u . r_v
+
+1. The gradient at a head's query, key or value is known at that projection's output; times the
+   projection's matrix, through the norm's Jacobian, it is r_v. No copy of the stream per head.
+2. For an MLP and for the logits, r_v is the gradient where that part reads the stream.
+3. d_u of a head is the change of its z times its output matrix, through any norm behind it.
+4. One matrix product a layer gives all edges into it.
+
+For every u the sum over v is the node's own product (its change times its gradient): the chain
+rule, and a check on all of the above at once.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from einops import einsum
+from jaxtyping import Float
+from torch import Tensor
+
+from pellucid.model.anatomy import Anatomy, Attention
+from pellucid.model.norms import pulled_back, pushed_forward
+from pellucid.model.sites import Site, site_of
+from pellucid.run.gradient import EMBED
+
+Values = Mapping[Site, Tensor]
+ROW_BYTES = 1 << 28
+"""Bytes of sender changes that are held at a time; more rows are done one part after another."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Slots that read the stream at one place, with the gradient of each there."""
+
+    slots: slice
+    senders: int
+    gradient: Float[Tensor, "row slot pos d_model"]
+
+
+def slot_sites(anatomy: Anatomy) -> list[Site]:
+    """Sites whose gradients give those of all slots."""
+    sites: list[Site] = []
+    for layer, block in enumerate(anatomy.blocks):
+        if block.attention:
+            apart = block.attention.by_head
+            sites += [Site(kind, layer) for kind in (("q", "k", "v") if apart else ("attn_in",))]
+        if block.mlp:
+            sites.append(Site("mlp_in", layer))
+    return [*sites, Site("resid_pre", anatomy.n_layers)]
+
+
+def stream_read(anatomy: Anatomy) -> list[Site]:
+    """Sites whose values the norms' Jacobians need."""
+    blocks = enumerate(anatomy.blocks)
+    return [Site("attn_in", i) for i, b in blocks if b.attention and b.attention.by_head]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A run at which gradients were taken, and how each node's output differs from corrupted."""
+
+    change: Values
+    """Change of every node's output (``node_sites``)."""
+    at: Values
+    """What the nodes gave (``node_sites``) and the norms read (``stream_read``) in this run."""
+    gradient: Values
+    """The metric's gradient at the slots (``slot_sites``) and nodes (``node_sites``)."""
+
+
+def edge_products(
+    anatomy: Anatomy, point: Point, *, since: int = 0
+) -> Float[Tensor, "row sender slot"]:
+    """Products of all edges, summed over positions; 0 where there is no edge.
+
+    Positions before ``since`` are known not to differ.
+
+    **Cost** no pass.
+    """
+    change = point.change[EMBED]
+    products = change.new_zeros(len(change), *anatomy.edges.shape, dtype=precise(change))
+    for rows, changes, reader in _parts(anatomy, point, since):
+        sent = changes[:, : reader.senders].flatten(2)
+        products[rows, : reader.senders, reader.slots] = sent @ reader.gradient.flatten(2).mT
+    return products
+
+
+def edge_products_by_position(
+    anatomy: Anatomy, point: Point, *, since: int = 0
+) -> Float[Tensor, "row pos sender slot"]:
+    """Products of all edges at every position.
+
+    **Cost** no pass; memory for a matrix a position.
+    """
+    change = point.change[EMBED]
+    shape = (*change.shape[:2], *anatomy.edges.shape)
+    products = change.new_zeros(shape, dtype=precise(change))
+    for rows, changes, reader in _parts(anatomy, point, since):
+        sent = changes[:, : reader.senders].transpose(1, 2)  # row pos sender d_model
+        gradient = reader.gradient.permute(0, 2, 3, 1)  # row pos d_model slot
+        products[rows, since:, : reader.senders, reader.slots] = sent @ gradient
+    return products
+
+
+def node_products(anatomy: Anatomy, point: Point) -> Float[Tensor, "row sender"]:
+    """Every node's change times its own gradient, summed over positions."""
+    columns = []
+    for node in anatomy.nodes:
+        site = site_of(node)
+        columns.append((point.change[site] * point.gradient[site]).sum(-1).sum(1))
+        if node.head is not None:
+            columns[-1] = columns[-1][:, node.head]
+    return torch.stack(columns, dim=1)
+
+
+def precise(like: Tensor) -> torch.dtype:
+    """The dtype in which products are summed: at least single precision."""
+    return torch.promote_types(like.dtype, torch.float32)
+
+
+def _parts(
+    anatomy: Anatomy, point: Point, since: int
+) -> Iterator[tuple[slice, Float[Tensor, "row sender pos d_model"], Reader]]:
+    """Rows few enough to hold every sender's change at once, and in turn each reader of them."""
+    rows, length, d_model = point.change[EMBED].shape
+    dtype = precise(point.change[EMBED])
+    one_row = 4 * len(anatomy.nodes) * (length - since) * d_model
+    for part in torch.arange(rows).split(max(1, ROW_BYTES // max(one_row, 1))):
+        at = slice(int(part[0]), int(part[-1]) + 1)
+        here = Point(
+            *(
+                {site: value[at, since:] for site, value in values.items()}
+                for values in (point.change, point.at, point.gradient)
+            )
+        )
+        changes = sender_changes(anatomy, here).to(dtype)
+        for reader in readers(anatomy, here):
+            yield at, changes, replace(reader, gradient=reader.gradient.to(dtype))
+
+
+def readers(anatomy: Anatomy, point: Point) -> Iterator[Reader]:
+    """The gradient of every slot at what it reads of the stream, layer by layer."""
+    index = 0
+    for layer, block in enumerate(anatomy.blocks):
+        if block.attention:
+            group = _attention_gradient(block.attention, layer, point)
+            yield Reader(
+                slots=slice(index, index + group.shape[1]),
+                senders=anatomy.senders_of(anatomy.slots[index]),
+                gradient=group,
+            )
+            index += group.shape[1]
+        if block.mlp:
+            at = slice(index, index + 1)
+            senders = anatomy.senders_of(anatomy.slots[index])
+            yield Reader(at, senders, point.gradient[Site("mlp_in", layer)][:, None])
+            index += 1
+    last = point.gradient[Site("resid_pre", anatomy.n_layers)][:, None]
+    yield Reader(slice(index, index + 1), len(anatomy.nodes), last)
+
+
+def _attention_gradient(
+    attention: Attention, layer: int, point: Point
+) -> Float[Tensor, "row slot pos d_model"]:
+    if not attention.by_head:
+        return point.gradient[Site("attn_in", layer)][:, None]
+    groups = []
+    for kind, projection in (("q", attention.q), ("k", attention.k), ("v", attention.v)):
+        assert projection is not None
+        outer = point.gradient[Site(kind, layer)]  # type: ignore[arg-type]
+        groups.append(
+            einsum(
+                outer,
+                projection.head_weight().to(outer.dtype),
+                "row pos head d_head, head d_head d_model -> row head pos d_model",
+            )
+        )
+    return pulled_back(attention.norm, point.at[Site("attn_in", layer)], torch.cat(groups, dim=1))
+
+
+def sender_changes(anatomy: Anatomy, point: Point) -> Float[Tensor, "row sender pos d_model"]:
+    """Change of every node's term in the stream; behind a norm, to first order."""
+    embed = point.change[EMBED]
+    rows, length, d_model = embed.shape
+    changes = embed.new_empty(rows, len(anatomy.nodes), length, d_model)
+    changes[:, 0] = embed
+    index = 1
+    for layer, block in enumerate(anatomy.blocks):
+        if block.attention:
+            z, n = Site("z", layer), block.attention.n_heads
+            written = head_changes(block.attention, point.at[z], point.change[z])
+            changes[:, index : index + n] = written
+            index += n
+        if block.mlp:
+            changes[:, index] = point.change[Site("mlp_out", layer)]
+            index += 1
+    return changes
+
+
+def head_changes(
+    attention: Attention,
+    z: Float[Tensor, "row pos head d_head"],
+    change: Float[Tensor, "row pos head d_head"],
+) -> Float[Tensor, "row head pos d_model"]:
+    """What a change of each head's z adds to the stream, to first order."""
+    weight = attention.head_weight().to(change.dtype)
+    pattern = "row pos head d_head, head d_head d_model -> row head pos d_model"
+    written = einsum(change, weight, pattern)
+    if attention.post_norms:
+        raw = attention.out_proj(z.flatten(-2))
+        written = pushed_forward(attention.post_norms, raw, written)
+    return written * attention.write.scale
