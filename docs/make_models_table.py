@@ -31,6 +31,9 @@ transformers' causal-LM mapping ({types} in all) that is one language model rath
 several, is neither an encoder-decoder nor an encoder trained on masked words, and mixes positions
 by softmax attention in every layer.
 
+Some layers multiply the stream by constants before they add to it: {multiplying}.
+The constants are found and proved on other tokens, and a term's way to the logits counts them.
+
 - *stream*: largest relative error of input + terms = output over layers; *heads*: of the sum over
   heads. Single precision.
 - *not there*: sites that this family does not have. Mixtures of experts are one node without
@@ -83,6 +86,7 @@ def page() -> str:
         opened=sum(v.opens for v in verdicts),
         counted=len(verdicts),
         types=len(CLASSES),
+        multiplying=", ".join(f"`{v.family}`" for v in verdicts if v.multiplies),
     )
     table = [
         "| family | class | opens | stream | heads | not there | late | prefix | refused because |",

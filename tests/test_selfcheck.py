@@ -68,6 +68,40 @@ def test_a_term_added_after_opening_is_found_by_selfcheck() -> None:
         model.selfcheck()
 
 
+def by_token(out: Tensor) -> Tensor:
+    return out * torch.tanh(out.mean(-1, keepdim=True))
+
+
+def by_prompt(out: Tensor) -> Tensor:
+    return out * torch.tanh(out[:, -1:].mean(-1, keepdim=True))
+
+
+def by_length(out: Tensor) -> Tensor:
+    return out * 0.01 * out.shape[1]
+
+
+def by_vector(out: Tensor) -> Tensor:
+    return out * torch.linspace(0.1, 0.9, out.shape[-1])
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        (by_token, "layer 1: .* by numbers that differ between tokens"),
+        (by_vector, "layer 1: .* a vector that none of its parameters holds"),
+        (by_prompt, "layer 1: .* not the same for every token"),
+        (by_length, "layer 1: .* not the same for every token"),
+    ],
+)
+def test_a_gain_that_is_no_constant_of_the_model_is_refused(
+    extra: Callable[[Tensor], Tensor], reason: str
+) -> None:
+    module = tiny_model("llama")
+    rig(layers(module)[1], extra)
+    with pytest.raises(UnsupportedArchitectureError, match=reason):
+        Model.build(module)
+
+
 def test_unrelated_vectors_do_not_fit_by_accident() -> None:
     block = nn.Linear(8, 8)
     for seed in range(50):

@@ -9,11 +9,6 @@ from pellucid.model.model import Model
 from pellucid.model.selfcheck import SelfCheck
 
 REFUSED = {
-    # The stream is multiplied on its way: a term written early is not the term read at the end.
-    "beam": "multiplies the residual stream itself",
-    "doge": "by a vector",
-    "gemma4_text": "multiplies the residual stream itself",
-    "gemma4_unified_text": "multiplies the residual stream itself",
     # Several streams, mixed with each other in every layer.
     "deepseek_v4": "several residual streams",
     "gemma3n_text": "several residual streams",
@@ -39,6 +34,8 @@ class Verdict:
     check: SelfCheck | None
     heads: str
     reason: str
+    multiplies: bool = False
+    """Whether its layers multiply the residual stream."""
 
     @property
     def opens(self) -> bool:
@@ -60,4 +57,4 @@ def judge(family: str) -> Verdict:
         return Verdict(family, None, "", str(error))
     a = model.anatomy.blocks[-1].attention
     heads = "" if a is None else f"{a.n_heads}/{a.n_kv_heads}×{a.d_head}"
-    return Verdict(family, model.check, heads, "")
+    return Verdict(family, model.check, heads, "", model.anatomy.multiplies)

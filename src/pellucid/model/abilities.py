@@ -15,12 +15,17 @@ from pellucid.model.sites import Site
 def starts_late(
     module: nn.Module, anatomy: Anatomy, tokens: Tensor, seen: dict[Site, Tensor], plain: Tensor
 ) -> bool:
-    """Whether starting in the middle with the recorded stream reproduces the logits."""
-    layer = (anatomy.n_layers + 1) // 2
-    if layer >= anatomy.n_layers:
-        return False
-    start = Start(layer, seen[Site("resid_pre", layer)])
-    return _reproduces(plain, lambda: forward(module, anatomy, tokens, start=start))
+    """Whether starting in the middle, and at the last layer, reproduces the logits.
+
+    The last layer too: one that takes keys and values from a layer below may only be there.
+    """
+    last = anatomy.n_layers - 1
+
+    def reproduces_from(layer: int) -> bool:
+        start = Start(layer, seen[Site("resid_pre", layer)])
+        return _reproduces(plain, lambda: forward(module, anatomy, tokens, start=start))
+
+    return last > 0 and all(map(reproduces_from, sorted({(last + 2) // 2, last})))
 
 
 def shares_prefix(module: nn.Module, anatomy: Anatomy, tokens: Tensor, plain: Tensor) -> bool:

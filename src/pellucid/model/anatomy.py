@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from pellucid.model.factors import Factor, over, product, times
 from pellucid.results import stored
 
 NodeKind = Literal["embed", "head", "mlp"]
@@ -72,19 +73,19 @@ class Write:
     """A module whose output, times ``scale``, plus ``bias``, is added to the residual stream."""
 
     module: nn.Module
-    scale: float = 1.0
+    scale: Factor = 1.0
     bias: Float[Tensor, " d_model"] | None = None
     """A parameter that the block adds itself, outside any module, as GPT-NeoX-Japanese does."""
 
     def term(self, output: Tensor) -> Tensor:
         """What is added to the stream when the module returned ``output``."""
-        scaled = output if self.scale == 1.0 else output * self.scale
+        scaled = times(output, self.scale)
         return scaled if self.bias is None else scaled + self.bias
 
     def output(self, term: Tensor) -> Tensor:
         """What the module has to return for ``term`` to be added."""
         bare = term if self.bias is None else term - self.bias
-        return bare if self.scale == 1.0 else bare / self.scale
+        return over(bare, self.scale)
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,11 @@ class Mlp:
 
 @dataclass(frozen=True)
 class Block:
-    """One layer: at most one attention and one MLP sublayer, in sequence or in parallel."""
+    """One layer: at most one attention and one MLP sublayer, in sequence or in parallel.
+
+    With gains ``(g, h)`` and terms a and m of attention and MLP, its output is
+    ``h (g input + a) + m``.
+    """
 
     module: nn.Module
     attention: Attention | None
@@ -177,6 +182,20 @@ class Block:
     parallel: bool
     carries: int
     """How many values the block returns: 0 for a bare tensor, else the length of the tuple."""
+    gains: tuple[Factor, Factor] = (1.0, 1.0)
+    """What the stream is multiplied by where attention's term is added, and where the MLP's is.
+
+    Nearly always ones. A parallel block has at most the first, for it adds both terms at once."""
+
+    def middle(self, before: Tensor, attention: Tensor | None) -> Tensor:
+        """The stream with attention's term added, which a sequential block's MLP reads."""
+        carried = times(before, self.gains[0])
+        return carried if attention is None else carried + attention
+
+    def after(self, middle: Tensor, mlp: Tensor | None) -> Tensor:
+        """The stream with both terms added, which the next layer receives."""
+        carried = times(middle, self.gains[1])
+        return carried if mlp is None else carried + mlp
 
 
 @dataclass(frozen=True)
@@ -247,6 +266,38 @@ class Anatomy:
         """True where a node is computed before a slot reads: the edges that there are."""
         counts = torch.tensor([self.senders_of(slot) for slot in self.slots])
         return torch.arange(len(self.nodes))[:, None] < counts
+
+    def carried(
+        self, layer: int | None, kind: NodeKind, reader: Slot
+    ) -> float | Float[Tensor, " d_model"]:
+        """What a term is multiplied by between where it is written and where ``reader`` reads.
+
+        The term is that of layer ``layer``'s attention (``kind`` "head") or MLP, or the embedding.
+        The stream at ``reader``, before any norm, is the sum over all terms of carried x term; so
+        the factor is 1.0 where every gain is one, and 0.0 for a term written after the reading.
+
+        **Cost** none beside multiplying the gains on the way, each as it is now.
+        """
+        written = 0
+        if kind != "embed":
+            assert layer is not None
+            written = 2 * layer + (1 if kind == "head" else 2)
+        read = 2 * self.n_layers
+        if reader.kind != "logits":
+            assert reader.layer is not None
+            in_sequence = reader.kind == "mlp" and not self.blocks[reader.layer].parallel
+            read = 2 * reader.layer + in_sequence
+        return product(self._gains[written:read]) if written <= read else 0.0
+
+    @cached_property
+    def multiplies(self) -> bool:
+        """Whether any layer multiplies the stream, so that terms don't arrive as written."""
+        return any(gain != 1.0 for gain in self._gains)
+
+    @cached_property
+    def _gains(self) -> tuple[Factor, ...]:
+        """The gains in the order in which the stream meets them, two for each layer."""
+        return tuple(gain for block in self.blocks for gain in block.gains)
 
     @property
     def n_heads(self) -> int:

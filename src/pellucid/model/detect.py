@@ -5,7 +5,8 @@
 3. In each block, attention is the module whose class says so; its output projection is the last
    linear layer run in it that gives a vector of the stream's width (``sublayers.py``).
 4. What attention and MLP *write* is found by arithmetic: among the recorded outputs, the terms
-   whose sum is (block output - block input) (``writes.py``).
+   whose sum is (block output - block input) (``writes.py``), or with which the stream, multiplied
+   by constants, makes the output (``gains.py``).
 5. What they *read* is found by value: a norm is one whose input is the stream and whose output is
    what the sublayer reads.
 6. Queries, keys and values are located (``projections.py``) and proved by dependence: changing a
@@ -22,6 +23,8 @@ from pellucid.errors import CorruptModelError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Attention, Block, Mlp, Write
 from pellucid.model.dependence import prove_heads, prove_layouts, prove_locality
 from pellucid.model.forward import undisturbed
+from pellucid.model.gains import fit_gains
+from pellucid.model.misfit import explain_misfit
 from pellucid.model.probe import (
     TOLERANCE,
     Call,
@@ -48,7 +51,6 @@ from pellucid.model.sublayers import (
 from pellucid.model.writes import (
     Fit,
     attention_terms,
-    explain_misfit,
     fit_writes,
     is_plain,
     mlp_terms,
@@ -155,8 +157,9 @@ def detect_block(
         )
     module, out_proj = find_attention(name, block, record, before.shape[-1])
     fit = fit_block(name, block, record, whole, module, out_proj, hint)
-    middle = before if fit.attention is None else before + written(record, fit.attention, before)
-    points = [before, middle]
+    term = None if fit.attention is None else written(record, fit.attention, before)
+    bare = Block(block, None, None, False, whole.carries, fit.gains)
+    points = [before, bare.middle(before, term)]
     attention = None
     if module is not None and out_proj is not None and fit.attention is not None:
         attention = build_attention(
@@ -174,7 +177,12 @@ def detect_block(
             reads_stream=read.point is not None,
         )
         parallel = attention is not None and read.point == 0
-    return Block(block, attention, mlp, parallel, whole.carries), fit.names
+        if attention is not None and read.point is None and fit.gains != (1.0, 1.0):
+            raise UnsupportedArchitectureError(
+                f"{name} multiplies the residual stream, and its MLP does not read it as it is "
+                "before or after attention's term is added, so where it is multiplied is unknown."
+            )
+    return replace(bare, attention=attention, mlp=mlp, parallel=parallel), fit.names
 
 
 def fit_block(
@@ -193,6 +201,8 @@ def fit_block(
     terms_a = attention_terms(record, attention, out_proj)
     terms_m = mlp_terms(record, block, attention, terms_a, before.numel())
     fit = fit_writes(block, before, after, terms_a, terms_m, hint)
+    if fit is None:
+        fit = fit_gains(record, block, mlp_parts(block, attention), terms_a, terms_m, hint)
     if fit is None:
         raise UnsupportedArchitectureError(
             f"{name}: no combination of what its parts return adds up to (block output - block "

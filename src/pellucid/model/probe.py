@@ -77,6 +77,18 @@ def find_blocks(model: nn.Module) -> list[nn.Module]:
 
 def probe_tokens(model: nn.Module) -> Tensor:
     """A short row of ordinary token ids, spread over the vocabulary."""
+    usual = ordinary_tokens(model)
+    return as_row(model, usual[:: max(1, len(usual) // PROBE_LENGTH)], PROBE_LENGTH)
+
+
+def proof_tokens(model: nn.Module) -> Tensor:
+    """Another row, of other ids where there are enough, one longer: what was found must hold."""
+    usual = ordinary_tokens(model)
+    return as_row(model, usual[1 :: max(1, len(usual) // PROBE_LENGTH)] or usual, PROBE_LENGTH + 1)
+
+
+def ordinary_tokens(model: nn.Module) -> list[int]:
+    """Token ids that are neither special nor likely to be unused."""
     config = text_config(model)
     special = {0, 1, 2}
     for kind in ("pad", "bos", "eos"):
@@ -85,11 +97,14 @@ def probe_tokens(model: nn.Module) -> Tensor:
     vocab = config.vocab_size
     # Up to three quarters: the last ids of a vocabulary are often reserved or never trained.
     spread = range(vocab) if vocab < 64 else torch.linspace(7, vocab * 3 // 4, 16).long().tolist()
-    usual = [i for i in spread if i not in special] or [0]
-    usual = usual[:: max(1, len(usual) // PROBE_LENGTH)] * PROBE_LENGTH
-    limit = min(PROBE_LENGTH, getattr(config, "max_position_embeddings", None) or PROBE_LENGTH)
-    device = next(model.parameters()).device
-    return torch.tensor([usual[:limit]], device=device)
+    return [i for i in spread if i not in special] or [0]
+
+
+def as_row(model: nn.Module, ids: list[int], length: int) -> Tensor:
+    """``ids``, repeated to ``length`` or as many as the model reads, as one row on its device."""
+    limit = min(length, getattr(text_config(model), "max_position_embeddings", None) or length)
+    repeated = (ids * length)[:limit]
+    return torch.tensor([repeated], device=next(model.parameters()).device)
 
 
 def probe(model: nn.Module, blocks: list[nn.Module], tokens: Tensor) -> list[Record]:

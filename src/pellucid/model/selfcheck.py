@@ -1,7 +1,11 @@
 """Proof, on a real forward, that a model is what its anatomy says.
 
+The prompt is not the one from which the anatomy was found: what was taken for a constant must be
+one for other tokens too.
+
 1. The stream adds up: in every layer, input + attention's term + MLP's term = output, and the
-   next layer receives it.
+   next layer receives it. Where layers multiply the stream, so does each step of the sum; and the
+   last stream is the sum of all terms, each times the gains that it meets on its way.
 2. The heads add up: in every layer, the sum over heads of z W_O, plus the bias, is what the output
    projection returned.
 3. Norms are norms: what a sublayer's norm reads is the stream, what it returns is what the
@@ -25,10 +29,10 @@ from torch import Tensor, nn
 
 from pellucid.errors import CorruptModelError, UnsupportedArchitectureError
 from pellucid.model.abilities import shares_prefix, starts_late
-from pellucid.model.anatomy import Anatomy
+from pellucid.model.anatomy import Anatomy, Slot
 from pellucid.model.dependence import prove_heads, prove_layouts, prove_locality
 from pellucid.model.forward import forward
-from pellucid.model.probe import TOLERANCE, Record, probe, probe_tokens, same
+from pellucid.model.probe import TOLERANCE, Record, probe, proof_tokens, same
 from pellucid.model.sites import Site, SiteKind
 from pellucid.model.sublayers import mlp_parts, nearest
 from pellucid.model.writable import check_writes
@@ -55,29 +59,40 @@ class SelfCheck:
 
 
 def selfcheck(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
-    """Check ``anatomy`` against the running model.
+    """Check ``anatomy``, wherever it came from, against the running model.
 
     **Assumes** evaluation mode and no gradients (``undisturbed``).
-    **Cost** ten to thirteen forwards of six tokens, one of them with a row for every head.
+    **Cost** twelve to fifteen forwards of seven tokens, one of them with a row for every head.
     **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed;
     ``CorruptModelError`` when the logits are not finite.
     """
+    found = check_detected(module, anatomy)
+    check_dependence(module, anatomy, proof_tokens(module))
+    return found
+
+
+def check_detected(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
+    """Check all but point 4, which ``detect`` proves of every anatomy that it returns.
+
+    **Assumes**, **raises** as ``selfcheck``. **Cost** ten forwards.
+    """
     before = fingerprint(module)
-    tokens = probe_tokens(module)
+    tokens = proof_tokens(module)
     with torch.no_grad():
         plain = forward(module, anatomy, tokens)
         if not plain.isfinite().all():
             raise CorruptModelError(
-                "The model's logits on six ordinary tokens are not finite. Its weights hold NaN or "
+                "The model's logits on ordinary tokens are not finite. Its weights hold NaN or "
                 "infinity, or its dtype overflows: reload it, or pass dtype='float32'."
             )
         seen, logits = read_everything(module, anatomy, tokens)
         check_shapes(module, tokens, seen)
         check_reading(module, anatomy, tokens)
-        check_dependence(module, anatomy, tokens)
         writable, missing = check_writes(module, anatomy, tokens, plain)
         check = SelfCheck(
-            stream_error=check_stream(module, anatomy, seen),
+            stream_error=max(
+                check_stream(module, anatomy, seen), check_carried(module, anatomy, seen)
+            ),
             heads_error=check_heads(module, anatomy, seen),
             logits_error=float((logits - plain).abs().max()),
             writable=writable,
@@ -161,7 +176,8 @@ def check_reading(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
             term = record.of(write.module)
             assert term is not None
             assert term.out is not None
-            points.append(whole.given + write.term(term.out.reshape(whole.given.shape)))
+            written = write.term(term.out.reshape(whole.given.shape))
+            points.append(block.middle(whole.given, written))
         if block.mlp:
             parts = mlp_parts(block.module, block.attention.module if block.attention else None)
             _check_norm(module, layer, "MLP", record, block.mlp.norm, parts, points)
@@ -205,21 +221,46 @@ def check_stream(module: nn.Module, anatomy: Anatomy, seen: dict[Site, Tensor]) 
     """Largest relative error of input + terms = output over layers."""
     worst = 0.0
     for layer, block in enumerate(anatomy.blocks):
-        total = seen[Site("resid_pre", layer)].double()
-        if block.attention:
-            total = total + seen[Site("attn_out", layer)].double()
-        if block.mlp:
-            total = total + seen[Site("mlp_out", layer)].double()
+        attention = seen[Site("attn_out", layer)].double() if block.attention else None
+        mlp = seen[Site("mlp_out", layer)].double() if block.mlp else None
+        middle = block.middle(seen[Site("resid_pre", layer)].double(), attention)
         after = seen[Site("resid_pre", layer + 1)]
-        error = relative_error(total, after)
+        error = relative_error(block.after(middle, mlp), after)
         if not error <= TOLERANCE.get(after.dtype, 1e-4):
             raise UnsupportedArchitectureError(
                 f"{type(module).__name__}, layer {layer}: stream + attention + MLP differs from "
                 f"what layer {layer + 1} receives by {error:.1e} (relative). Something else is "
-                "written to the residual stream there."
+                "written to the residual stream there, or it is multiplied by something that is "
+                "not the same for every token."
             )
         worst = max(worst, error)
     return worst
+
+
+def check_carried(module: nn.Module, anatomy: Anatomy, seen: dict[Site, Tensor]) -> float:
+    """Relative error of sum over terms of carried x term = what the final norm reads.
+
+    Zero where no layer multiplies the stream: that the layers add up says it already.
+    """
+    if not anatomy.multiplies:
+        return 0.0
+    end = Slot("logits")
+    total = seen[Site("resid_pre", 0)].double() * anatomy.carried(None, "embed", end)
+    for layer, block in enumerate(anatomy.blocks):
+        if block.attention:
+            term = seen[Site("attn_out", layer)].double()
+            total = total + term * anatomy.carried(layer, "head", end)
+        if block.mlp:
+            term = seen[Site("mlp_out", layer)].double()
+            total = total + term * anatomy.carried(layer, "mlp", end)
+    after = seen[Site("resid_pre", anatomy.n_layers)]
+    error = relative_error(total, after)
+    if not error <= TOLERANCE.get(after.dtype, 1e-4):
+        raise UnsupportedArchitectureError(
+            f"{type(module).__name__}: its layers multiply the residual stream, and the sum of all "
+            f"terms times those gains differs from the last stream by {error:.1e} (relative)."
+        )
+    return error
 
 
 def check_heads(module: nn.Module, anatomy: Anatomy, seen: dict[Site, Tensor]) -> float:

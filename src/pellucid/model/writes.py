@@ -2,7 +2,8 @@
 
 Among the recorded outputs of a block, the terms whose sum is (block output - block input) are its
 writes. Post-norms, residual multipliers and residuals added inside a module need no special case:
-another candidate fits, or a weight other than one.
+another candidate fits, or a weight other than one. Blocks that multiply the stream itself are left
+to ``gains.py``.
 
 A fit can't be an accident: every candidate sum has at least ``EQUATIONS_PER_TERM`` numbers to
 match for each weight, and plain sums have no weight to choose at all.
@@ -16,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.model.anatomy import Write
-from pellucid.model.probe import TOLERANCE, Call, Record, same
+from pellucid.model.factors import Factor
+from pellucid.model.probe import Call, Record, same
 
 EQUATIONS_PER_TERM = 8
 MOST_CANDIDATES = 16
@@ -31,6 +33,7 @@ class Fit:
     mlp: tuple[Write, ...]
     names: tuple[str, ...]
     error: float
+    gains: tuple[Factor, Factor] = (1.0, 1.0)
 
 
 def attention_terms(
@@ -163,6 +166,7 @@ def weighted_fit(
             if len(target) < EQUATIONS_PER_TERM * len(chosen):
                 continue
             weights, error = least_squares([columns[c.name] for c in chosen], target)
+            weights = [float(f"{w:.7g}") for w in weights]
             if error <= limit and all(abs(w) > 1e-6 for w in weights):
                 return as_fit(chosen, weights, terms_a, error)
     return None
@@ -197,10 +201,12 @@ def choices(terms_a: list[Call], terms_m: list[Call], count: int) -> Iterator[li
             yield [*first, *others]
 
 
-def as_fit(chosen: list[Call], weights: list[float], terms_a: list[Call], error: float) -> Fit:
+def as_fit(
+    chosen: Sequence[Call], scales: Sequence[Factor], terms_a: list[Call], error: float
+) -> Fit:
     """The chosen terms as writes; those of the MLP in the order in which they run."""
-    pairs = list(zip(chosen, weights, strict=True))
-    writes = {c.order: Write(c.module, float(f"{w:.7g}")) for c, w in pairs}
+    pairs = zip(chosen, scales, strict=True)
+    writes = {c.order: Write(c.module, scale) for c, scale in pairs}
     attention = [writes[c.order] for c in chosen if c in terms_a]
     mlp = [writes[c.order] for c in sorted(chosen, key=lambda c: c.order) if c not in terms_a]
     names = tuple(c.name for c in chosen)
@@ -213,42 +219,6 @@ def least_squares(columns: list[Tensor], target: Tensor) -> tuple[list[float], f
     # Parts may repeat each other (a dropout returns its input); only gelsd is right about that.
     weights = torch.linalg.lstsq(matrix, target[:, None], driver="gelsd").solution[:, 0]
     return weights.tolist(), float((matrix @ weights - target).norm())
-
-
-def explain_misfit(before: Tensor, after: Tensor, record: Record, terms: list[Call]) -> str:
-    """Why the sum failed, in words that a user can act on."""
-    target = numbers(after) - numbers(before)
-    sized = [c for c in terms if c.out is not None and c.out.numel() == target.numel()]
-    columns = [column(c) for c in sized]
-    limit = TOLERANCE.get(after.dtype, 1e-4) * float(numbers(after).norm())
-
-    weights, error = least_squares([numbers(before), *columns], target)
-    left = least_squares(columns, target)[1] if columns else float(target.norm())
-    pairs = combinations(sized, 2)
-    if any(same(c.out, after) and is_norm(c.module) for c in record.calls):
-        reason = "The block ends in a norm over the whole stream (post-layer-norm)"
-    elif error <= limit and min(abs(weights[0]), abs(1 + weights[0])) > 1e-3:
-        reason = f"The block multiplies the residual stream itself, by {1 + weights[0]:.4g}"
-    elif any(fits_by_channel(before, after, a, m, limit) for a, m in pairs):
-        reason = "The block multiplies the residual stream, or what is added to it, by a vector"
-    else:
-        off = left / max(float(target.norm()), 1e-30)
-        reason = f"The best weighted sum of all {len(columns)} parts is off by {off:.1e}"
-    return (
-        f"{reason}, so the residual stream does not add up and no attribution of it would be "
-        "right. Pellucid refuses such a model rather than print numbers for it."
-    )
-
-
-def fits_by_channel(before: Tensor, after: Tensor, one: Call, other: Call, limit: float) -> bool:
-    """Whether stream and two terms, each times its own vector, make the block's output."""
-    assert one.out is not None
-    assert other.out is not None
-    parts = [before, one.out.reshape(before.shape), other.out.reshape(before.shape)]
-    matrix = torch.stack([p.cpu().double().flatten(0, 1).T for p in parts], -1)  # d_model pos 3
-    wanted = after.cpu().double().flatten(0, 1).T[..., None]
-    weights = torch.linalg.lstsq(matrix, wanted, driver="gelsd").solution
-    return matrix.shape[1] > matrix.shape[2] and float((matrix @ weights - wanted).norm()) <= limit
 
 
 def is_norm(module: nn.Module) -> bool:
