@@ -104,7 +104,7 @@ def pushed_forward(
             change = form.project(n, change) * form.gain() / s
         else:
             spread = x[:, None].expand_as(change).flatten(0, 1).contiguous()
-            moved = torch.func.jvp(norm, (spread,), (change.flatten(0, 1),))[1]
+            moved = torch.autograd.functional.jvp(norm, spread, change.flatten(0, 1))[1]
             change = moved.reshape(change.shape)
         x = norm(x)
     return change
@@ -127,7 +127,9 @@ def _found_form(
         return None
     parameters = [p for p in norm.parameters() if p.shape == (width,)]
     gains = [(None, 0.0), *product(parameters, (0.0, 1.0))]
-    limit = min(64 * torch.finfo(dtype).eps, TOLERANCE.get(dtype, 1e-4))
+    # Many norms compute in single precision whatever they are given.
+    rounding = 64 * max(torch.finfo(dtype).eps, torch.finfo(torch.float32).eps)
+    limit = min(rounding, TOLERANCE.get(dtype, 1e-4))
     for (parameter, offset), centred in product(gains, (False, True)):
         bare = NormForm(parameter, offset, centred, 0.0)
         form = replace(bare, eps=_eps(bare, probes[-1], given[-1]))

@@ -4,8 +4,10 @@ from einops import einsum
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pellucid.model.anatomy import Anatomy, Attention
+from pellucid.model.anatomy import Anatomy, Attention, Slot
+from pellucid.model.factors import times
 from pellucid.model.sites import Site, site_of
+from pellucid.run.edge_products import arriving
 
 
 class Changes:
@@ -20,9 +22,8 @@ class Changes:
         self.variants, self.rows = len(cut), rows
         self._senders = cut.any(2).any(0).nonzero()[:, 0]
         self._at: dict[Site, slice] = {}
-        nodes = [anatomy.nodes[i] for i in self._senders.tolist()]
-        self._heads = [node.head for node in nodes]
-        for column, node in enumerate(nodes):
+        self._nodes = [anatomy.nodes[i] for i in self._senders.tolist()]
+        for column, node in enumerate(self._nodes):
             begin = self._at.get(site_of(node), slice(column, column)).start
             self._at[site_of(node)] = slice(begin, column + 1)
         self._held: Tensor | None = None
@@ -56,25 +57,29 @@ class Changes:
     def _written(
         self, attention: Attention, change: Tensor, columns: slice
     ) -> Float[Tensor, "variant head row pos d_model"]:
-        heads = self._heads[columns]
+        heads = [node.head for node in self._nodes[columns]]
         written = einsum(
             change[..., heads, :],
             attention.head_weight()[heads].to(change.dtype),
             "variant row pos head d_head, head d_head d_model -> variant head row pos d_model",
         )
-        return written if attention.post_norms else written * attention.write.scale
+        return written if attention.post_norms else times(written, attention.write.scale)
 
     def reaching(
-        self, cut: Bool[Tensor, "variant sender slot"]
+        self, slot: Slot, cut: Bool[Tensor, "variant sender slot"]
     ) -> Float[Tensor, "variant slot row pos d_model"]:
-        """The sum of the changes that each slot's cut edges bring."""
+        """Sums of the changes on the cut edges of slots, which read where ``slot`` does."""
         assert self._held is not None
         mask = cut[:, self._senders].to(self._held.dtype).mT  # variant slot sender
         apart = {Site("z", layer): output for layer, output in self._layers_output.items()}
-        behind_norm = [self._through_norm(site, mask, output) for site, output in apart.items()]
+        behind_norm = [
+            self._through_norm(site, mask, output) * self.anatomy.carried(site.layer, "head", slot)
+            for site, output in apart.items()
+        ]
         for site in apart:
             mask[:, :, self._at[site]] = 0
-        plain = (mask @ self._held.flatten(2)).unflatten(-1, self._held.shape[2:])
+        held = arriving(self.anatomy, self._held, self._nodes, slot)
+        plain = (mask @ held.flatten(2)).unflatten(-1, self._held.shape[2:])
         return sum(behind_norm, plain)
 
     def _through_norm(
@@ -91,4 +96,4 @@ class Changes:
         for norm in attention.post_norms:
             # The norm's own forward: hooks on it are for the model's run.
             before, after = norm.forward(before), norm.forward(after)
-        return (after - before) * attention.write.scale
+        return times(after - before, attention.write.scale)

@@ -15,7 +15,7 @@ For every u the sum over v is the node's own product (its change times its gradi
 rule, and a check on all of the above at once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,7 +23,8 @@ from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.model.anatomy import Anatomy, Attention
+from pellucid.model.anatomy import Anatomy, Attention, Node, Slot
+from pellucid.model.factors import times
 from pellucid.model.norms import pulled_back, pushed_forward
 from pellucid.model.sites import Site, site_of
 from pellucid.run.gradient import EMBED
@@ -83,9 +84,10 @@ def edge_products(
     """
     change = point.change[EMBED]
     products = change.new_zeros(len(change), *anatomy.edges.shape, dtype=precise(change))
-    for rows, changes, reader in _parts(anatomy, point, since):
-        sent = changes[:, : reader.senders].flatten(2)
-        products[rows, : reader.senders, reader.slots] = sent @ reader.gradient.flatten(2).mT
+    for rows, sent, reader in _parts(anatomy, point, since):
+        products[rows, : reader.senders, reader.slots] = (
+            sent.flatten(2) @ reader.gradient.flatten(2).mT
+        )
     return products
 
 
@@ -99,10 +101,9 @@ def edge_products_by_position(
     change = point.change[EMBED]
     shape = (*change.shape[:2], *anatomy.edges.shape)
     products = change.new_zeros(shape, dtype=precise(change))
-    for rows, changes, reader in _parts(anatomy, point, since):
-        sent = changes[:, : reader.senders].transpose(1, 2)  # row pos sender d_model
+    for rows, sent, reader in _parts(anatomy, point, since):
         gradient = reader.gradient.permute(0, 2, 3, 1)  # row pos d_model slot
-        products[rows, since:, : reader.senders, reader.slots] = sent @ gradient
+        products[rows, since:, : reader.senders, reader.slots] = sent.transpose(1, 2) @ gradient
     return products
 
 
@@ -125,7 +126,7 @@ def precise(like: Tensor) -> torch.dtype:
 def _parts(
     anatomy: Anatomy, point: Point, since: int
 ) -> Iterator[tuple[slice, Float[Tensor, "row sender pos d_model"], Reader]]:
-    """Rows few enough to hold every sender's change at once, and in turn each reader of them."""
+    """Rows few enough to hold every sender's change at once; what reaches each reader in turn."""
     rows, length, d_model = point.change[EMBED].shape
     dtype = precise(point.change[EMBED])
     one_row = 4 * len(anatomy.nodes) * (length - since) * d_model
@@ -139,7 +140,26 @@ def _parts(
         )
         changes = sender_changes(anatomy, here).to(dtype)
         for reader in readers(anatomy, here):
-            yield at, changes, replace(reader, gradient=reader.gradient.to(dtype))
+            slot = anatomy.slots[reader.slots.start]
+            sent = arriving(anatomy, changes[:, : reader.senders], anatomy.nodes, slot)
+            yield at, sent, replace(reader, gradient=reader.gradient.to(dtype))
+
+
+def arriving(
+    anatomy: Anatomy,
+    changes: Float[Tensor, "_ sender *rest d_model"],
+    senders: Sequence[Node],
+    slot: Slot,
+) -> Float[Tensor, "_ sender *rest d_model"]:
+    """Changes of terms as ``slot`` sees them, where layers in between multiply the stream."""
+    if not anatomy.multiplies:
+        return changes
+    factors = [
+        torch.as_tensor(anatomy.carried(node.layer, node.kind, slot)).expand(changes.shape[-1])
+        for node in senders[: changes.shape[1]]
+    ]
+    spread = torch.stack(factors).to(changes)  # sender d_model
+    return changes * spread.reshape(len(factors), *[1] * (changes.ndim - 3), -1)
 
 
 def readers(anatomy: Anatomy, point: Point) -> Iterator[Reader]:
@@ -213,4 +233,4 @@ def head_changes(
     if attention.post_norms:
         raw = attention.out_proj(z.flatten(-2))
         written = pushed_forward(attention.post_norms, raw, written)
-    return written * attention.write.scale
+    return times(written, attention.write.scale)

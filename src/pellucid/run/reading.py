@@ -22,7 +22,7 @@ def reading_taps(
     """Taps for the slots of one ``group``, which read the stream at the same place."""
     slot = group[0]
     if slot.kind in ("mlp", "attn", "logits"):
-        return {stream_site(anatomy, slot): _stream_tap(changes, cut)}
+        return {stream_site(anatomy, slot): _stream_tap(changes, slot, cut)}
     attention = anatomy.blocks[slot.layer or 0].attention
     assert attention is not None
     return _projection_taps(attention, slot.layer or 0, changes, group, cut)
@@ -35,12 +35,12 @@ def stream_site(anatomy: Anatomy, slot: Slot) -> Site:
     return Site("mlp_in" if slot.kind == "mlp" else "attn_in", slot.layer)
 
 
-def _stream_tap(changes: Changes, cut: Bool[Tensor, "variant sender slot"]) -> Tap:
+def _stream_tap(changes: Changes, slot: Slot, cut: Bool[Tensor, "variant sender slot"]) -> Tap:
     where = cut.any(1).reshape(-1, 1, 1, 1)
 
     def tap(stream: Tensor) -> Tensor:
         spread = stream.unflatten(0, (-1, changes.rows))
-        return torch.where(where, spread + changes.reaching(cut)[:, 0], spread).flatten(0, 1)
+        return torch.where(where, spread + changes.reaching(slot, cut)[:, 0], spread).flatten(0, 1)
 
     return tap
 
@@ -59,7 +59,7 @@ def _projection_taps(
 
     def look(stream: Tensor) -> None:
         spread = stream.unflatten(0, (-1, 1, changes.rows))  # variant 1 row pos d_model
-        read = spread + changes.reaching(cut[:, :, moving])
+        read = spread + changes.reaching(group[0], cut[:, :, moving])
         if attention.norm is None:
             moved[:] = [read - spread]
         else:
