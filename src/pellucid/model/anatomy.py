@@ -267,6 +267,26 @@ class Anatomy:
         counts = torch.tensor([self.senders_of(slot) for slot in self.slots])
         return torch.arange(len(self.nodes))[:, None] < counts
 
+    @cached_property
+    def feeds(self) -> Bool[Tensor, "slot node"]:
+        """True where what a slot reads goes into a node's output: k and v into all their heads."""
+        place = {node: i for i, node in enumerate(self.nodes)}
+        feeds = torch.zeros(len(self.slots), len(self.nodes), dtype=torch.bool)
+        for j, slot in enumerate(self.slots):
+            if slot.layer is None:
+                continue
+            if slot.kind == "mlp":
+                feeds[j, place[Node("mlp", slot.layer)]] = True
+                continue
+            attention = self.blocks[slot.layer].attention
+            assert attention is not None
+            group = attention.n_heads // attention.n_kv_heads
+            for head in range(attention.n_heads):
+                own = {"q": head, "k": head // group, "v": head // group}.get(slot.kind)
+                if slot.head == own:
+                    feeds[j, place[Node("head", slot.layer, head)]] = True
+        return feeds
+
     def carried(
         self, layer: int | None, kind: NodeKind, reader: Slot
     ) -> float | Float[Tensor, " d_model"]:

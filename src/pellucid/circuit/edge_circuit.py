@@ -1,0 +1,100 @@
+"""A circuit of edges, and how it was chosen."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pellucid.attribution.edge_scores import named_edges
+from pellucid.circuit.edge_sets import EdgeSet
+from pellucid.errors import EditError
+from pellucid.model.anatomy import Node, Slot
+from pellucid.model.model import Model
+from pellucid.passes import Passes
+from pellucid.results import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeCircuit(Result):
+    """Edges that together carry a decision, with what was measured while choosing them."""
+
+    senders: tuple[Node, ...]
+    slots: tuple[Slot, ...]
+    exists: Bool[Tensor, "sender slot"]
+    kept: Bool[Tensor, "sender slot"]
+    scores: Float[Tensor, "sender slot"]
+    """Estimates by which the edges were ranked, in the metric's units; zeros where none were."""
+    method: str
+    ranked_by: str
+    ablation: str
+    target: float | None
+    sufficiency: float | None
+    """f of the kept edges, measured, never clipped."""
+    minimal: bool
+    """Whether every edge was cut once and sufficiency then fell below the target."""
+    note: str
+    passes: Passes
+
+    def __len__(self) -> int:
+        return int(self.kept.sum())
+
+    def edges(self) -> list[tuple[Node, Slot]]:
+        """The kept edges, by sender and then slot."""
+        return [(self.senders[i], self.slots[j]) for i, j in self.kept.nonzero().tolist()]
+
+    @property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """The kept edges as pairs of names, ``("L5H1", "L9H6.q")``."""
+        return tuple((u.name, v.name) for u, v in self.edges())
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Nodes that send on a kept edge, in computing order."""
+        return tuple(n for n, sends in zip(self.senders, self.kept.any(1), strict=True) if sends)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Columns ``sender slot estimate``, one row per kept edge."""
+        names = self.names
+        return pd.DataFrame(
+            {
+                "sender": [u for u, _ in names],
+                "slot": [v for _, v in names],
+                "estimate": self.scores[self.kept].double().numpy(),
+            }
+        )
+
+    def __str__(self) -> str:
+        share = len(self) / max(int(self.exists.sum()), 1)
+        said = "not measured" if self.sufficiency is None else f"{self.sufficiency:.3f}"
+        lines = [f"{len(self)} of {int(self.exists.sum())} edges ({share:.2%}), sufficiency {said}"]
+        if self.note:
+            lines.append(self.note)
+        return "\n".join(lines)
+
+
+def resolve_edges(
+    model: Model, edges: "EdgeCircuit | EdgeSet | Iterable[tuple[Node | str, Slot | str]]"
+) -> EdgeSet:
+    """Edges given as a circuit, as a matrix or by name, as a matrix.
+
+    **Raises** ``EditError`` for a circuit of another model, or an edge that is not there.
+    """
+    anatomy = model.anatomy
+    if isinstance(edges, EdgeCircuit):
+        if edges.senders != anatomy.nodes or edges.slots != anatomy.slots:
+            raise EditError(
+                f"The circuit is of a model with {len(edges.senders)} nodes and "
+                f"{len(edges.slots)} slots; this one has {len(anatomy.nodes)} and "
+                f"{len(anatomy.slots)}."
+            )
+        return edges.kept
+    if isinstance(edges, torch.Tensor):
+        if edges.shape != anatomy.edges.shape or bool((edges & ~anatomy.edges).any()):
+            raise EditError(
+                f"A matrix of shape {tuple(edges.shape)}, with edges that the model does not have "
+                f"or another shape than {tuple(anatomy.edges.shape)} (senders, slots)."
+            )
+        return edges.bool()
+    return named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, list(edges))

@@ -1,0 +1,96 @@
+"""Measuring sets of edges: the metric with every other edge cut, each set run only once.
+
+With m(K) the metric when every edge outside K is cut,
+
+    f(K) = (m(K) - m(none)) / (m(all) - m(none))
+
+so f(all) = 1 and f(none) = 0 by construction, never clipped. With corrupted values m(none) is the
+corrupted metric, for then every slot reads the corrupted stream.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pellucid.circuit.edge_sets import EdgeSet
+from pellucid.errors import BudgetError
+from pellucid.model.model import Model
+from pellucid.run.cut import run_cut
+from pellucid.run.record import Trace, node_sites
+from pellucid.run.replace import Ablation, replacements
+from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.task.metrics import Metric
+
+
+class EdgeMeasure:
+    """Remembers the metric of every set of kept edges that was run.
+
+    ``forwards_left`` is a hard limit: asking for more raises ``BudgetError`` before any is run.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        trace: Trace,
+        *,
+        ablation: Ablation = "corrupted",
+        metric: Metric | None = None,
+        seed: int = 0,
+        forwards_left: float = math.inf,
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> None:
+        self.model, self.trace = model, trace
+        self.all: EdgeSet = model.anatomy.edges
+        self.none: EdgeSet = torch.zeros_like(self.all)
+        self.forwards_left = forwards_left
+        self._metric, self._memory_budget = metric, memory_budget
+        self._values = replacements(trace, ablation, node_sites(model), seed=seed)
+        self._known: dict[bytes, Float[Tensor, " example"]] = {}
+
+    def unknown(self, sets: Iterable[EdgeSet]) -> list[EdgeSet]:
+        """Those of ``sets`` that were not measured before, each once."""
+        new = {_key(s): s for s in sets if _key(s) not in self._known}
+        return list(new.values())
+
+    def metric(self, sets: Sequence[EdgeSet]) -> Float[Tensor, "set example"]:
+        """Metric per example when only the edges of each set are kept.
+
+        **Cost** 1 forward per set not measured before, batched.
+        """
+        new = self.unknown(sets)
+        to_run = sum(not torch.equal(s, self.all) for s in new)
+        if to_run > self.forwards_left:
+            raise BudgetError(
+                f"{to_run} more forwards are needed, but only {self.forwards_left:.0f} of the "
+                "budget are left. Pass a larger budget=."
+            )
+        if new:
+            cut = self.all & ~torch.stack(new)
+            found = run_cut(
+                self.model,
+                self.trace,
+                cut,
+                self._values,
+                metric=self._metric,
+                memory_budget=self._memory_budget,
+            )
+            self._known |= {_key(s): row for s, row in zip(new, found.cpu(), strict=True)}
+            self.forwards_left -= to_run
+        return torch.stack([self._known[_key(s)] for s in sets])
+
+    def fraction(self, sets: Sequence[EdgeSet]) -> list[float]:
+        """f(K) of each set, from the example means; NaN when nothing separates all from none."""
+        values = self.metric([*sets, self.all, self.none]).double().mean(1)
+        span = float(values[-2] - values[-1])
+        if abs(span) < 1e-9:
+            return [math.nan] * len(sets)
+        return [float(value - values[-1]) / span for value in values[:-2]]
+
+
+def _key(edges: EdgeSet) -> bytes:
+    return hashlib.blake2b(np.packbits(edges.numpy()).tobytes()).digest()
