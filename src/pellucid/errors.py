@@ -15,6 +15,7 @@
     ├── BudgetError                      the passes allowed are not enough for what was asked
     ├── NonFiniteError                   the model produced NaN or infinity
     ├── BehaviourError                   the model does not prefer the answer: nothing to explain
+    ├── FigureError (also ValueError)    what was given cannot be drawn, or not written there
     └── ResultFileError                  a saved result cannot be read or written
 
 Each message says what was wrong, what was found, and what to do next.
@@ -79,6 +80,10 @@ class NonFiniteError(PellucidError):
 
 class BehaviourError(PellucidError):
     """The model does not prefer the answer to the foil, so there is nothing to explain."""
+
+
+class FigureError(PellucidError, ValueError):
+    """What was given cannot be drawn, or the figure cannot be written there."""
 
 
 class ResultFileError(PellucidError):

@@ -17,8 +17,9 @@ What must equal the metric difference (``completeness``) is for mask-ig the sum 
 atp and ig the embedding's estimate alone, since its total derivative passes through every node.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pandas as pd
 import torch
@@ -37,9 +38,14 @@ from pellucid.tables import Per, tabulate
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.metrics import Metric
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Method: TypeAlias = Literal["atp", "ig", "mask-ig"]
 STEPS = (4, 8, 16, 32, 64)
 CONVERGED = 0.02
+SHOWN = 25
+"""Nodes in a figure by position."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +96,31 @@ class Attribution(Result):
             "example+position": (self.by_position, ("example", "position")),
         }[per]
         return tabulate(self.nodes, values, "estimate", axes=axes)
+
+    def plot(
+        self, *, per: Literal["node", "position"] = "node", tokens: Sequence[str] | None = None
+    ) -> "Figure":
+        """A heat map of layers and heads, or of the 25 strongest nodes at every position.
+
+        ``tokens`` of the prompt name the positions. The embedding is left out.
+        """
+        from pellucid.figures.parts import by_layer, by_position
+
+        title, label = f"Estimated effect of each node ({self.method})", "estimate (metric's units)"
+        if per == "node":
+            return by_layer(self.nodes, self.estimate.double(), title=title, label=label)
+        if per != "position":
+            raise TaskError(f"per={per!r} cannot be plotted; choose 'node' or 'position'.")
+        inside = [u for u, node in enumerate(self.nodes) if node.layer is not None]
+        strongest = sorted(inside, key=lambda u: -abs(float(self.estimate[u])))[:SHOWN]
+        return by_position(
+            [self.nodes[u].name for u in sorted(strongest)],
+            self.by_position.mean(0)[:, sorted(strongest)].T.double(),
+            positions=range(self.by_position.shape[1]),
+            tokens=tokens,
+            title=title,
+            label=label,
+        )
 
 
 def attribute(

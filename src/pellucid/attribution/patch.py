@@ -11,7 +11,7 @@ Heimersheim & Nanda 2024)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pandas as pd
 import torch
@@ -29,6 +29,9 @@ from pellucid.run.variants import MEMORY_BUDGET, Unit, run_variants
 from pellucid.tables import tabulate
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.metrics import Metric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Direction: TypeAlias = Literal["noising", "denoising"]
 Sites: TypeAlias = Literal["heads", "mlps", "nodes", "attn", "resid", "q", "k", "v"]
@@ -104,6 +107,23 @@ class PatchEffects(Result):
         frame = tabulate(self.places, self.effect, "effect", axes=("position",))
         frame["position"] = frame["position"].map(dict(enumerate(self.positions))).astype("Int64")
         return frame
+
+    def plot(self, *, tokens: Sequence[str] | None = None) -> "Figure":
+        """A heat map: layers and heads, or places and positions, which ``tokens`` name."""
+        from pellucid.figures.parts import by_layer, by_position
+
+        title = f"Measured effect of {self.direction}, sites: {self.sites}"
+        label = "effect (metric's units)"
+        if self.positions is None:
+            return by_layer(self.places, self.effect[0].double(), title=title, label=label)
+        return by_position(
+            [place.name for place in self.places],
+            self.effect.T.double(),
+            positions=self.positions,
+            tokens=tokens,
+            title=title,
+            label=label,
+        )
 
 
 def patch(

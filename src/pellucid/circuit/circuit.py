@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pandas as pd
 import torch
@@ -13,6 +13,9 @@ from pellucid.model.model import Model
 from pellucid.passes import Passes
 from pellucid.results import Result
 from pellucid.tables import tabulate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Over: TypeAlias = Literal["heads", "heads+mlps"]
 
@@ -60,6 +63,20 @@ class Circuit(Result):
         frame = tabulate(self.nodes, torch.tensor(self.estimates), "estimate")
         frame["drop"] = list(self.drops) or [float("nan")] * len(frame)
         return frame
+
+    def plot(self) -> "Figure":
+        """The nodes in their layers, coloured by what removing each costs, else by estimate."""
+        from pellucid.figures.circuit import circuit
+        from pellucid.figures.layered import Vertex
+
+        return circuit(
+            [
+                Vertex(name=node.name, kind=node.kind, layer=node.layer, value=value)
+                for node, value in zip(self.nodes, self.drops or self.estimates, strict=True)
+            ],
+            title=f"Circuit of {len(self)} nodes over {self.over} ({self.method})",
+            label="fall of sufficiency when removed" if self.drops else "estimate",
+        )
 
     def __str__(self) -> str:
         return f"{len(self)} of {self.over}: {' '.join(self.names) or '(none)'}"

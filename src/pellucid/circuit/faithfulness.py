@@ -13,7 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 
@@ -30,6 +30,9 @@ from pellucid.run.variants import MEMORY_BUDGET
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.metrics import Metric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Category: TypeAlias = Literal["faithful", "backup_mechanisms", "incomplete", "weak", "undefined"]
 
@@ -70,6 +73,24 @@ class Faithfulness(Result):
     def to_frame(self) -> pd.DataFrame:
         """The curve: columns ``size effect`` with ``effect`` the measured f."""
         return pd.DataFrame({"size": self.curve_sizes, "effect": self.curve})
+
+    def plot(self, *, target: float | None = None) -> "Figure":
+        """The curve if one was measured, the circuit, and the middle 90 % of the random sets."""
+        from pellucid.figures.curve import curve, middle
+
+        random_sets = {
+            "random sets of the same size, 5-95 %": self.random_same_size,
+            "random sets like it in each layer, 5-95 %": self.random_same_layers,
+        }
+        return curve(
+            self.curve_sizes,
+            self.curve,
+            title=f"Faithfulness over {self.over}, {self.ablation} ablation",
+            axis="log" if self.size else "linear",
+            bands={name: middle(self.size, f) for name, f in random_sets.items() if f},
+            target=target,
+            marks={f"the circuit, {self.size} of {self.out_of}": (self.size, self.sufficiency)},
+        )
 
 
 def faithfulness(

@@ -1,0 +1,1 @@
+"""Figures from numbers and names; knows nothing of models or results."""

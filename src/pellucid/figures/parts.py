@@ -1,0 +1,73 @@
+"""Heat maps of a model's parts: one number a part by layer, or one a part and position."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pellucid.errors import FigureError
+from pellucid.figures import given
+from pellucid.figures.heatmap import heatmap
+from pellucid.figures.text import visible
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.tables import Named
+
+COLUMNS = {"head": "H{}", "q": "H{}", "k": "KV{}", "v": "KV{}", "mlp": "MLP", "resid": "stream"}
+
+
+def by_layer(parts: "Sequence[Named]", values: ArrayLike, *, title: str, label: str) -> "Figure":
+    """Layers down; heads across, then a column for each other kind. The embedding is left out.
+
+    **Raises** ``FigureError`` when there is not one value for each part, or no part in a layer.
+    """
+    found = given.array(values, "values", "part")
+    given.matching(found, len(parts), "values", "parts")
+    inside = [
+        (part, value)
+        for part, value in zip(parts, found, strict=True)
+        if part.layer is not None and part.kind != "embed"
+    ]
+    if not inside:
+        raise FigureError("None of the parts is in a layer.")
+    # Heads by number, then the other kinds.
+    columns = sorted({(part.head is None, part.head or 0, _column(part)) for part, _ in inside})
+    names = [name for _, _, name in columns]
+    layers = max(part.layer or 0 for part, _ in inside) + 1
+    grid = np.full((layers, len(names)), np.nan)
+    for part, value in inside:
+        grid[part.layer, names.index(_column(part))] = value
+    rows = [f"L{layer}" for layer in range(layers)]
+    return heatmap(grid, title=title, rows=rows, columns=names, label=label)
+
+
+def by_position(
+    parts: Sequence[str],
+    values: ArrayLike,
+    *,
+    positions: Sequence[int],
+    tokens: Sequence[str] | None,
+    title: str,
+    label: str,
+) -> "Figure":
+    """Numbers ``[part position]``, positions named by the prompt's ``tokens`` when these are given.
+
+    **Raises** ``FigureError`` when the prompt has fewer tokens than positions.
+    """
+    if tokens is None:
+        columns = [str(position) for position in positions]
+    elif max(positions) < len(tokens):
+        columns = [visible(tokens[position]) for position in positions]
+    else:
+        raise FigureError(
+            f"tokens has {len(tokens)} entries, but position {max(positions)} is to be named; give "
+            "the tokens of the whole prompt."
+        )
+    return heatmap(values, title=title, rows=parts, columns=columns, label=label)
+
+
+def _column(part: "Named") -> str:
+    return COLUMNS.get(part.kind, part.kind).format(part.head)
