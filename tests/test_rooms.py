@@ -15,7 +15,7 @@ FLOORS = {
     "attribution": 3,
     "circuit": 4,
     "analysis": 5,
-    "doctor": 7, "console": 7, "cli": 7,
+    "doctor": 7, "arguments": 7, "catalogue": 7, "console": 7, "plan": 7, "cli": 7,
 }  # fmt: skip
 
 

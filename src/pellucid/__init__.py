@@ -16,6 +16,7 @@ _HOMES = {
     "Site": "pellucid.model.sites",
     "Contrast": "pellucid.task.contrast",
     "ContrastBatch": "pellucid.task.contrast",
+    "read_prompts": "pellucid.task.prompt_file",
     "tasks": "pellucid.task.builtin",
     "Trace": "pellucid.run.record",
     "record": "pellucid.run.record",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from pellucid.task.builtin import tasks as tasks
     from pellucid.task.contrast import Contrast as Contrast
     from pellucid.task.contrast import ContrastBatch as ContrastBatch
+    from pellucid.task.prompt_file import read_prompts as read_prompts
 
 __all__ = ["__version__", *_HOMES]
 

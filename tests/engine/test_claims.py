@@ -9,7 +9,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 import pellucid
 from pellucid import Contrast, ContrastBatch, Model
 from pellucid.circuit.circuit import replaceable
-from pellucid.circuit.discover import BUDGET, among_token_pairs
+from pellucid.circuit.claim import among_token_pairs
+from pellucid.circuit.discover import BUDGET
 from pellucid.stats.tokenpairs import token_pair_p
 
 

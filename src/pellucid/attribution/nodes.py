@@ -34,7 +34,7 @@ from pellucid.results import Result
 from pellucid.run.gradient import EMBED, differentiate
 from pellucid.run.record import Nearness, Trace, matching, node_sites, record
 from pellucid.tables import Per, tabulate
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 Method: TypeAlias = Literal["atp", "ig", "mask-ig"]
@@ -94,7 +94,7 @@ class Attribution(Result):
 
 def attribute(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     method: Method = "atp",
     metric: str | Metric = "logit_diff",
