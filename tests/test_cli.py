@@ -6,11 +6,10 @@ import sys
 import pandas as pd
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from typer.testing import CliRunner
 
 import pellucid.cli
 from pellucid import Analysis, Attribution, ContrastBatch, PatchEffects
-from task_tokenizers import byte_level
 
 PROMPT = "When Mary and John went to the store, John gave a drink to"
 CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
@@ -23,26 +22,11 @@ def tensor(out, name):
     return torch.tensor(json.loads(out)["fields"][name]["tensor"])
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A saved GPT-2 with random weights, and which of the two names it happens to prefer."""
-    tokenizer = byte_level()
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        sizes = {"vocab_size": len(tokenizer), "n_positions": 32, "n_embd": 32, "n_layer": 3}
-        config = GPT2Config(**sizes, n_head=4, bos_token_id=0, eos_token_id=0)
-        model = GPT2LMHeadModel(config)
-    place = tmp_path_factory.mktemp("model") / "random-gpt2"
-    model.save_pretrained(place)
-    tokenizer.save_pretrained(place)
-    return place
-
-
 @pytest.fixture
-def run(folder, monkeypatch, capsys):
+def run(random_gpt2, monkeypatch, capsys):
     """Run the command line as a shell would; returns exit code, stdout and stderr."""
 
-    def run(*arguments, question=True, model=folder):
+    def run(*arguments, question=True, model=random_gpt2):
         asked = [*ASKED, "--corrupted", CORRUPTED] if question else []
         words = ["pellucid", *arguments, *asked, "--model", str(model), "--offline"]
         monkeypatch.setattr(sys, "argv", words)
@@ -57,9 +41,9 @@ def run(folder, monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def opened(folder):
+def opened(random_gpt2):
     """The same model, opened by the library."""
-    return pellucid.load(folder)
+    return pellucid.load(random_gpt2)
 
 
 @pytest.fixture
@@ -73,6 +57,47 @@ def prompts(tmp_path):
     }
     pd.DataFrame(rows).to_csv(tmp_path / "prompts.csv", index=False)
     return str(tmp_path / "prompts.csv"), ContrastBatch.from_lists(*rows.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["analyze"], "prompt once"),
+        (["analyze", "a b"], "--answer is missing"),
+        (["analyze", "a b", "--answer", " x"], "--foil is missing"),
+        (["analyze", "a b", "--answer", " x", "--foil", " x"], "are both"),
+        (["analyze", " ", "--answer", " x", "--foil", " y"], "must not be empty"),
+        (["analyze", *ASKED, "--out", "no/such/f.json"], "the folder"),
+        (["analyze", *ASKED, "--method", "magic"], "magic"),
+        (["analyze", *ASKED, "--metric", "magic"], "magic"),
+        (["analyze", *ASKED, "--metric", "kl"], "--method mask-ig"),
+        (["analyze", *ASKED, "--ablation", "resample"], "--prompts"),
+        (["analyze", *ASKED, "--dtype", "int8"], "int8"),
+        (["patch", *ASKED, "--device", "my device"], "should be a name"),
+        (["patch", *ASKED, "--prompts", "some.csv"], "leave out"),
+        (["attribute", "a", "--prompt", "b", "--answer", "x", "--foil", "y"], "prompt once"),
+    ],
+)
+def test_bad_arguments_exit_with_2_before_a_model_opens(arguments, says, monkeypatch):
+    monkeypatch.setattr("pellucid.cli.open_model", None)
+    result = CliRunner().invoke(pellucid.cli.app, arguments)
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+def test_version_and_list():
+    result = CliRunner().invoke(pellucid.cli.app, ["--version"])
+    assert result.output.startswith("pellucid ")
+    result = CliRunner().invoke(pellucid.cli.app, ["models", "list", "--json"])
+    assert "smollm2-135m" in json.loads(result.stdout)
+
+
+def test_the_spelling_of_glassbox_is_understood(run):
+    words = ["--prompt", PROMPT, "--correct", " Mary", "--incorrect", " John"]
+    code, out, err = run("attribute", *words, "--top", "3", question=False)
+    assert code == 0, err
+    assert "3 of " in out
+    assert "Corrupted prompt: 'When Mary" in err
 
 
 def test_text_is_at_most_eighty_columns_and_alone_on_stdout(run):
@@ -301,7 +326,7 @@ def test_a_missing_model_is_a_message_and_exit_code_1(run, tmp_path):
 
 @pytest.mark.parametrize("command", ["analyze", "attribute", "patch"])
 def test_bad_arguments_are_refused_before_a_model_is_looked_for(command, run, tmp_path):
-    code, out, err = run(command, "--out", "no/such/folder/f.json", model=tmp_path / "nowhere")
+    code, out, err = run(command, "--out", "no/such/random_gpt2/f.json", model=tmp_path / "nowhere")
     assert code == 2
     assert out == ""
     assert "ModelNotFoundError" not in err
@@ -311,8 +336,8 @@ def test_the_flag_that_was_not_given_is_false():
     assert pellucid.cli.show_version(False) is False
 
 
-def test_a_model_may_be_named_without_the_option(run, folder):
-    code, out, err = run("models", "describe", str(folder), question=False)
+def test_a_model_may_be_named_without_the_option(run, random_gpt2):
+    code, out, err = run("models", "describe", str(random_gpt2), question=False)
     assert code == 2
     assert "Give the model once" in err
     code, out, err = run("models", "describe", question=False, model="nope")
@@ -320,7 +345,7 @@ def test_a_model_may_be_named_without_the_option(run, folder):
     assert "smollm2-135m" in err
 
 
-def test_models_can_be_described_and_checked(run, folder):
+def test_models_can_be_described_and_checked(run, random_gpt2):
     code, out, _ = run("models", "describe", "--json", question=False)
     assert code == 0
     described = json.loads(out)

@@ -45,7 +45,11 @@ def test_lines_of_json_may_hold_ids(file):
         ("x.jsonl", "\n \n", "holds no prompts"),
         ("x.csv", "clean,corrupted\na,b\n", "line 2: answer, foil missing.*found clean, corrupted"),
         ("x.csv", HEADER + "a,b, c\n", "line 2: foil missing"),
-        ("x.csv", HEADER + "a b,c d, e, f\nGo, Mary,Go, John, x, y\n", "line 3: more cells.*quotes"),
+        (
+            "x.csv",
+            HEADER + "a b,c d, e, f\nGo, Mary,Go, John, x, y\n",
+            "line 3: more cells.*quotes",
+        ),
         ("x.csv", HEADER + "a,a, x, y\n", "line 2: Clean and corrupted prompt are both"),
         ("x.csv", HEADER + '"a,b, x, y\n', "cannot be read: unexpected end"),
         ("x.jsonl", '{"clean": "a"\n', "line 1: not a JSON object"),
@@ -63,5 +67,5 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path):
     with pytest.raises(TaskError, match="There is no file"):
         read_prompts(tmp_path / "nothing.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(TaskError, match="cannot be read.*UTF-8"):
+    with pytest.raises(TaskError, match=r"cannot be read.*UTF-8"):
         read_prompts(tmp_path / "binary.csv")

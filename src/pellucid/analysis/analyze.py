@@ -62,8 +62,9 @@ def analyze(
     ``random_sets`` circuits of the same size, and as many with the same layers, are measured for
     comparison. ``insist`` claims a circuit even if the model does not prefer the answer.
 
-    **Cost** at most ``budget`` forwards for recording and search, and then about twenty more, and
-    two for every random set; 1 backward with ``method="atp"``.
+    **Cost** at most ``budget`` forwards for recording and search; beside them one for each
+    corrupted prompt that is judged, about twenty that measure what was found, and two for every
+    random set; 1 backward with ``method="atp"``, and one more of each for every step of another.
     **Raises** ``TaskError`` for an incomplete or impossible question, ``CorruptionError`` when no
     corrupted prompt works, ``BudgetError``, ``NonFiniteError``.
     """
@@ -107,7 +108,7 @@ def analyze(
             measure=measure,
             insist=insist,
         )
-        measure.forwards_left = float("inf")
+        measure.budget = float("inf")
         over_heads = over_both = None
         if circuit.nodes:
             over_heads, over_both = both_faithful(

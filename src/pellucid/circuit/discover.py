@@ -63,10 +63,10 @@ def discover(
 ) -> Circuit:
     """The smallest set found whose measured sufficiency (``verified``) reaches ``target``.
 
-    **Cost** at most ``budget`` forwards and 1 backward, recording included; the search stops where
-    the budget ends and says so in ``note``.
+    **Cost** at most ``budget`` forwards and 1 backward, the recording included, also that of a
+    ``trace`` that is given; the search stops where the budget ends and says so in ``note``.
     **Raises** ``EditError`` for unknown arguments, ``BudgetError`` when the budget cannot hold the
-    recording and the first curve.
+    recording and the first curve, naming the smallest that can.
     """
     opened(model)
     if method not in get_args(Search) or not 0 < target <= 1:
@@ -83,12 +83,11 @@ def discover(
         else:
             matching(model, contrast, trace)
         found = attribution or attribute(model, contrast, trace=trace)
-        left = budget - meter.passes.forwards
         if measure is None:
             measure = SetMeasure(
                 model, trace, nodes, ablation=ablation, memory_budget=memory_budget
             )
-        measure.forwards_left = left
+        measure.budget, measure.spent = budget, trace.passes.forwards
         estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
         blank = Circuit(
             nodes=(),
