@@ -1,8 +1,15 @@
 """Shared fixtures."""
 
+import os
 from importlib import metadata
 
 import pytest
+
+if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
+    from jaxtyping import install_import_hook
+
+    # Before anything imports the package, so that all of it is checked.
+    install_import_hook("pellucid", "shape_checks.tensors_only")
 
 
 @pytest.fixture(scope="session")

@@ -113,12 +113,9 @@ def turn(name, change):
         (put("passes", 3), "passes should be Passes, and is a int: 3"),
         (put("passes", {"type": "Passes", "fields": {"forwards": 1.5}}), "forwards should be int"),
         (put("surprise", 1), "unexpected keyword argument 'surprise'"),
-        (turn("by_position", torch.Tensor.long), r"\[example pos node\] of Float.*int64"),
-        (
-            turn("by_position", lambda t: t[0]),
-            r"should be a tensor \[example pos node\]",
-        ),
-        (turn("difference", lambda t: t.repeat(2)), r"difference should be .*shape \[2\]"),
+        (turn("by_position", torch.Tensor.long), "by_position.*example pos node"),
+        (turn("by_position", lambda t: t[0]), "by_position.*example pos node"),
+        (turn("difference", lambda t: t.repeat(2)), r"difference.*\[2\]"),
     ],
 )
 def test_a_field_that_does_not_fit_is_named(change, says, results, tmp_path):
