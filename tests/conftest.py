@@ -1,8 +1,15 @@
 """Shared fixtures."""
 
+import os
 from importlib import metadata
 
 import pytest
+
+if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
+    from jaxtyping import install_import_hook
+
+    # Before anything imports the package, so that all of it is checked.
+    install_import_hook("pellucid", "shape_checks.tensors_only")
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +22,23 @@ def smol():
     import pellucid
 
     return pellucid.load("smollm2-135m")
+
+
+@pytest.fixture(scope="session")
+def random_gpt2(tmp_path_factory):
+    """A folder that holds a GPT-2 of three layers with random weights."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from task_tokenizers import byte_level
+
+    tokenizer = byte_level()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"vocab_size": len(tokenizer), "n_positions": 32, "n_embd": 32, "n_layer": 3}
+        config = GPT2Config(**sizes, n_head=4, bos_token_id=0, eos_token_id=0)
+        model = GPT2LMHeadModel(config)
+    place = tmp_path_factory.mktemp("model") / "random-gpt2"
+    model.save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    return place

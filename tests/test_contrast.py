@@ -3,6 +3,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from pellucid.errors import AlignmentError, ContextLengthError, TokenError
 from pellucid.task.contrast import Contrast, ContrastBatch, plain
@@ -312,3 +314,14 @@ def test_smollm2_tokenizer():
     assert len(Contrast(CLEAN, CORRUPTED, " Denied", " Approved").encode(tokenizer).clean) == (
         1 if len(denied) == len(continuation_ids(" Approved", tokenizer)) == 1 else 2
     )
+
+
+def test_a_word_that_is_only_known_behind_a_space_says_so():
+    inner = Tokenizer(models.WordLevel({"<unk>": 0, "Ġgo": 1, "ĠMary": 2}, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>")
+    assert continuation_ids(" Mary", tokenizer) == (2,)
+    with pytest.raises(TokenError, match="did you mean ' Mary', a single token"):
+        continuation_ids("Mary", tokenizer)
+    with pytest.raises(TokenError, match="Use other words"):
+        continuation_ids("John", tokenizer)

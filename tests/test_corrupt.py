@@ -155,3 +155,14 @@ def test_model_that_prefers_the_foil():
     found = candidates(byte_level(), IOI, " Mary", " John")
     with pytest.raises(BehaviourError, match=r"clean metric is -1: .*does not prefer ' Mary'"):
         judge(found, lambda contrasts: [(-1.0, -2.0) for _ in contrasts])
+
+
+@pytest.mark.smol
+def test_a_missing_space_is_pointed_at_where_nothing_was_found(smol):
+    from pellucid import analyze
+
+    with pytest.raises(CorruptionError, match="did you mean ' Mary', a single token"):
+        analyze(smol, prompt="Xyzzy plugh", answer="Mary", foil="John")
+    with pytest.raises(CorruptionError) as refused:
+        analyze(smol, prompt="Xyzzy plugh", answer=" Mary", foil=" John")
+    assert "did you mean" not in str(refused.value)

@@ -1,6 +1,7 @@
 """A room imports only from floors below it, and importing the package loads no model library."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,14 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "src" / "pellucid"
 FLOORS = {
-    "errors": 0, "shapes": 0, "passes": 0, "results": 0, "tables": 0, "stats": 0, "figures": 0,
+    "errors": 0, "fields": 0, "shapes": 0, "passes": 0, "results": 0, "tables": 0, "stats": 0,
+    "figures": 0,
     "model": 1, "task": 1,
     "run": 2,
     "attribution": 3,
     "circuit": 4,
     "analysis": 5,
-    "doctor": 7, "console": 7, "cli": 7,
+    "doctor": 7, "arguments": 7, "catalogue": 7, "console": 7, "plan": 7, "cli": 7,
 }  # fmt: skip
 
 
@@ -57,6 +59,16 @@ def test_every_public_name_can_be_fetched():
         assert getattr(pellucid, name) is not None
     # A subpackage of the same name would replace a function as soon as it is imported.
     assert not {path.name.removesuffix(".py") for path in PACKAGE.iterdir()} & set(pellucid.__all__)
+
+
+def test_every_error_is_drawn_and_public():
+    import pellucid
+    from pellucid import errors
+
+    drawn = re.findall(r"\w+Error", errors.__doc__.split("Each message")[0])
+    defined = {name for name in vars(errors) if name.endswith("Error")}
+    assert set(drawn) - {"ValueError"} == defined
+    assert defined <= set(pellucid.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error():

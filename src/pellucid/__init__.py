@@ -16,6 +16,7 @@ _HOMES = {
     "Site": "pellucid.model.sites",
     "Contrast": "pellucid.task.contrast",
     "ContrastBatch": "pellucid.task.contrast",
+    "read_prompts": "pellucid.task.prompt_file",
     "tasks": "pellucid.task.builtin",
     "Trace": "pellucid.run.record",
     "record": "pellucid.run.record",
@@ -34,11 +35,24 @@ _HOMES = {
     "faithfulness": "pellucid.circuit.faithfulness",
     "Analysis": "pellucid.analysis.result",
     "analyze": "pellucid.analysis.analyze",
+    "Passes": "pellucid.passes",
+    "Result": "pellucid.results",
+    "AlignmentError": "pellucid.errors",
+    "BehaviourError": "pellucid.errors",
     "BudgetError": "pellucid.errors",
+    "ContextLengthError": "pellucid.errors",
+    "CorruptModelError": "pellucid.errors",
+    "CorruptionError": "pellucid.errors",
     "EditError": "pellucid.errors",
+    "MissingDependencyError": "pellucid.errors",
+    "ModelError": "pellucid.errors",
+    "ModelNotFoundError": "pellucid.errors",
     "NonFiniteError": "pellucid.errors",
     "PellucidError": "pellucid.errors",
+    "ResultFileError": "pellucid.errors",
     "TaskError": "pellucid.errors",
+    "TokenError": "pellucid.errors",
+    "UnsupportedArchitectureError": "pellucid.errors",
 }
 
 if TYPE_CHECKING:
@@ -55,16 +69,29 @@ if TYPE_CHECKING:
     from pellucid.circuit.discover import discover as discover
     from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
     from pellucid.circuit.faithfulness import faithfulness as faithfulness
+    from pellucid.errors import AlignmentError as AlignmentError
+    from pellucid.errors import BehaviourError as BehaviourError
     from pellucid.errors import BudgetError as BudgetError
+    from pellucid.errors import ContextLengthError as ContextLengthError
+    from pellucid.errors import CorruptionError as CorruptionError
+    from pellucid.errors import CorruptModelError as CorruptModelError
     from pellucid.errors import EditError as EditError
+    from pellucid.errors import MissingDependencyError as MissingDependencyError
+    from pellucid.errors import ModelError as ModelError
+    from pellucid.errors import ModelNotFoundError as ModelNotFoundError
     from pellucid.errors import NonFiniteError as NonFiniteError
     from pellucid.errors import PellucidError as PellucidError
+    from pellucid.errors import ResultFileError as ResultFileError
     from pellucid.errors import TaskError as TaskError
+    from pellucid.errors import TokenError as TokenError
+    from pellucid.errors import UnsupportedArchitectureError as UnsupportedArchitectureError
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model
     from pellucid.model.open import load as load
     from pellucid.model.sites import Site as Site
+    from pellucid.passes import Passes as Passes
+    from pellucid.results import Result as Result
     from pellucid.run.edit import Edit as Edit
     from pellucid.run.edit import run_edited as run_edited
     from pellucid.run.record import Trace as Trace
@@ -72,6 +99,7 @@ if TYPE_CHECKING:
     from pellucid.task.builtin import tasks as tasks
     from pellucid.task.contrast import Contrast as Contrast
     from pellucid.task.contrast import ContrastBatch as ContrastBatch
+    from pellucid.task.prompt_file import read_prompts as read_prompts
 
 __all__ = ["__version__", *_HOMES]
 

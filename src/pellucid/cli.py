@@ -5,20 +5,43 @@ Exit codes: 0 ok, 1 failed, 2 usage, 3 a threshold was not met.
 
 import shlex
 import sys
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
 
-from pellucid.console import (
-    Question,
+from pellucid.arguments import (
+    AblationName,
+    Answer,
+    AsJson,
+    Corrupted,
+    Device,
+    Dtype,
+    Foil,
+    Method,
+    MetricOption,
+    ModelSource,
+    Offline,
+    Out,
+    PromptArgument,
+    PromptOption,
+    Prompts,
+    Top,
+    ask,
+    check_ablation,
+    check_method,
     check_out,
+)
+from pellucid.catalogue import models
+from pellucid.console import (
     deliver,
     open_model,
     progress,
+    show_behaviour,
     show_mapping,
-    show_plan,
+    table_text,
 )
-from pellucid.errors import PellucidError, TaskError
+from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
 
 app = typer.Typer(
     help="Shows, with measured evidence, which parts of a language model produce a decision.",
@@ -26,33 +49,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models = typer.Typer(help="Which models can be opened, and what is in them.", no_args_is_help=True)
 app.add_typer(models, name="models")
-
-Model = Annotated[str, typer.Option("--model", "-m", help="Name, folder or .gguf file.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never reach out to a hub.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Out = Annotated[str | None, typer.Option("--out", help="Also write a .json, .csv or a folder.")]
-PromptArgument = Annotated[str | None, typer.Argument(help="The prompt.", show_default=False)]
-PromptOption = Annotated[str | None, typer.Option("--prompt", help="The prompt, as an option.")]
-Answer = Annotated[
-    str | None, typer.Option("--answer", "--correct", help='Continuation wanted, as " Mary".')
-]
-Foil = Annotated[
-    str | None, typer.Option("--foil", "--incorrect", help="The continuation it is held against.")
-]
-Corrupted = Annotated[
-    str | None, typer.Option("--corrupted", help="Prompt with another answer; made if not given.")
-]
-MethodName = Literal["atp", "ig", "mask-ig"]
-Method = Annotated[MethodName, typer.Option("--method", help="How nodes are ranked.")]
 
 
 def main() -> None:
-    """Run the command line; errors of our own become one message and exit code 1."""
+    """Run the command line; errors of our own become one message and exit code 1, or 2 (usage)."""
     try:
         app()
-    except TaskError as error:
+    except (TaskError, EditError, BudgetError) as error:
         fail(error, code=2)
     except PellucidError as error:
         fail(error, code=1)
@@ -64,13 +68,14 @@ def fail(error: Exception, *, code: int) -> None:
     raise SystemExit(code)
 
 
-def show_version(wanted: bool) -> None:
+def show_version(wanted: bool) -> bool:
     """Print the version and leave."""
     if wanted:
         from pellucid import __version__
 
         typer.echo(f"pellucid {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -89,7 +94,11 @@ def analyze(
     answer: Answer = None,
     foil: Foil = None,
     corrupted: Corrupted = None,
-    model: Model = "smollm2-135m",
+    prompts: Prompts = None,
+    model: ModelSource = "smollm2-135m",
+    dtype: Dtype = "float32",
+    device: Device = None,
+    metric: MetricOption = "logit_diff",
     method: Method = "atp",
     search: Annotated[
         Literal["verified", "mfc"], typer.Option("--search", help="How the circuit is found.")
@@ -97,6 +106,9 @@ def analyze(
     over: Annotated[
         Literal["heads", "heads+mlps"], typer.Option("--over", help="Parts that may be replaced.")
     ] = "heads",
+    ablation: Annotated[
+        AblationName, typer.Option("--ablation", help="What parts are replaced with.")
+    ] = "corrupted",
     target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = 0.85,
     budget: Annotated[int, typer.Option(min=10, help="Forwards the search may spend.")] = 150,
     random_sets: Annotated[int, typer.Option(min=0, help="Random circuits to compare with.")] = 0,
@@ -113,32 +125,36 @@ def analyze(
     offline: Offline = False,
 ) -> None:
     """Find and measure the circuit behind an answer."""
-    question = Question(prompt, prompt_option, answer, foil, corrupted)
     check_out(out)
-    opened = open_model(model, offline)
+    check_method(method, metric)
+    question = ask(prompt, prompt_option, answer, foil, corrupted, prompts)
+    check_ablation(ablation, question)
+    opened = open_model(model, offline, dtype=dtype, device=device)
     if plan:
-        show_plan(
+        from pellucid.plan import planned
+
+        cost = planned(
             opened,
             question,
-            method,
+            method=method,
+            metric=metric,
             over=over,
             budget=budget,
             random_sets=random_sets,
-            as_json=as_json,
         )
+        show_mapping(cost, as_json)
         return
     from pellucid.analysis.analyze import analyze as run
 
     with progress("Analysing", total=budget + 20 + 2 * random_sets):
         result = run(
             opened,
-            prompt=question.prompt,
-            answer=question.answer,
-            foil=question.foil,
-            corrupted=question.corrupted,
+            **question.asked,
+            metric=metric,
             method=method,
             search=search,
             over=over,
+            ablation=ablation,
             target=target,
             budget=budget,
             random_sets=random_sets,
@@ -146,10 +162,10 @@ def analyze(
             insist=insist,
             command=shlex.join(["pellucid", *sys.argv[1:]]),
         )
-    deliver(result, result.attribution, as_json=as_json, out=out)
+    deliver(result, str(result), as_json=as_json, out=out)
     measured = result.over_heads if over == "heads" else result.over_heads_and_mlps
     if fail_under is not None and not (measured and measured.sufficiency >= fail_under):
-        reached = "no circuit" if measured is None else f"sufficiency {measured.sufficiency:.3f}"
+        reached = "no circuit" if measured is None else f"sufficiency {measured.sufficiency:z.3f}"
         typer.echo(f"Below --fail-under {fail_under}: {reached}.", err=True)
         raise typer.Exit(3)
 
@@ -161,22 +177,33 @@ def attribute(
     answer: Answer = None,
     foil: Foil = None,
     corrupted: Corrupted = None,
-    model: Model = "smollm2-135m",
+    prompts: Prompts = None,
+    model: ModelSource = "smollm2-135m",
+    dtype: Dtype = "float32",
+    device: Device = None,
+    metric: MetricOption = "logit_diff",
     method: Method = "atp",
-    top: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 20,
+    top: Top = 20,
     as_json: AsJson = False,
     out: Out = None,
     offline: Offline = False,
 ) -> None:
     """Estimate how much every head and MLP matters."""
-    question = Question(prompt, prompt_option, answer, foil, corrupted)
     check_out(out)
-    opened = open_model(model, offline)
+    check_method(method, metric)
+    question = ask(prompt, prompt_option, answer, foil, corrupted, prompts)
+    opened = open_model(model, offline, dtype=dtype, device=device)
     from pellucid.attribution.nodes import attribute as run
+    from pellucid.run.record import record
 
-    with progress("Attributing", total=None):
-        result = run(opened, question.contrast(opened), method=method)
-    deliver(result, result, as_json=as_json, out=out, column="estimate", top=top)
+    with progress("Attributing") as meter:
+        contrast = question.contrast(opened, metric)
+        trace = record(opened, contrast, metric=metric)
+        found = run(opened, contrast, method=method, metric=metric, trace=trace)
+    result = replace(found, passes=meter.passes)
+    measured = trace.metric_clean, trace.metric_corrupted, trace.preference
+    show_behaviour(metric, *measured, as_json=as_json)
+    deliver(result, table_text(result, "estimate", top), as_json=as_json, out=out)
 
 
 @app.command()
@@ -186,7 +213,11 @@ def patch(
     answer: Answer = None,
     foil: Foil = None,
     corrupted: Corrupted = None,
-    model: Model = "smollm2-135m",
+    prompts: Prompts = None,
+    model: ModelSource = "smollm2-135m",
+    dtype: Dtype = "float32",
+    device: Device = None,
+    metric: MetricOption = "logit_diff",
     direction: Annotated[
         Literal["noising", "denoising"], typer.Option("--direction", help="What is put where.")
     ] = "noising",
@@ -194,61 +225,37 @@ def patch(
         Literal["heads", "mlps", "nodes", "attn", "resid", "q", "k", "v"],
         typer.Option("--sites", help="What is replaced, one at a time."),
     ] = "heads",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Just this place, as L9H6; repeatable.")
+    ] = None,
     each_position: Annotated[
         bool, typer.Option("--each-position", help="Replace one position at a time.")
     ] = False,
-    top: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 20,
+    top: Top = 20,
     as_json: AsJson = False,
     out: Out = None,
     offline: Offline = False,
 ) -> None:
     """Measure how much every head, MLP or stream matters, by replacing each."""
-    question = Question(prompt, prompt_option, answer, foil, corrupted)
     check_out(out)
-    opened = open_model(model, offline)
+    question = ask(prompt, prompt_option, answer, foil, corrupted, prompts)
+    opened = open_model(model, offline, dtype=dtype, device=device)
     from pellucid.attribution.patch import patch as run
 
-    with progress("Patching", total=None):
-        result = run(
+    with progress("Patching") as meter:
+        found = run(
             opened,
-            question.contrast(opened),
+            question.contrast(opened, metric),
             direction=direction,
             sites=sites,
             positions="each" if each_position else "all",
+            only=only or None,
+            metric=metric,
         )
-    deliver(result, result, as_json=as_json, out=out, column="effect", top=top)
-
-
-@models.command("list")
-def list_models(as_json: AsJson = False) -> None:
-    """Models that can be opened by name without a hub."""
-    from pellucid.errors import MissingDependencyError
-    from pellucid.model.embedded import EMBEDDED, find
-
-    rows = {}
-    for name, carried in EMBEDDED.items():
-        try:
-            find(name)
-            rows[name] = "installed"
-        except MissingDependencyError:
-            rows[name] = f"not installed: {carried.install}"
-    show_mapping(rows, as_json)
-
-
-@models.command()
-def describe(
-    model: Model = "smollm2-135m", as_json: AsJson = False, offline: Offline = False
-) -> None:
-    """Sizes, tokenizer, dtype and weight hash of a model."""
-    show_mapping(open_model(model, offline).describe(), as_json)
-
-
-@models.command()
-def check(model: Model = "smollm2-135m", as_json: AsJson = False, offline: Offline = False) -> None:
-    """Prove again that the model's parts add up."""
-    import dataclasses
-
-    show_mapping(dataclasses.asdict(open_model(model, offline).check), as_json)
+    result = replace(found, passes=meter.passes)
+    measured = result.metric_clean, result.metric_corrupted, result.preference
+    show_behaviour(metric, *measured, as_json=as_json)
+    deliver(result, table_text(result, "effect", top), as_json=as_json, out=out)
 
 
 @app.command()

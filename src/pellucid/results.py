@@ -13,11 +13,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+from uuid import uuid4
 
 import torch
 from torch import Tensor
 
 from pellucid.errors import ResultFileError
+from pellucid.fields import check_fields
 
 SCHEMA = 1
 """Version of the JSON layout; a higher one is refused with advice to upgrade."""
@@ -67,12 +69,14 @@ class Result:
         body = {"schema": SCHEMA, **_encode(self, keep)}
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+            draft = target.parent / f".{target.name}-{uuid4().hex}"
+            draft.mkdir()  # unlike mkdtemp, with the permissions that the user wants
         except OSError as error:
             raise ResultFileError(f"Cannot write {target}: {error}.") from error
         try:
             save_file(tensors, str(draft / "tensors.safetensors"))
             (draft / "result.json").write_text(json.dumps(body, indent=1, allow_nan=False))
+            shutil.copymode(draft / "result.json", draft / "tensors.safetensors")
             _swap(draft, target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -82,7 +86,8 @@ class Result:
     def load(cls: type[R], path: str | Path) -> R:
         """Read what ``save`` wrote.
 
-        **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind.
+        **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind, or when
+        a field does not hold what it should.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -107,7 +112,7 @@ class Result:
         try:
             return _decode(body, tensors)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ResultFileError(f"{folder} is damaged: {error!r}.") from error
+            raise ResultFileError(f"{folder} is damaged: {error!r}. Make it again.") from error
 
 
 def _encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
@@ -140,9 +145,11 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
         return float(value["number"])
     if "mapping" in value:
         return {k: _decode(v, tensors) for k, v in value["mapping"].items()}
-    return _TYPES[value["type"]](
+    made = _TYPES[value["type"]](
         **{name: _decode(v, tensors) for name, v in value["fields"].items()}
     )
+    check_fields(made)
+    return made
 
 
 def _finite(value: Any) -> Any:

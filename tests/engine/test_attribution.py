@@ -87,15 +87,21 @@ def test_bad_arguments_say_what_to_choose(one_tiny, pair):
         pellucid.attribute(one_tiny, pair, steps=3)
 
 
+# Ranks agree better than sizes: over three prompts of each of the seven built-in tasks Spearman
+# went from 0.92 to 0.999, but Pearson from 0.50 (the capital of one country) to 0.998.
 @pytest.mark.smol
-@pytest.mark.parametrize("name", ["ioi", "capitals", "agreement", "pronoun"])
-def test_estimates_rank_all_heads_as_exact_patching_does(name, smol):
+@pytest.mark.parametrize(
+    ("name", "least_pearson"),
+    [("ioi", 0.8), ("capitals", 0.9), ("agreement", 0.99), ("pronoun", 0.99)],
+)
+def test_estimates_rank_all_heads_as_exact_patching_does(name, least_pearson, smol):
     from pellucid.task.builtin import task
 
     contrast: Contrast = task(name)(smol.tokenizer, 1, 0)[0]
     heads = pellucid.attribute(smol, contrast).to_frame().query("kind == 'head'")
     effects = pellucid.patch(smol, contrast).to_frame()
+    assert list(heads["node"]) == list(effects["node"])
     found = agreement(heads["estimate"], effects["effect"])
     assert found.n == 270
     assert found.spearman >= 0.9
-    assert found.pearson >= 0.8
+    assert found.pearson >= least_pearson

@@ -1,5 +1,7 @@
 """Circuits: known ones are found, faithfulness is measured, nothing is claimed of noise."""
 
+import re
+
 import handbuilt
 import pytest
 import torch
@@ -151,8 +153,36 @@ def test_the_budget_is_kept_and_said(one_tiny, pair):
     swapped = pair if prefers(one_tiny, pair) else other_way(pair)
     found = pellucid.discover(one_tiny, swapped, budget=14, insist=True)
     assert found.passes.forwards <= 14
-    with pytest.raises(BudgetError, match="larger budget"):
+    with pytest.raises(BudgetError, match=r"Pass budget=\d+ or more"):
         pellucid.discover(one_tiny, swapped, budget=3, insist=True)
+
+
+@pytest.mark.parametrize("over", ["heads", "heads+mlps"])
+def test_the_least_budget_is_named_exactly(over, one_tiny, pair):
+    for budget in (0, 2, 3):
+        with pytest.raises(BudgetError) as refused:
+            pellucid.discover(one_tiny, pair, over=over, budget=budget, insist=True)
+        least = int(re.search(r"Pass budget=(\d+)", str(refused.value))[1])
+        assert pellucid.discover(one_tiny, pair, over=over, budget=least, insist=True).note
+        with pytest.raises(BudgetError):
+            pellucid.discover(one_tiny, pair, over=over, budget=least - 1, insist=True)
+
+
+@pytest.mark.parametrize(("search", "least", "target"), [("verified", 11, 0.85), ("mfc", 3, 0.99)])
+def test_a_recording_that_is_given_counts(search, least, target, one_tiny, pair):
+    question = pair
+    if search == "mfc":  # needs a metric that is positive, and falls
+        question = pellucid.Contrast(pair.corrupted, pair.clean, pair.answer, pair.foil)
+    trace = pellucid.record(one_tiny, question)
+    stopped = set()
+    for budget in range(least, 40):
+        settings = {"method": search, "budget": budget, "target": target, "insist": True}
+        recorded = pellucid.discover(one_tiny, question, **settings)
+        given = pellucid.discover(one_tiny, question, trace=trace, **settings)
+        assert (given.nodes, given.note) == (recorded.nodes, recorded.note)
+        assert given.passes.forwards + 2 == recorded.passes.forwards <= budget
+        stopped.add("budget ended" in given.note)
+    assert stopped == {True, False}
 
 
 def test_mfc_follows_its_definition(one_tiny, pair):
@@ -186,7 +216,7 @@ def test_each_set_is_run_once(one_tiny, pair):
     sets = [frozenset(measure.over[:2]), frozenset(measure.over[:2]), measure.all]
     measure.fraction(sets)
     assert measure.unknown(sets) == []
-    left = measure.forwards_left = 0
+    measure.budget, left = measure.spent, 0
     measure.fraction(sets)
     assert measure.forwards_left == left
 

@@ -9,7 +9,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 import pellucid
 from pellucid import Contrast, ContrastBatch, Model
 from pellucid.circuit.circuit import replaceable
-from pellucid.circuit.discover import BUDGET, among_token_pairs
+from pellucid.circuit.claim import among_token_pairs
+from pellucid.circuit.discover import BUDGET
 from pellucid.stats.tokenpairs import token_pair_p
 
 
@@ -131,7 +132,11 @@ def test_the_budget_of_an_analysis_holds_recording_and_search():
     question = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
     every = replaceable(model, "heads")
     result = pellucid.analyze(model, question, insist=True)
-    assert result.circuit.passes.forwards <= BUDGET
+    assert result.attribution.passes.forwards == 2
+    assert 2 + result.circuit.passes.forwards <= BUDGET
+    scarce = pellucid.analyze(model, question, insist=True, budget=12)
+    assert 2 + scarce.circuit.passes.forwards == 12
+    assert "budget ended" in scarce.circuit.note
     assert set(result.circuit.nodes) <= set(every)
 
 

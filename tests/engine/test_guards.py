@@ -24,6 +24,42 @@ def test_a_forward_override_of_the_users_own_survives(one_tiny, pair):
         del block.forward
 
 
+CALLS = {
+    "record": pellucid.record,
+    "attribute": pellucid.attribute,
+    "patch": pellucid.patch,
+    "discover": lambda *args: pellucid.discover(*args, insist=True),
+    "faithfulness": lambda *args: pellucid.faithfulness(*args, ["L0H1"]),
+    "analyze": lambda *args: pellucid.analyze(*args, insist=True),
+}
+each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+
+
+@each_call
+def test_a_model_that_was_not_opened_is_refused_with_what_to_do(call, one_tiny, pair):
+    with pytest.raises(TaskError, match=r"of type TinyTransformer.*pellucid\.load\(model"):
+        call(one_tiny.module, pair)
+
+
+@each_call
+@pytest.mark.parametrize(
+    "question", ["Mary or John", [("a", "b", "c", "d")], ["a", "b", "c", "d"], 3, {"clean": "a"}]
+)
+def test_a_question_that_is_none_is_refused_with_what_to_give(call, question, one_tiny):
+    with pytest.raises(TaskError, match=r"Give a Contrast\("):
+        call(one_tiny, question)
+
+
+@each_call
+def test_a_list_of_contrasts_is_a_batch(call, one_tiny, batch):
+    wanted, *others = (call(one_tiny, some) for some in (batch, list(batch), tuple(batch)))
+    for other in others:
+        assert other.passes == wanted.passes
+        for name in ("metric_clean", "per_example", "sufficiency"):
+            if hasattr(wanted, name):
+                torch.testing.assert_close(getattr(other, name), getattr(wanted, name))
+
+
 def test_resampling_takes_another_example_not_another_row(one_tiny):
     two_rows = Contrast([1, 2, 3], [1, 4, 3], (5, 6), (7, 8))
     with pytest.raises(EditError, match="at least two examples"):
@@ -46,6 +82,8 @@ def test_a_trace_of_another_question_is_refused(one_tiny, pair):
     trace = pellucid.record(one_tiny, Contrast([1, 2, 3], [1, 4, 3], 5, 6))
     with pytest.raises(TaskError, match="another contrast"):
         pellucid.faithfulness(one_tiny, pair, ["L0H1"], trace=trace)
+    with pytest.raises(TaskError, match="another contrast"):
+        pellucid.patch(one_tiny, pair, trace=trace)
     few = pellucid.record(one_tiny, pair, sites=[Site("z", 0)])
     with pytest.raises(TaskError, match="lacks some nodes"):
         pellucid.attribute(one_tiny, pair, trace=few)

@@ -7,7 +7,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 import pellucid
 from pellucid import Contrast, ContrastBatch, Model, NonFiniteError, Site
 from pellucid.model.selfcheck import fingerprint
-from pellucid.run import record as recording
+from pellucid.run import together
 from pellucid.run.record import node_sites
 
 
@@ -44,15 +44,33 @@ def test_gradients_equal_finite_differences(tiny, pair):
 
 
 def test_one_call_and_two_calls_record_the_same(tiny, pair, monkeypatch):
-    together = pellucid.record(tiny, pair)
-    monkeypatch.setattr(recording, "SHORT", 0)
+    beside = pellucid.record(tiny, pair)
+    monkeypatch.setattr(together, "SHORT", 0)
     apart = pellucid.record(tiny, pair)
-    assert together.passes.calls == 1
+    assert beside.passes.calls == 1
     assert apart.passes.calls == 2
     for part in ("clean", "corrupted", "gradient"):
         for site, value in getattr(apart, part).items():
-            torch.testing.assert_close(getattr(together, part)[site], value, rtol=0, atol=1e-12)
-    torch.testing.assert_close(together.metric_corrupted, apart.metric_corrupted)
+            torch.testing.assert_close(getattr(beside, part)[site], value, rtol=0, atol=1e-12)
+    torch.testing.assert_close(beside.metric_corrupted, apart.metric_corrupted)
+
+
+def test_autocast_around_a_call_is_that_of_the_model(pair):
+    torch.manual_seed(0)
+    config = GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=40)
+    model = Model.build(GPT2LMHeadModel(config).eval())
+    plain = pellucid.record(model, pair)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.no_grad():
+            logits = model.module(torch.tensor([pair.clean])).logits[0, -1].float()
+        cast = pellucid.record(model, pair)
+        assert pellucid.patch(model, pair).per_example.isfinite().all()
+        assert pellucid.discover(model, pair, insist=True).passes.forwards > 2
+    assert float(cast.metric_clean) == pytest.approx(float(logits[6] - logits[8]), abs=1e-6)
+    assert not torch.equal(cast.metric_clean, plain.metric_clean)
+    for site, gradient in plain.gradient.items():
+        near = torch.cosine_similarity(cast.gradient[site].float(), gradient, dim=-1)
+        assert near[gradient.norm(dim=-1) > 1e-6].min() > 0.99
 
 
 def test_costs_two_forwards_and_one_backward(one_tiny, pair):
@@ -109,16 +127,16 @@ def families():
 @pytest.mark.parametrize("padding", ["right", "left"])
 def test_padding_on_either_side_changes_no_number(module, padding, batch):
     model = Model.build(module.eval())
-    together = pellucid.record(model, batch, padding=padding)
+    batched = pellucid.record(model, batch, padding=padding)
     for i, contrast in enumerate(batch):
         alone = pellucid.record(model, contrast)
         length = alone.encoded.clean.shape[1]
         columns = slice(0, length) if padding == "right" else slice(-length, None)
-        torch.testing.assert_close(together.metric_clean[i], alone.metric_clean[0])
+        torch.testing.assert_close(batched.metric_clean[i], alone.metric_clean[0])
         for site in node_sites(model):
             for part in ("clean", "corrupted", "gradient"):
                 torch.testing.assert_close(
-                    getattr(together, part)[site][i, columns], getattr(alone, part)[site][0]
+                    getattr(batched, part)[site][i, columns], getattr(alone, part)[site][0]
                 )
 
 

@@ -1,6 +1,7 @@
 """Results survive being written down, and a broken file says what is wrong with it."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -77,6 +78,61 @@ def test_what_cannot_be_read_says_why(results, tmp_path):
         Attribution.load(folder)
     with pytest.raises(ResultFileError, match="not a readable saved result"):
         Attribution.load(tmp_path / "nowhere")
+
+
+def edited(folder, change):
+    """A saved result whose JSON fields, or tensors, were changed by hand."""
+    from safetensors.torch import load_file, save_file
+
+    body = json.loads((folder / "result.json").read_text())
+    tensors = load_file(folder / "tensors.safetensors")
+    change(body["fields"], {name: f["stored"] for name, f in body["fields"].items()
+                            if isinstance(f, dict) and "stored" in f}, tensors)  # fmt: skip
+    (folder / "result.json").write_text(json.dumps(body))
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()},
+              folder / "tensors.safetensors")  # fmt: skip
+    return folder
+
+
+def put(name, value):
+    return lambda fields, keys, tensors: fields.update({name: value})
+
+
+def turn(name, change):
+    return lambda fields, keys, tensors: tensors.update({keys[name]: change(tensors[keys[name]])})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (put("steps", "many"), r"Attribution\.steps should be int, and is a str: 'many'"),
+        (put("steps", True), "steps should be int, and is a bool"),
+        (put("steps", None), "steps should be int, and is None"),
+        (put("method", "magic"), r"method should be Literal\['atp'"),
+        (put("nodes", ["L0H1"]), r"nodes should be tuple\["),
+        (put("passes", 3), "passes should be Passes, and is a int: 3"),
+        (put("passes", {"type": "Passes", "fields": {"forwards": 1.5}}), "forwards should be int"),
+        (put("surprise", 1), "unexpected keyword argument 'surprise'"),
+        (turn("by_position", torch.Tensor.long), "by_position.*example pos node"),
+        (turn("by_position", lambda t: t[0]), "by_position.*example pos node"),
+        (turn("difference", lambda t: t.repeat(2)), r"difference.*\[2\]"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named(change, says, results, tmp_path):
+    folder = edited(results[1].save(tmp_path / "result"), change)
+    with pytest.raises(ResultFileError, match=says):
+        Attribution.load(folder)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_what_is_saved_has_the_permissions_that_the_user_wants(mask, results, tmp_path):
+    before = os.umask(mask)
+    try:
+        folder = results[1].save(tmp_path / "result")
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~mask
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o666 & ~mask}
 
 
 def test_a_folder_of_something_else_is_not_replaced(results, tmp_path):

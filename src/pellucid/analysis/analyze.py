@@ -9,11 +9,11 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from inspect import signature
 from typing import get_args
 
 from pellucid.analysis.provenance import call_for, describe_question, provenance_of
+from pellucid.analysis.question import Asked, question_of
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import caveats_of
 from pellucid.attribution.nodes import Attribution, Method, attribute
@@ -22,32 +22,22 @@ from pellucid.circuit.circuit import Circuit, Over, replaceable
 from pellucid.circuit.discover import BUDGET, TARGET, Search, discover, rankings
 from pellucid.circuit.faithfulness import Faithfulness, faithfulness
 from pellucid.circuit.measure import SetMeasure
-from pellucid.errors import BehaviourError, TaskError
 from pellucid.model.model import Model
 from pellucid.passes import metering
-from pellucid.run.answers import metrics_of, top_tokens
+from pellucid.run.answers import top_tokens
 from pellucid.run.record import Trace, node_sites, record, stream_sites
 from pellucid.run.replace import Ablation
 from pellucid.stats.agreement import Agreement, agreement
-from pellucid.task.contrast import Contrast, ContrastBatch
-from pellucid.task.corrupt import Candidate, candidates, judge
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 CHECKED = 12
 """How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A contrast, and how its corrupted prompt came about."""
-
-    contrast: Contrast | ContrastBatch
-    how: str
-
-
 def analyze(
     model: Model,
-    contrast: Contrast | ContrastBatch | None = None,
+    contrast: Contrasts | None = None,
     *,
     prompt: str | Sequence[int] | None = None,
     answer: str | int | Sequence[int] | None = None,
@@ -72,8 +62,9 @@ def analyze(
     ``random_sets`` circuits of the same size, and as many with the same layers, are measured for
     comparison. ``insist`` claims a circuit even if the model does not prefer the answer.
 
-    **Cost** at most ``budget`` forwards for recording and search, and then about twenty more, and
-    two for every random set; 1 backward with ``method="atp"``.
+    **Cost** at most ``budget`` forwards for recording and search; beside them one for each
+    corrupted prompt that is judged, about twenty that measure what was found, and two for every
+    random set; 1 backward with ``method="atp"``, and one more of each for every step of another.
     **Raises** ``TaskError`` for an incomplete or impossible question, ``CorruptionError`` when no
     corrupted prompt works, ``BudgetError``, ``NonFiniteError``.
     """
@@ -87,7 +78,15 @@ def analyze(
         if value != signature(analyze).parameters[name].default
     }  # fmt: skip
     with metering() as meter:
-        asked = question_of(model, contrast, prompt, answer, foil, corrupted, metric)
+        asked = question_of(
+            model,
+            contrast,
+            prompt=prompt,
+            answer=answer,
+            foil=foil,
+            corrupted=corrupted,
+            metric=metric,
+        )
         trace = record(
             model,
             asked.contrast,
@@ -109,7 +108,7 @@ def analyze(
             measure=measure,
             insist=insist,
         )
-        measure.forwards_left = float("inf")
+        measure.budget = float("inf")
         over_heads = over_both = None
         if circuit.nodes:
             over_heads, over_both = both_faithful(
@@ -133,49 +132,6 @@ def analyze(
         passes=meter.passes,
         provenance=provenance_of(model, seed, command or call_for(asked.contrast, model, settings)),
     )
-
-
-def question_of(
-    model: Model,
-    contrast: Contrast | ContrastBatch | None,
-    prompt: str | Sequence[int] | None,
-    answer: str | int | Sequence[int] | None,
-    foil: str | int | Sequence[int] | None,
-    corrupted: str | Sequence[int] | None,
-    metric: str | Metric,
-) -> Asked:
-    """The contrast to analyse; its corrupted prompt is made and judged when it was not given.
-
-    **Raises** ``TaskError`` when something is missing, ``CorruptionError`` when nothing works.
-    """
-    if contrast is not None:
-        if any(value is not None for value in (prompt, answer, foil, corrupted)):
-            raise TaskError("Give a contrast, or prompt= with answer= and foil=, not both.")
-        return Asked(contrast, "given")
-    given = {"prompt": prompt, "answer": answer, "foil": foil}
-    missing = [f"{name}=" for name, value in given.items() if value is None]
-    if missing or prompt is None or answer is None or foil is None:
-        raise TaskError(
-            f"Missing {', '.join(missing)}. Give a Contrast, or prompt=, answer= and foil=."
-        )
-    if corrupted is not None:
-        return Asked(Contrast(prompt, corrupted, answer, foil), "given")
-    chosen = best_candidate(model, candidates(model.tokenizer, prompt, answer, foil), metric)
-    at = ", ".join(str(position) for position in chosen.changed)
-    how = f"made here: {chosen.how}, {chosen.what}, at position {at}"
-    return Asked(chosen.contrast, how)
-
-
-def best_candidate(model: Model, proposed: Sequence[Candidate], metric: str | Metric) -> Candidate:
-    """The corrupted prompt to use, judged by running it.
-
-    When the model does not prefer the answer at all, nothing can be judged, and the most preferred
-    one is returned: the analysis will say that there is nothing to explain.
-    """
-    try:
-        return judge(proposed, lambda contrasts: metrics_of(model, contrasts, metric)).best
-    except BehaviourError:
-        return proposed[0]
 
 
 def both_faithful(
@@ -218,7 +174,7 @@ def both_faithful(
 
 def check_estimates(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     attribution: Attribution,
     trace: Trace,
 ) -> tuple[PatchEffects, Agreement]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from pellucid.attribution.nodes import Attribution
 from pellucid.attribution.patch import PatchEffects
 from pellucid.circuit.circuit import Circuit
@@ -77,6 +79,18 @@ class Analysis(Result):
     caveats: tuple[str, ...]
     passes: Passes
     provenance: Provenance
+
+    def to_frame(self) -> pd.DataFrame:
+        """Columns ``node kind layer head position example estimate effect in_circuit``.
+
+        ``effect`` is empty for the nodes that were not measured alone.
+        """
+        frame = self.attribution.to_frame()
+        places = (place.name for place in self.patches.places)
+        measured = dict(zip(places, self.patches.effect[0].tolist(), strict=True))
+        frame["effect"] = frame["node"].map(measured).astype(float)
+        frame["in_circuit"] = frame["node"].isin(self.circuit.names)
+        return frame
 
     def __str__(self) -> str:
         from pellucid.analysis.summary import summarise

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 
 from pellucid.analysis.result import Analysis
-from pellucid.analysis.wording import MEANING, OVER
+from pellucid.analysis.wording import MEANING, NOT_DONE, OVER, metric_line
 from pellucid.circuit.faithfulness import Faithfulness
 
 WIDTH = 80
@@ -57,15 +57,11 @@ def _question(a: Analysis) -> Iterator[str]:
 
 
 def _behaviour(a: Analysis) -> Iterator[str]:
-    metric = a.question.metric.replace("_", " ")
-    yield (
-        f"The model's {metric}: {a.metric_clean:+.2f} on the prompt, {a.metric_corrupted:+.2f} on "
-        "the corrupted one."
-    )
+    yield metric_line(a.question.metric, a.metric_clean, a.metric_corrupted)
     top = ", ".join(f'"{t.token}" {t.probability:.0%}' for t in a.top[:4])
     yield from _wrapped(f"It says next: {top}.", "", "  ")
     if not a.behaves:
-        yield "The model does not do this: it does not prefer the answer to the foil."
+        yield NOT_DONE
 
 
 def _circuit(a: Analysis) -> Iterator[str]:
@@ -82,9 +78,12 @@ def _circuit(a: Analysis) -> Iterator[str]:
 
 def _faithfulness(f: Faithfulness) -> Iterator[str]:
     yield f"Measured with {OVER[f.over]}"
-    yield f"  sufficiency        {f.sufficiency:7.3f}   of the effect is left with only the circuit"
-    yield f"  comprehensiveness  {f.comprehensiveness:7.3f}   is lost when the circuit is replaced"
-    yield f"  F1                 {f.f1:7.3f}   {f.category}"
+    for name, value, said in (
+        ("sufficiency", f.sufficiency, "of the effect is left with only the circuit"),
+        ("comprehensiveness", f.comprehensiveness, "is lost when the circuit is replaced"),
+        ("F1", f.f1, f.category),
+    ):
+        yield f"  {name:17}  {value:z7.3f}   {said}"
     yield from _wrapped(MEANING[f.category], " " * 31, " " * 31)
     if f.percentile_same_size is not None and f.percentile_same_layers is not None:
         n = len(f.random_same_size)
@@ -98,7 +97,7 @@ def _faithfulness(f: Faithfulness) -> Iterator[str]:
         for begin in range(0, len(f.curve), COLUMNS):
             part = slice(begin, begin + COLUMNS)
             yield "  nodes       " + "".join(f"{size:>6}" for size in f.curve_sizes[part])
-            yield "  sufficiency " + "".join(f"{value:6.2f}" for value in f.curve[part])
+            yield "  sufficiency " + "".join(f"{value:z6.2f}" for value in f.curve[part])
 
 
 def _nodes(a: Analysis) -> Iterator[str]:
@@ -112,9 +111,9 @@ def _nodes(a: Analysis) -> Iterator[str]:
     yield "  node     effect (measured)  estimate  in circuit"
     for name, effect in rows[:SHOWN]:
         inside = "yes" if name in a.circuit else ""
-        yield f"  {name:8} {effect:+13.3f}     {estimates[name]:+8.3f}  {inside}".rstrip()
+        yield f"  {name:8} {effect:+z13.3f}     {estimates[name]:+z8.3f}  {inside}".rstrip()
     s = a.agreement
-    yield f"  estimate against effect: Spearman {s.spearman:.2f}, Pearson {s.pearson:.2f}"
+    yield f"  estimate against effect: Spearman {s.spearman:z.2f}, Pearson {s.pearson:z.2f}"
 
 
 def _command(command: str) -> Iterator[str]:

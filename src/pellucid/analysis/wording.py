@@ -1,7 +1,7 @@
 """Sentences about an analysis, each made from its numbers."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pellucid.attribution.nodes import Attribution
 from pellucid.circuit.circuit import Circuit
@@ -21,6 +21,28 @@ MEANING = {
     "weak": "it neither carries most of the answer nor is most of the answer lost without it",
     "undefined": "replacing everything changes nothing, so there is nothing to divide by",
 }
+
+
+NOT_DONE = "The model does not do this: it does not prefer the answer to the foil."
+
+
+def behaviour(
+    metric: str, clean: Sequence[float], corrupted: Sequence[float], preference: Sequence[float]
+) -> list[str]:
+    """The metric on both prompts, and whether the answer is preferred; one value an example."""
+    n = len(clean)
+    lines = [metric_line(metric, sum(clean) / n, sum(corrupted) / n)]
+    if n > 1:
+        preferred = sum(value > 0 for value in preference)
+        lines.append(f"Means of {n} prompts; the answer is preferred to the foil in {preferred}.")
+    return lines if sum(preference) > 0 else [*lines, NOT_DONE]
+
+
+def metric_line(metric: str, clean: float, corrupted: float) -> str:
+    """What the metric is on the clean and on the corrupted prompt."""
+    name = "minus KL" if metric == "kl" else metric.replace("_", " ")
+    values = f"{clean:+z.2f} on the prompt, {corrupted:+z.2f} on the corrupted one"
+    return f"The model's {name}: {values}."
 
 
 def caveats_of(
@@ -59,14 +81,14 @@ def _caveats(
     if not math.isnan(agreed.spearman) and agreed.spearman < 0.7:
         yield (
             f"Estimates and measured effects of the {agreed.n} highest ranked nodes agree only to "
-            f"Spearman {agreed.spearman:.2f}; a node that matters may have been ranked too low."
+            f"Spearman {agreed.spearman:z.2f}; a node that matters may have been ranked too low."
         )
     if over_heads is not None and over_both is not None:
         gap = over_heads.sufficiency - over_both.sufficiency
         if circuit.over == "heads" and gap > 0.2:
             yield (
-                f"Sufficiency falls from {over_heads.sufficiency:.2f} to "
-                f"{over_both.sufficiency:.2f} when MLPs are replaced too: the heads rely on MLPs "
+                f"Sufficiency falls from {over_heads.sufficiency:z.2f} to "
+                f"{over_both.sufficiency:z.2f} when MLPs are replaced too: the heads rely on MLPs "
                 "that the circuit does not name."
             )
     searched = over_heads if circuit.over == "heads" else over_both
@@ -74,7 +96,7 @@ def _caveats(
         yield f"Category backup_mechanisms: {MEANING['backup_mechanisms']}."
     if searched is not None and searched.sufficiency > OVERSHOOT:
         yield (
-            f"Sufficiency is {searched.sufficiency:.2f}: alone, the circuit does more than the "
+            f"Sufficiency is {searched.sufficiency:z.2f}: alone, the circuit does more than the "
             "whole model, because parts that oppose the answer are not in it."
         )
     if circuit.nodes and not circuit.minimal and circuit.method == "verified":

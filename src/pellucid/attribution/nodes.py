@@ -35,7 +35,7 @@ from pellucid.results import Result
 from pellucid.run.gradient import EMBED, differentiate
 from pellucid.run.record import Nearness, Trace, matching, node_sites, record
 from pellucid.tables import Per, tabulate
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Attribution(Result):
 
 def attribute(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     method: Method = "atp",
     metric: str | Metric = "logit_diff",

@@ -24,10 +24,10 @@ from pellucid.model.sites import Site, SiteKind
 from pellucid.passes import Passes, metering
 from pellucid.results import Result, stored
 from pellucid.run.gradient import EMBED
-from pellucid.run.record import Trace, node_sites, record, stream_sites
+from pellucid.run.record import Trace, node_sites, opened, record, same_question, stream_sites
 from pellucid.run.variants import MEMORY_BUDGET, Unit, run_variants
 from pellucid.tables import tabulate
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class PatchEffects(Result):
     per_example: Float[Tensor, "example position place"]
     metric_clean: Float[Tensor, " example"]
     metric_corrupted: Float[Tensor, " example"]
+    preference: Float[Tensor, " example"]
+    """Log-probability of answer minus foil on the clean prompt, whatever the metric."""
     passes: Passes
 
     @property
@@ -128,7 +130,7 @@ class PatchEffects(Result):
 
 def patch(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     direction: Direction = "noising",
     sites: Sites = "heads",
@@ -143,10 +145,15 @@ def patch(
     ``positions``: ``"all"`` together, ``"each"`` one by one, or a list of columns to take one by
     one, negative ones counted from the end. ``only`` limits the patches to places of these names.
 
+    A ``trace`` of the same question is used instead of recording, and its metric with it; where it
+    lacks the sites to be patched, the question is recorded again.
+
     **Cost** 2 forwards + 1 backward to record (none with a ``trace`` that holds the sites and
     streams), then 1 forward per patch in batched calls.
-    **Raises** ``EditError`` for an unknown kind of site or a position outside the prompt.
+    **Raises** ``EditError`` for an unknown kind of site or a position outside the prompt,
+    ``TaskError`` for a model that is not opened or a trace of another question.
     """
+    opened(model)
     if sites not in KINDS or direction not in get_args(Direction):
         raise EditError(
             f"sites={sites!r}, direction={direction!r}: choose sites from {sorted(KINDS)} and "
@@ -155,6 +162,9 @@ def patch(
     units = named_only(units_at(model, sites), sites, only)
     with metering() as meter:
         wanted = list(dict.fromkeys(unit.site for unit in units))
+        if trace is not None:
+            same_question(model, contrast, trace)
+            metric = trace.metric
         if trace is None or not all(site in trace.clean for site in wanted):
             trace = record(model, contrast, metric=metric, sites=[*wanted, *stream_sites(model)])
         length = trace.encoded.clean.shape[1]
@@ -190,6 +200,7 @@ def patch(
         per_example=effect.T.unflatten(1, (n_places, len(units))).cpu(),
         metric_clean=trace.metric_clean.cpu(),
         metric_corrupted=trace.metric_corrupted.cpu(),
+        preference=trace.preference.cpu(),
         passes=meter.passes,
     )
 

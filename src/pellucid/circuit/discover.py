@@ -14,7 +14,7 @@
 *estimate* of sufficiency, (L_corrupted + sum) / L_clean, reaches the target; then, last added
 first, drop a node when measured comprehensiveness stays above the target without it.
 
-Nothing is claimed for a model that does not prefer the answer (``nothing_to_explain``), nor when
+Nothing is claimed for a model that does not prefer the answer (``claim.py``), nor when
 only a large part of the model reaches the target.
 """
 
@@ -24,18 +24,17 @@ from typing import Literal, TypeAlias, get_args
 
 from pellucid.attribution.nodes import Attribution, attribute
 from pellucid.circuit.circuit import Circuit, Over, replaceable
+from pellucid.circuit.claim import nothing_to_explain, upside_down
 from pellucid.circuit.faithfulness import curve_sizes
 from pellucid.circuit.measure import Nodes, SetMeasure
 from pellucid.errors import BudgetError, EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.passes import metering
-from pellucid.run.record import Trace, matching, node_sites, record, stream_sites
+from pellucid.run.record import Trace, matching, node_sites, opened, record, stream_sites
 from pellucid.run.replace import Ablation
 from pellucid.run.variants import MEMORY_BUDGET
-from pellucid.stats.signflip import sign_flip_p
-from pellucid.stats.tokenpairs import token_pair_p
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 Search: TypeAlias = Literal["verified", "mfc"]
@@ -44,14 +43,11 @@ BUDGET = 150
 """Forwards that a search may spend unless the caller says otherwise."""
 LARGEST_SHARE, ALWAYS_SMALL = 0.25, 8
 """A set of more than a quarter of all nodes explains nothing, unless it is at most eight."""
-CHANCE = 0.05
-ENOUGH_TO_TEST = 5
-"""From five examples on, sign-flip tests over examples can reach ``CHANCE``."""
 
 
 def discover(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     method: Search = "verified",
     over: Over = "heads",
@@ -67,11 +63,12 @@ def discover(
 ) -> Circuit:
     """The smallest set found whose measured sufficiency (``verified``) reaches ``target``.
 
-    **Cost** at most ``budget`` forwards and 1 backward, recording included; the search stops where
-    the budget ends and says so in ``note``.
+    **Cost** at most ``budget`` forwards and 1 backward, the recording included, also that of a
+    ``trace`` that is given; the search stops where the budget ends and says so in ``note``.
     **Raises** ``EditError`` for unknown arguments, ``BudgetError`` when the budget cannot hold the
-    recording and the first curve.
+    recording and the first curve, naming the smallest that can.
     """
+    opened(model)
     if method not in get_args(Search) or not 0 < target <= 1:
         raise EditError(
             f"method={method!r}, target={target}: choose a method from {get_args(Search)} and a "
@@ -86,12 +83,11 @@ def discover(
         else:
             matching(model, contrast, trace)
         found = attribution or attribute(model, contrast, trace=trace)
-        left = budget - meter.passes.forwards
         if measure is None:
             measure = SetMeasure(
                 model, trace, nodes, ablation=ablation, memory_budget=memory_budget
             )
-        measure.forwards_left = left
+        measure.budget, measure.spent = budget, trace.passes.forwards
         estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
         blank = Circuit(
             nodes=(),
@@ -125,76 +121,16 @@ def discover(
     )
 
 
-def nothing_to_explain(trace: Trace) -> str:
-    """Why no circuit should be claimed whatever the search finds; empty if one may be.
-
-    The answer must be preferred, and the corrupted prompts must take some of that away. From five
-    examples on both must be beyond chance over examples (sign-flip); and with answers of one token
-    the logits of answer and foil must change more than those of random pairs of tokens do, which
-    tells a behaviour from arbitrary weights even on one prompt.
-    """
-    preference = trace.preference.cpu().double()
-    difference = trace.difference.cpu().double()
-    if float(preference.mean()) <= 0:
-        return "the model does not prefer the answer to the foil"
-    if float(difference.mean()) <= 0:
-        return "the corrupted prompts do not lower the metric"
-    for values, claim in (
-        (preference, "the model prefers the answer by"),
-        (difference, "the corrupted prompts lower the metric by"),
-    ):
-        if len(values) < ENOUGH_TO_TEST:
-            continue
-        p = sign_flip_p(values.numpy())
-        if p >= CHANCE:
-            return (
-                f"over {len(values)} examples {claim} {float(values.mean()):.2f} on average, which "
-                f"is not beyond chance (sign-flip p = {p:.2f})"
-            )
-    as_much = among_token_pairs(trace)
-    if as_much is not None and as_much >= CHANCE:
-        return (
-            "the corrupted prompts change answer and foil no more than other tokens: "
-            f"{as_much:.0%} of random pairs change as much"
-        )
-    return ""
-
-
-def among_token_pairs(trace: Trace) -> float | None:
-    """How often a random pair of tokens changes as much as answer and foil.
-
-    None where answers have several tokens, or the vocabulary is too small to tell.
-    """
-    encoded = trace.encoded
-    rows, reads, vocabulary = trace.logits_clean.shape
-    if reads > 1 or rows != encoded.n_examples or vocabulary * (vocabulary - 1) <= 1 / CHANCE:
-        return None
-    change = (trace.logits_clean - trace.logits_corrupted)[:, 0].float().cpu().numpy()
-    return token_pair_p(
-        change, encoded.answers[:, 0].cpu().numpy(), encoded.foils[:, 0].cpu().numpy()
-    )
-
-
-def upside_down(measure: SetMeasure) -> str:
-    """Why f means nothing here; empty if replacing everything lowers the metric, as it should."""
-    if measure.unknown([measure.none]):
-        return ""
-    everything, nothing = measure.metric([measure.all, measure.none]).double().mean(1).tolist()
-    if everything > nothing:
-        return ""
-    return (
-        f"replacing every part does not lower the metric ({everything:.2f} becomes {nothing:.2f}), "
-        "so no share of it can be measured; try another ablation"
-    )
-
-
-def forwards_planned(n_nodes: int, budget: int) -> dict[str, int]:
+def forwards_planned(
+    n_nodes: int, budget: int, metric: str | Metric = "logit_diff"
+) -> dict[str, int]:
     """What ``verified`` will spend at the most, by step, before anything is run."""
+    recording = 3 if metric == "kl" else 2
     curve = 2 * len(curve_sizes(n_nodes))
     return {
-        "record": 2,
-        "curve": min(curve, budget - 2),
-        "refine, prune and check": max(0, budget - 2 - curve),
+        "record": recording,
+        "curve": min(curve, budget - recording),
+        "refine, prune and check": max(0, budget - recording - curve),
     }
 
 
@@ -309,7 +245,7 @@ def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, 
     if clean <= 0:
         return replace(
             blank,
-            note=f"mfc divides by the clean metric, which is {clean:.2f}, not positive; use "
+            note=f"mfc divides by the clean metric, which is {clean:z.2f}, not positive; use "
             "method='verified'",
         )
     corrupted = float(measure.trace.metric_corrupted.mean())

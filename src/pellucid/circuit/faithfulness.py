@@ -24,11 +24,11 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.passes import Passes, metering
 from pellucid.results import Result
-from pellucid.run.record import Trace, matching, node_sites, record, stream_sites
+from pellucid.run.record import Trace, matching, node_sites, opened, record, stream_sites
 from pellucid.run.replace import Ablation
 from pellucid.run.variants import MEMORY_BUDGET
 from pellucid.stats.agreement import percentile_among
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Faithfulness(Result):
 
 def faithfulness(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     circuit: Circuit | Iterable[Node | str],
     *,
     ablation: Ablation = "corrupted",
@@ -118,6 +118,7 @@ def faithfulness(
     one per curve point and per random set; all batched, none run twice.
     **Raises** ``EditError`` when the circuit holds a node that ``over`` does not replace.
     """
+    opened(model)
     members = resolve_nodes(model, circuit.nodes if isinstance(circuit, Circuit) else circuit)
     if over is None:
         has_mlp = any(node.kind == "mlp" for node in members)

@@ -30,7 +30,8 @@ Nodes = frozenset[Node]
 class SetMeasure:
     """Remembers the metric of every set of kept nodes that was run.
 
-    ``forwards_left`` is a hard limit: asking for more raises ``BudgetError`` before any is run.
+    ``budget`` is a hard limit on ``spent``, the forwards run here and any that the caller adds:
+    asking for more raises ``BudgetError`` before any is run.
     """
 
     def __init__(
@@ -41,7 +42,6 @@ class SetMeasure:
         *,
         ablation: Ablation = "corrupted",
         seed: int = 0,
-        forwards_left: int | None = None,
         memory_budget: int = MEMORY_BUDGET,
     ) -> None:
         self.model = model
@@ -49,12 +49,18 @@ class SetMeasure:
         self.over = tuple(over)
         self.all: Nodes = frozenset(over)
         self.none: Nodes = frozenset()
-        self.forwards_left = math.inf if forwards_left is None else forwards_left
+        self.budget: float = math.inf
+        self.spent = 0
         self.memory_budget = memory_budget
         sites = dict.fromkeys(site_of(node) for node in over)
         self.values = replacements(trace, ablation, sites, seed=seed)
         self._units = [unit_of(node) for node in self.over]
         self._known: dict[Nodes, Float[Tensor, " example"]] = {self.all: trace.metric_clean.cpu()}
+
+    @property
+    def forwards_left(self) -> float:
+        """Forwards that may still be run."""
+        return self.budget - self.spent
 
     def unknown(self, sets: Iterable[Nodes]) -> list[Nodes]:
         """Those of ``sets`` that would have to be run, each once."""
@@ -68,8 +74,8 @@ class SetMeasure:
         new = self.unknown(sets)
         if len(new) > self.forwards_left:
             raise BudgetError(
-                f"{len(new)} more forwards are needed, but only {self.forwards_left} of the budget "
-                "are left. Pass a larger budget=."
+                f"{len(new)} forwards are needed after the {self.spent} that were spent, which is "
+                f"more than budget={self.budget}. Pass budget={self.spent + len(new)} or more."
             )
         if new:
             replaced = torch.tensor([[node not in kept for node in self.over] for kept in new])
@@ -82,7 +88,7 @@ class SetMeasure:
                 memory_budget=self.memory_budget,
             )
             self._known |= dict(zip(new, found.cpu(), strict=True))
-            self.forwards_left -= len(new)
+            self.spent += len(new)
         return torch.stack([self._known[s] for s in sets])
 
     def fraction(self, sets: Sequence[Nodes]) -> list[float]:

@@ -25,8 +25,8 @@ from pellucid.model.past import first_positions
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, count, metering
 from pellucid.run.gradient import EMBED, demand_finite, differentiate
-from pellucid.run.together import SHORT
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.run.together import ride_together
+from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.encode import Encoded, Padding
 from pellucid.task.metrics import KL, Metric, logit_diff
 from pellucid.task.metrics import metric as resolve_metric
@@ -65,20 +65,25 @@ class Trace:
         return logit_diff(self.logits_clean, self.encoded)
 
 
-def matching(model: Model, contrast: Contrast | ContrastBatch, trace: Trace) -> Trace:
+def matching(model: Model, contrast: Contrasts, trace: Trace) -> Trace:
     """``trace``, if it is a recording of ``contrast`` at every node.
 
     **Raises** ``TaskError`` for the recording of another question, or of too few sites.
     """
+    same_question(model, contrast, trace)
+    if not all(site in trace.clean for site in node_sites(model)):
+        raise TaskError("The trace given lacks some nodes. Record it without sites=.")
+    return trace
+
+
+def same_question(model: Model, contrast: Contrasts, trace: Trace) -> None:
+    """**Raises** ``TaskError`` when ``trace`` is a recording of another question."""
     tokens = encode(model, contrast)
     asked, held = (tokens.clean, tokens.corrupted), (trace.encoded.clean, trace.encoded.corrupted)
     if tokens.example.shape != trace.encoded.example.shape or (
         not trace.encoded.padded and not all(map(torch.equal, asked, held))
     ):
         raise TaskError("The trace given is of another contrast. Record this one, or leave it out.")
-    if not all(site in trace.clean for site in node_sites(model)):
-        raise TaskError("The trace given lacks some nodes. Record it without sites=.")
-    return trace
 
 
 def node_sites(model: Model) -> list[Site]:
@@ -99,7 +104,7 @@ def stream_sites(model: Model) -> list[Site]:
 
 def record(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     metric: str | Metric = "logit_diff",
     sites: Iterable[Site] | None = None,
@@ -119,8 +124,7 @@ def record(
     wanted = node_sites(model) if sites is None else list(dict.fromkeys(sites))
     with metering() as meter:
         measure = nearness(model, encoded) if metric == "kl" else resolve_metric(metric)
-        together = model.device.type == "cpu" and 2 * encoded.clean.numel() <= SHORT
-        if together:
+        if ride_together(encoded.clean):
             caches: list[Any] | None = [] if _shares(model, encoded) else None
             found = differentiate(
                 model,
@@ -189,13 +193,28 @@ def nearness(model: Model, encoded: Encoded) -> Metric:
     return Nearness(KL(reference))
 
 
-def encode(
-    model: Model, contrast: Contrast | ContrastBatch, *, padding: Padding = "right"
-) -> Encoded:
-    """The contrast as token tensors on the model's device, validated against the model."""
+def opened(model: Model) -> Model:
+    """``model``, if it was opened by Pellucid.
+
+    **Raises** ``TaskError`` for anything else, such as the transformers model itself.
+    """
+    if isinstance(model, Model):
+        return model
+    raise TaskError(
+        f"The model is of type {type(model).__name__}, and has not been opened. Open it first: "
+        "model = pellucid.load(model, tokenizer=...)."
+    )
+
+
+def encode(model: Model, contrast: Contrasts, *, padding: Padding = "right") -> Encoded:
+    """The question as token tensors on the model's device, validated against the model.
+
+    **Raises** ``TaskError`` for a model that is not opened and a question that is not well posed.
+    """
+    opened(model)
     # Tensors made in inference mode could not be saved for the backward.
     with torch.inference_mode(False):
-        encoded = contrast.encode(
+        encoded = ContrastBatch.of(contrast).encode(
             model.tokenizer,
             padding=padding,
             max_positions=model.max_positions,

@@ -12,11 +12,11 @@ prompts must be the same number of tokens; nothing is padded or cut to make them
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from pellucid.errors import AlignmentError, ContextLengthError, TokenError
+from pellucid.errors import AlignmentError, ContextLengthError, TaskError, TokenError
 from pellucid.task.align import check_alignment, check_continuations, check_length
 from pellucid.task.encode import Encoded, Padding, Resolved, pack
 from pellucid.task.tokens import (
@@ -29,6 +29,7 @@ from pellucid.task.tokens import (
 
 OPENING = "([{<\"'`/_-"
 """Signs that a word follows without a space."""
+WANTED = "Give a Contrast(clean, corrupted, answer, foil), a ContrastBatch, or a list of Contrasts."
 
 
 @dataclass(frozen=True)
@@ -104,19 +105,7 @@ class Contrast:
 
     def notes(self, tokenizer: Tokenizer | None) -> list[str]:
         """What is legal but perhaps not meant: a missing leading space, a trailing one."""
-        clean = self.clean
-        if isinstance(clean, str) and clean[-1].isspace():
-            return [
-                f"The prompt ends in {clean[-1]!r}, which most tokenizers keep as a token of its "
-                "own; leave it out and begin answer and foil with the space."
-            ]
-        if isinstance(clean, str) and clean[-1] in OPENING:
-            return []
-        hints = (
-            spaced_hint(tokenizer, text, name)
-            for name, text in (("answer", self.answer), ("foil", self.foil))
-        )
-        return [hint for hint in hints if hint]
+        return spelling_hints(tokenizer, self.clean, self.answer, self.foil)
 
     def to_dict(self) -> dict[str, Any]:
         """The four parts, ready for JSON."""
@@ -134,15 +123,24 @@ class ContrastBatch:
         object.__setattr__(self, "contrasts", tuple(self.contrasts))
         if not self.contrasts:
             raise TokenError("A batch of no contrasts. Give at least one.")
+        for number, one in enumerate(self.contrasts):
+            if not isinstance(one, Contrast):
+                found = type(one).__name__
+                raise TaskError(f"Contrast {number} of the batch is of type {found}. {WANTED}")
 
     @classmethod
-    def of(
-        cls, contrasts: "ContrastBatch | Contrast | Sequence[Contrast]", *, name: str = ""
-    ) -> "ContrastBatch":
-        """A batch from one contrast, several, or a batch (returned as it is)."""
+    def of(cls, contrasts: "Contrasts", *, name: str = "") -> "ContrastBatch":
+        """A batch from one contrast, several, or a batch (returned as it is).
+
+        **Raises** ``TaskError`` for anything else.
+        """
         if isinstance(contrasts, ContrastBatch):
             return contrasts
-        return cls((contrasts,) if isinstance(contrasts, Contrast) else tuple(contrasts), name=name)
+        if isinstance(contrasts, Contrast):
+            return cls((contrasts,), name=name)
+        if isinstance(contrasts, str) or not isinstance(contrasts, Iterable):
+            raise TaskError(f"The question is of type {type(contrasts).__name__}. {WANTED}")
+        return cls(tuple(contrasts), name=name)
 
     @classmethod
     def from_lists(
@@ -195,14 +193,18 @@ class ContrastBatch:
                 for i in part
             }
         )
-        notes = (note for contrast in self.contrasts for note in contrast.notes(tokenizer))
         return pack(
             resolved,
             dict(zip(used, labels(tokenizer, used), strict=True)),
             padding=padding,
             pad_id=getattr(tokenizer, "pad_token_id", None) or 0,
-            notes=tuple(dict.fromkeys(notes)),
+            notes=self.notes(tokenizer),
         )
+
+    def notes(self, tokenizer: Tokenizer | None) -> tuple[str, ...]:
+        """``Contrast.notes`` of every contrast, each note once."""
+        notes = (note for contrast in self.contrasts for note in contrast.notes(tokenizer))
+        return tuple(dict.fromkeys(notes))
 
     def __len__(self) -> int:
         return len(self.contrasts)
@@ -223,6 +225,30 @@ class ContrastBatch:
         """The batch that ``to_json`` wrote."""
         read = json.loads(text)
         return cls(tuple(Contrast(**one) for one in read["contrasts"]), name=read["name"])
+
+
+Contrasts: TypeAlias = Contrast | ContrastBatch | Sequence[Contrast]
+"""What every call takes as its question; ``ContrastBatch.of`` makes one thing of it."""
+
+
+def spelling_hints(
+    tokenizer: Tokenizer | None,
+    prompt: str | Sequence[int],
+    answer: str | int | Sequence[int],
+    foil: str | int | Sequence[int],
+) -> list[str]:
+    """Spellings of prompt, answer and foil that are perhaps not meant, and what may be."""
+    if isinstance(prompt, str) and prompt[-1:].isspace():
+        return [
+            f"The prompt ends in {prompt[-1]!r}, which most tokenizers keep as a token of its "
+            "own; leave it out and begin answer and foil with the space."
+        ]
+    if isinstance(prompt, str) and prompt[-1:] in tuple(OPENING):
+        return []
+    hints = (
+        spaced_hint(tokenizer, text, name) for name, text in (("answer", answer), ("foil", foil))
+    )
+    return [hint for hint in hints if hint]
 
 
 def plain(value: Any, name: str) -> str | int | tuple[int, ...]:

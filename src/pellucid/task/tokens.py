@@ -149,8 +149,9 @@ def spaced_hint(tokenizer: Tokenizer | None, text: object, name: str) -> str | N
     # Digits go on a number, and signs on what is before them; a letter rarely does.
     if tokenizer is None or not isinstance(text, str) or not text[:1].isalpha():
         return None
-    spaced = " " + text
-    if len(following(tokenizer, spaced)) != 1:
+    spaced, unknown = " " + text, getattr(tokenizer, "unk_token_id", None)
+    ids = following(tokenizer, spaced)
+    if len(ids) != 1 or ids[0] == unknown:
         return None
     ids = following(tokenizer, text)
     found = f"is {len(ids)} tokens ({listing(tokenizer, ids)})" if len(ids) > 1 else "has no space"
@@ -234,8 +235,9 @@ def known(ids: tuple[int, ...], text: str, tokenizer: Tokenizer, name: str) -> t
     unknown = getattr(tokenizer, "unk_token_id", None)
     if unknown is None or unknown not in ids or str(getattr(tokenizer, "unk_token", "")) in text:
         return ids
+    hint = None if name.endswith("prompt") else spaced_hint(tokenizer, text, name)
     raise TokenError(
         f"The {name} {text!r} holds something that the tokenizer does not know (token "
         f"{ids.index(unknown)} of {listing(tokenizer, ids)}). "
-        "Use other words, or give ids if the unknown token is meant."
+        + (hint or "Use other words, or give ids if the unknown token is meant.")
     )

@@ -1,0 +1,75 @@
+"""From what was asked to a contrast: the corrupted prompt is made and judged if none was given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pellucid.errors import BehaviourError, CorruptionError, TaskError
+from pellucid.model.model import Model
+from pellucid.run.answers import metrics_of
+from pellucid.run.record import opened
+from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts, spelling_hints
+from pellucid.task.corrupt import Candidate, candidates, judge
+from pellucid.task.metrics import Metric
+
+NO_ZERO = ("log_prob", "kl")
+"""Metrics of which half cannot be lost, since they have no zero that means indifference."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A contrast, and how its corrupted prompt came about."""
+
+    contrast: Contrast | ContrastBatch
+    how: str
+
+
+def question_of(
+    model: Model,
+    contrast: Contrasts | None = None,
+    *,
+    prompt: str | Sequence[int] | None = None,
+    answer: str | int | Sequence[int] | None = None,
+    foil: str | int | Sequence[int] | None = None,
+    corrupted: str | Sequence[int] | None = None,
+    metric: str | Metric = "logit_diff",
+) -> Asked:
+    """The contrast to analyse; its corrupted prompt is made and judged when it was not given.
+
+    **Cost** none, or 1 forward for the prompt and 1 for each corrupted one that was thought of.
+    **Raises** ``TaskError`` when something is missing, ``CorruptionError`` when nothing works.
+    """
+    opened(model)
+    if contrast is not None:
+        if any(value is not None for value in (prompt, answer, foil, corrupted)):
+            raise TaskError("Give a contrast, or prompt= with answer= and foil=, not both.")
+        if isinstance(contrast, Contrast):
+            return Asked(contrast, "given")
+        return Asked(ContrastBatch.of(contrast), "given")
+    given = {"prompt": prompt, "answer": answer, "foil": foil}
+    missing = [f"{name}=" for name, value in given.items() if value is None]
+    if missing or prompt is None or answer is None or foil is None:
+        raise TaskError(
+            f"Missing {', '.join(missing)}. Give a Contrast, or prompt=, answer= and foil=."
+        )
+    if corrupted is not None:
+        return Asked(Contrast(prompt, corrupted, answer, foil), "given")
+    try:
+        chosen = best_candidate(model, candidates(model.tokenizer, prompt, answer, foil), metric)
+    except CorruptionError as error:
+        hints = spelling_hints(model.tokenizer, prompt, answer, foil)
+        raise CorruptionError(" ".join([str(error), *hints])) from None
+    at = ", ".join(str(position) for position in chosen.changed)
+    return Asked(chosen.contrast, f"made here: {chosen.how}, {chosen.what}, at position {at}")
+
+
+def best_candidate(model: Model, proposed: Sequence[Candidate], metric: str | Metric) -> Candidate:
+    """The corrupted prompt to use, judged by running it.
+
+    When the model does not prefer the answer at all, nothing can be judged, and the most preferred
+    one is returned: the analysis will say that there is nothing to explain.
+    """
+    judged_by = "logit_diff" if metric in NO_ZERO else metric
+    try:
+        return judge(proposed, lambda contrasts: metrics_of(model, contrasts, judged_by)).best
+    except BehaviourError:
+        return proposed[0]

@@ -1,0 +1,71 @@
+"""Files of prompts: what is in them is what is asked, and what is wrong is named by its line."""
+
+import json
+
+import pytest
+
+from pellucid import Contrast, ContrastBatch, TaskError, read_prompts
+
+CLEAN = "When Mary and John went to the store, John gave a drink to"
+CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
+IOI = Contrast(CLEAN, CORRUPTED, " Mary", " John")
+HEADER = "clean,corrupted,answer,foil\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a file of a name and give its path."""
+
+    def write(name, text):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_a_table_keeps_spaces_and_ignores_other_columns(file):
+    table = f'note,foil,clean,answer,corrupted\nx, John,"{CLEAN}", Mary,"{CORRUPTED}"\n'
+    assert read_prompts(file("ioi.csv", table)) == ContrastBatch((IOI,), name="ioi")
+    assert read_prompts(file("marked.csv", "\ufeff" + table)).contrasts == (IOI,)
+
+
+def test_lines_of_json_may_hold_ids(file):
+    ids = Contrast([1, 2, 3], [1, 4, 3], 5, [6, 7])
+    text = "\n\n".join(json.dumps(one.to_dict()) for one in (IOI, ids))
+    assert read_prompts(file("two.jsonl", text)).contrasts == (IOI, ids)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("x.txt", "", r"ends in \.csv or \.jsonl"),
+        ("x.csv", "", "holds no prompts"),
+        ("x.csv", HEADER, "holds no prompts"),
+        ("x.jsonl", "\n \n", "holds no prompts"),
+        ("x.csv", "clean,corrupted\na,b\n", "line 2: answer, foil missing.*found clean, corrupted"),
+        ("x.csv", HEADER + "a,b, c\n", "line 2: foil missing"),
+        (
+            "x.csv",
+            HEADER + "a b,c d, e, f\nGo, Mary,Go, John, x, y\n",
+            "line 3: more cells.*quotes",
+        ),
+        ("x.csv", HEADER + "a,a, x, y\n", "line 2: Clean and corrupted prompt are both"),
+        ("x.csv", HEADER + '"a,b, x, y\n', "cannot be read: unexpected end"),
+        ("x.jsonl", '{"clean": "a"\n', "line 1: not a JSON object"),
+        ("x.jsonl", "[1]\n", "line 1: not a JSON object"),
+        ("x.jsonl", '\n{"clean": "a", "corrupted": null}', "line 2: corrupted, answer, foil"),
+        ("x.jsonl", '{"clean": 1, "corrupted": "b", "answer": 2, "foil": 3}', "line 1: .*number 1"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(name, text, says, file):
+    with pytest.raises(TaskError, match=says):
+        read_prompts(file(name, text))
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path):
+    with pytest.raises(TaskError, match="There is no file"):
+        read_prompts(tmp_path / "nothing.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TaskError, match=r"cannot be read.*UTF-8"):
+        read_prompts(tmp_path / "binary.csv")
