@@ -33,6 +33,8 @@ by softmax attention in every layer.
 
 Some layers multiply the stream by constants before they add to it: {multiplying}.
 The constants are found and proved on other tokens, and a term's way to the logits counts them.
+Layers that know of the tokens past the stream, by embeddings of their own: {past}. There,
+replacing the embedding replaces less than the tokens, and edges into the MLP miss a part.
 
 - *stream*: largest relative error of input + terms = output over layers; *heads*: of the sum over
   heads. Single precision.
@@ -86,6 +88,9 @@ def page() -> str:
         opened=sum(v.opens for v in verdicts),
         counted=len(verdicts),
         types=len(CLASSES),
+        past=", ".join(
+            f"`{v.family}`" for v in verdicts if v.check and not v.check.embedding_is_all
+        ),
         multiplying=", ".join(f"`{v.family}`" for v in verdicts if v.multiplies),
     )
     table = [

@@ -209,8 +209,36 @@ def test_config_that_cannot_be_used_is_refused(folder):
     (folder / "config.json").write_text(json.dumps(config | remote | {"model_type": "custom"}))
     with pytest.raises(ModelError, match="Python code of its own"):
         resolve(folder)
-    (folder / "config.json").write_text("{not json")
-    with pytest.raises(ModelError, match=r"could not be opened|cannot be read"):
+
+
+@pytest.mark.parametrize("content", ["", '{"model_type": "gpt2", "n_la', "{not json", "\x00\x01"])
+def test_config_cut_short_is_corrupt(folder, content):
+    (folder / "config.json").write_text(content)
+    with pytest.raises(CorruptModelError, match=r"config\.json cannot be read as JSON .*copy it"):
+        resolve(folder)
+
+
+def test_config_that_is_no_object_or_no_text_is_corrupt(folder):
+    (folder / "config.json").write_text('["gpt2"]')
+    with pytest.raises(CorruptModelError, match=r"holds no JSON object but \['gpt2'\]"):
+        resolve(folder)
+    (folder / "config.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CorruptModelError, match="cannot be read as JSON"):
+        resolve(folder)
+
+
+@pytest.mark.parametrize(("field", "value"), [("n_layer", "three"), ("n_embd", {})])
+def test_config_with_a_value_that_does_not_fit_is_corrupt(folder, field, value):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {field: value}))
+    with pytest.raises(CorruptModelError, match=f"does not fit .*{field}"):
+        resolve(folder)
+
+
+def test_config_that_counts_fewer_layers_than_there_are_is_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_layer": 1}))
+    with pytest.raises(CorruptModelError, match=r"more layers .* among them transformer\.h\.1\."):
         resolve(folder)
 
 

@@ -1,6 +1,7 @@
 """GGUF files: converted once, whole or not at all, safe beside other processes, no network."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,6 +134,24 @@ def test_folder_and_pair_name_the_same_file(written):
         assert resolve(source).origin.name == "tiny.gguf"
 
 
+def test_configuration_without_weights_does_not_hide_the_gguf_file(llama, written, tmp_path):
+    shutil.copy(written, tmp_path / "one.gguf")
+    llama.config.save_pretrained(tmp_path)
+    assert resolve(tmp_path).origin.kind == "gguf"
+    shutil.copy(written, tmp_path / "two.gguf")
+    with pytest.raises(ModelError, match=r"2 GGUF files: one\.gguf, two\.gguf"):
+        resolve(tmp_path)
+    llama.save_pretrained(tmp_path)
+    assert resolve(tmp_path, tokenizer=written).origin.kind == "folder"
+
+
+def test_folder_of_pieces_says_how_to_join_them(tmp_path):
+    for piece in (1, 2):
+        (tmp_path / f"big-0000{piece}-of-00002.gguf").write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match="gguf-split --merge"):
+        resolve(tmp_path)
+
+
 def test_tokenizer_can_come_from_a_gguf_file(llama, written):
     opened = resolve(llama, tokenizer=written)
     assert opened.tokenizer("ab").input_ids == [30]
@@ -181,7 +200,7 @@ def test_other_files_are_refused(llama, tmp_path):
         resolve(strange)
     with pytest.raises(ModelNotFoundError, match="no file"):
         resolve(tmp_path / "absent.gguf")
-    with pytest.raises(ModelError, match=r"2 GGUF files: strange\.gguf, text\.gguf"):
+    with pytest.raises(ModelError, match=r"2 GGUF files: strange\.gguf, text\.gguf.*such as '/"):
         resolve(tmp_path)
     (tmp_path / "big-00001-of-00003.gguf").write_bytes(b"GGUF")
     with pytest.raises(ModelError, match="gguf-split --merge"):

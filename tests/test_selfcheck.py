@@ -18,6 +18,7 @@ from pellucid.model.model import Model
 from pellucid.model.probe import Call, probe_tokens
 from pellucid.model.selfcheck import fingerprint, selfcheck
 from pellucid.model.sites import Site
+from pellucid.model.tiny import Block, TinyConfig, TinyTransformer
 from pellucid.model.writes import fit_writes
 
 REFUSED = pytest.raises(UnsupportedArchitectureError)
@@ -232,6 +233,31 @@ def test_an_mlp_that_mixes_positions_is_refused() -> None:
 def test_layers_that_mix_positions_otherwise_are_refused(family: str) -> None:
     with pytest.raises(UnsupportedArchitectureError, match="carries information from one pos"):
         Model.build(tiny_model(family))
+
+
+def test_embeddings_of_each_layer_are_noticed() -> None:
+    assert Model.build(tiny_model("gemma4_unified_text")).check.embedding_is_all
+    assert not Model.build(tiny_model("gemma4_text")).check.embedding_is_all
+
+
+class Around(Block):
+    """A block whose MLP also gates its term by the stream itself, past its norm."""
+
+    def forward(self, stream: Tensor, mask: Tensor) -> Tensor:
+        middle = stream + self.attention(self.attention_norm(stream), mask)
+        assert self.mlp is not None
+        assert self.mlp_norm is not None
+        self.mlp.gate = torch.sigmoid(middle)
+        return middle + self.mlp(self.mlp_norm(middle))
+
+
+def test_what_reads_the_stream_past_its_norm_is_named() -> None:
+    module = TinyTransformer(TinyConfig(num_hidden_layers=3)).eval()
+    assert Model.build(module).check.read_around_norms == ()
+    block: Any = module.layers[1]
+    block.__class__, plain = Around, block.mlp.forward
+    block.mlp.forward = lambda normed: plain(normed) * block.mlp.gate
+    assert Model.build(module).check.read_around_norms == (Site("mlp_out", 1),)
 
 
 def test_what_a_tap_saw_is_not_changed_by_a_model_that_adds_in_place() -> None:

@@ -1,10 +1,28 @@
-"""Are the weights whole: files that can be read to the end, and values that are finite."""
+"""Is a model whole: files that can be read to the end, and values that are finite."""
 
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pellucid.errors import CorruptModelError, ModelError
+
+
+def check_config(folder: Path) -> None:
+    """Check that the configuration of a folder can be read, before transformers looks for it.
+
+    Raises:
+        CorruptModelError: it is cut short, or not a JSON object.
+    """
+    file = folder / "config.json"
+    advice = "It may be cut short: copy it again from where the model came from."
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CorruptModelError(f"{file} cannot be read as JSON ({error}). {advice}") from error
+    if not isinstance(config, dict):
+        raise CorruptModelError(f"{file} holds no JSON object but {config!r:.40}. {advice}")
 
 
 def check_files(folder: Path) -> None:
@@ -39,11 +57,11 @@ def check_files(folder: Path) -> None:
             ) from error
 
 
-def check_loaded(loading: dict[str, Any], name: str) -> None:
-    """Refuse a model of which some weights were not in its files.
+def check_loaded(loading: dict[str, Any], model: Any, name: str) -> None:
+    """Refuse a model of which some weights were not in its files, or whole layers were left there.
 
-    transformers gives such weights random values and goes on, which would make every figure about
-    them meaningless.
+    transformers gives missing weights random values, leaves out layers that the configuration does
+    not count, and goes on, which would make every figure about the model meaningless.
 
     Raises:
         CorruptModelError: names the parameters.
@@ -58,6 +76,24 @@ def check_loaded(loading: dict[str, Any], name: str) -> None:
             f"{name} holds no values for {len(missing)} parameters, among them {missing[0]}. "
             "They would be random. Is it a whole causal language model, with its head?"
         )
+    if extra := _of_further_layers(loading.get("unexpected_keys") or (), model):
+        raise CorruptModelError(
+            f"{name} holds more layers than its config.json counts: {len(extra)} weights, among "
+            f"them {extra[0]}, would be left out. Take config.json and weights from one source, or "
+            "load the model with transformers and pass the object if this is meant."
+        )
+
+
+def _of_further_layers(unexpected: Iterable[str], model: Any) -> list[str]:
+    """Weights that the model has too, but of a layer with another number."""
+
+    def numberless(name: str) -> str:
+        return re.sub(r"\.\d+\.", ".", name)
+
+    known = {
+        numberless(name) for name, _ in model.named_parameters() if re.search(r"\.\d+\.", name)
+    }
+    return sorted(name for name in unexpected if numberless(name) in known)
 
 
 def check_finite(model: Any) -> None:

@@ -32,7 +32,7 @@ class Model:
     def build(cls, module: nn.Module, tokenizer: Any = None, origin: Any = None) -> "Model":
         """Find the parts of ``module`` and prove that they add up.
 
-        **Cost** thirteen to seventeen forwards of six or seven tokens.
+        **Cost** fifteen to nineteen forwards of six or seven tokens.
         **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed.
         """
         with undisturbed(module):

@@ -22,7 +22,7 @@ from pellucid.errors import (
     UnsupportedArchitectureError,
 )
 from pellucid.model.embedded import EMBEDDED
-from pellucid.model.integrity import check_files, check_loaded
+from pellucid.model.integrity import check_config, check_files, check_loaded
 
 if TYPE_CHECKING:
     import torch
@@ -43,13 +43,15 @@ def open_folder(folder: Path, dtype: "torch.dtype") -> Any:
     """Return the causal language model in a local folder, in evaluation mode on the CPU.
 
     Raises:
-        CorruptModelError: a file is cut short, or weights are missing.
+        CorruptModelError: a file is cut short, weights are missing, or a value of config.json does
+            not fit.
         ModelError: any other reason for which transformers does not open it.
     """
+    check_config(folder)
     check_files(folder)
     with explained(str(folder)), quiet():
         model, loading = _causal_lm(str(folder), dtype, local_files_only=True)
-    check_loaded(loading, str(folder))
+    check_loaded(loading, model, str(folder))
     return model
 
 
@@ -63,7 +65,7 @@ def open_hub(name: str, commit: str, dtype: "torch.dtype") -> Any:
     """
     with explained(name):
         model, loading = _causal_lm(name, dtype, revision=commit)
-    check_loaded(loading, name)
+    check_loaded(loading, model, name)
     return model
 
 
@@ -138,6 +140,7 @@ def _cached(
 @contextmanager
 def explained(name: str) -> Iterator[None]:
     """Turn what transformers raises inside the block into one of our errors."""
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     try:
@@ -150,6 +153,12 @@ def explained(name: str) -> Iterator[None]:
         ) from error
     except (SafetensorError, json.JSONDecodeError, EOFError, UnicodeDecodeError) as error:
         raise CorruptModelError(f"{name} cannot be read whole: {_first_line(error)}") from error
+    except StrictDataclassError as error:
+        told = " ".join(str(error).split())
+        raise CorruptModelError(
+            f"{name}: its config.json holds a value that does not fit ({told}). Take the file from "
+            "where the model came from."
+        ) from error
     except OSError as error:
         raise ModelNotFoundError(f"{name} could not be opened: {_first_line(error)}") from error
     except ValueError as error:

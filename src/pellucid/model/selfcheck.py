@@ -17,7 +17,7 @@ one for other tokens too.
 7. Nothing is left behind: no hook, no flag, no changed training mode.
 
 And two abilities, used only where shown to be exact: starting at a later layer, and sharing the
-keys and values of a common prefix.
+keys and values of a common prefix; and two facts about what layers read (``routes.py``).
 """
 
 from collections.abc import Callable
@@ -33,6 +33,7 @@ from pellucid.model.anatomy import Anatomy, Slot
 from pellucid.model.dependence import prove_heads, prove_layouts, prove_locality
 from pellucid.model.forward import forward
 from pellucid.model.probe import TOLERANCE, Record, probe, proof_tokens, same
+from pellucid.model.routes import embedding_is_all, read_around_norms
 from pellucid.model.sites import Site, SiteKind
 from pellucid.model.sublayers import mlp_parts, nearest
 from pellucid.model.writable import check_writes
@@ -56,13 +57,17 @@ class SelfCheck:
     """Whether starting at a later layer gives the same logits."""
     can_share_prefix: bool
     """Whether continuing from cached keys and values gives the same logits."""
+    embedding_is_all: bool
+    """Whether layers know of the tokens by the stream alone (see ``routes.py``)."""
+    read_around_norms: tuple[Site, ...]
+    """Terms whose sublayer reads the stream by another way than through its norm."""
 
 
 def selfcheck(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
     """Check ``anatomy``, wherever it came from, against the running model.
 
     **Assumes** evaluation mode and no gradients (``undisturbed``).
-    **Cost** twelve to fifteen forwards of seven tokens, one of them with a row for every head.
+    **Cost** fourteen to seventeen forwards of seven tokens, one of them with a row for every head.
     **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed;
     ``CorruptModelError`` when the logits are not finite.
     """
@@ -74,7 +79,7 @@ def selfcheck(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
 def check_detected(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
     """Check all but point 4, which ``detect`` proves of every anatomy that it returns.
 
-    **Assumes**, **raises** as ``selfcheck``. **Cost** ten forwards.
+    **Assumes**, **raises** as ``selfcheck``. **Cost** twelve forwards.
     """
     before = fingerprint(module)
     tokens = proof_tokens(module)
@@ -99,6 +104,8 @@ def check_detected(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
             missing=missing,
             can_start_late=starts_late(module, anatomy, tokens, seen, plain),
             can_share_prefix=shares_prefix(module, anatomy, tokens, plain),
+            embedding_is_all=embedding_is_all(module, anatomy, tokens),
+            read_around_norms=read_around_norms(module, anatomy, tokens),
         )
         again = forward(module, anatomy, tokens)
     limit = TOLERANCE.get(plain.dtype, 1e-4) * float(plain.abs().max())

