@@ -30,6 +30,8 @@ _HOMES = {
     "PatchEffects": "pellucid.attribution.patch",
     "patch": "pellucid.attribution.patch",
     "Circuit": "pellucid.circuit.circuit",
+    "EdgeCircuit": "pellucid.circuit.edge_circuit",
+    "discover_edges": "pellucid.circuit.discover_edges",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
     "faithfulness": "pellucid.circuit.faithfulness",
@@ -44,6 +46,7 @@ _HOMES = {
     "CorruptModelError": "pellucid.errors",
     "CorruptionError": "pellucid.errors",
     "EditError": "pellucid.errors",
+    "FigureError": "pellucid.errors",
     "MissingDependencyError": "pellucid.errors",
     "ModelError": "pellucid.errors",
     "ModelNotFoundError": "pellucid.errors",
@@ -67,6 +70,8 @@ if TYPE_CHECKING:
     from pellucid.attribution.patch import patch as patch
     from pellucid.circuit.circuit import Circuit as Circuit
     from pellucid.circuit.discover import discover as discover
+    from pellucid.circuit.discover_edges import discover_edges as discover_edges
+    from pellucid.circuit.edge_circuit import EdgeCircuit as EdgeCircuit
     from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
     from pellucid.circuit.faithfulness import faithfulness as faithfulness
     from pellucid.errors import AlignmentError as AlignmentError
@@ -76,6 +81,7 @@ if TYPE_CHECKING:
     from pellucid.errors import CorruptionError as CorruptionError
     from pellucid.errors import CorruptModelError as CorruptModelError
     from pellucid.errors import EditError as EditError
+    from pellucid.errors import FigureError as FigureError
     from pellucid.errors import MissingDependencyError as MissingDependencyError
     from pellucid.errors import ModelError as ModelError
     from pellucid.errors import ModelNotFoundError as ModelNotFoundError

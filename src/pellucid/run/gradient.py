@@ -112,15 +112,16 @@ def differentiate(
         )
         logits = logits.detach()
     count(forwards=times, backwards=1, calls=1)
+    kept = list(dict.fromkeys([*wanted, *observed]))
     return Gradients(
-        values={site: value[:n] for site, value in values.items()},
+        values={site: values[site][:n] for site in kept},
         gradients={
             site: torch.zeros_like(values[site][:n]) if gradient is None else gradient[:n]
             for site, gradient in zip(wanted, gradients, strict=True)
         },
         metric=per_example.detach(),
         logits=logits[:n],
-        beside={s: v[n:] for s, v in values.items()} if beside is not None else {},
+        beside={site: values[site][n:] for site in kept} if beside is not None else {},
         logits_beside=logits[n:] if beside is not None else None,
     )
 
