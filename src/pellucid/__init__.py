@@ -25,6 +25,8 @@ _HOMES = {
     "attribute": "pellucid.attribution.nodes",
     "PatchEffects": "pellucid.attribution.patch",
     "patch": "pellucid.attribution.patch",
+    "AttentionPatterns": "pellucid.lens.attention",
+    "attention": "pellucid.lens.attention",
     "Circuit": "pellucid.circuit.circuit",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from pellucid.errors import NonFiniteError as NonFiniteError
     from pellucid.errors import PellucidError as PellucidError
     from pellucid.errors import TaskError as TaskError
+    from pellucid.lens.attention import AttentionPatterns as AttentionPatterns
+    from pellucid.lens.attention import attention as attention
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model
