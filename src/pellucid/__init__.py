@@ -27,6 +27,8 @@ _HOMES = {
     "patch": "pellucid.attribution.patch",
     "AttentionPatterns": "pellucid.lens.attention",
     "attention": "pellucid.lens.attention",
+    "Composition": "pellucid.lens.composition",
+    "composition": "pellucid.lens.composition",
     "Circuit": "pellucid.circuit.circuit",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from pellucid.errors import TaskError as TaskError
     from pellucid.lens.attention import AttentionPatterns as AttentionPatterns
     from pellucid.lens.attention import attention as attention
+    from pellucid.lens.composition import Composition as Composition
+    from pellucid.lens.composition import composition as composition
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model
