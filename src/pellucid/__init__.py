@@ -29,6 +29,8 @@ _HOMES = {
     "attention": "pellucid.lens.attention",
     "Composition": "pellucid.lens.composition",
     "composition": "pellucid.lens.composition",
+    "HeadRoles": "pellucid.lens.roles",
+    "head_roles": "pellucid.lens.roles",
     "Circuit": "pellucid.circuit.circuit",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     from pellucid.lens.attention import attention as attention
     from pellucid.lens.composition import Composition as Composition
     from pellucid.lens.composition import composition as composition
+    from pellucid.lens.roles import HeadRoles as HeadRoles
+    from pellucid.lens.roles import head_roles as head_roles
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model
