@@ -14,7 +14,7 @@ FLOORS = {
     "figures": 0,
     "model": 1, "task": 1,
     "run": 2,
-    "attribution": 3,
+    "attribution": 3, "lens": 3,
     "circuit": 4,
     "analysis": 5,
     "doctor": 7, "arguments": 7, "catalogue": 7, "console": 7, "plan": 7, "cli": 7,

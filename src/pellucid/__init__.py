@@ -29,6 +29,12 @@ _HOMES = {
     "patch_edges": "pellucid.attribution.edge_patch",
     "PatchEffects": "pellucid.attribution.patch",
     "patch": "pellucid.attribution.patch",
+    "AttentionPatterns": "pellucid.lens.attention",
+    "attention": "pellucid.lens.attention",
+    "Composition": "pellucid.lens.composition",
+    "composition": "pellucid.lens.composition",
+    "HeadRoles": "pellucid.lens.roles",
+    "head_roles": "pellucid.lens.roles",
     "Circuit": "pellucid.circuit.circuit",
     "EdgeCircuit": "pellucid.circuit.edge_circuit",
     "discover_edges": "pellucid.circuit.discover_edges",
@@ -91,6 +97,12 @@ if TYPE_CHECKING:
     from pellucid.errors import TaskError as TaskError
     from pellucid.errors import TokenError as TokenError
     from pellucid.errors import UnsupportedArchitectureError as UnsupportedArchitectureError
+    from pellucid.lens.attention import AttentionPatterns as AttentionPatterns
+    from pellucid.lens.attention import attention as attention
+    from pellucid.lens.composition import Composition as Composition
+    from pellucid.lens.composition import composition as composition
+    from pellucid.lens.roles import HeadRoles as HeadRoles
+    from pellucid.lens.roles import head_roles as head_roles
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model
