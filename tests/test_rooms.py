@@ -12,7 +12,7 @@ FLOORS = {
     "errors": 0, "shapes": 0, "passes": 0, "results": 0, "tables": 0, "stats": 0,
     "model": 1, "task": 1,
     "run": 2,
-    "attribution": 3,
+    "attribution": 3, "lens": 3,
     "circuit": 4,
     "analysis": 5,
     "doctor": 7, "console": 7, "cli": 7,

@@ -25,6 +25,14 @@ _HOMES = {
     "attribute": "pellucid.attribution.nodes",
     "PatchEffects": "pellucid.attribution.patch",
     "patch": "pellucid.attribution.patch",
+    "DirectEffects": "pellucid.lens.direct",
+    "direct_effects": "pellucid.lens.direct",
+    "LogitLens": "pellucid.lens.logit_lens",
+    "logit_lens": "pellucid.lens.logit_lens",
+    "Neurons": "pellucid.lens.neurons",
+    "neurons": "pellucid.lens.neurons",
+    "TokenAttribution": "pellucid.lens.tokens",
+    "token_attribution": "pellucid.lens.tokens",
     "Circuit": "pellucid.circuit.circuit",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
@@ -54,6 +62,14 @@ if TYPE_CHECKING:
     from pellucid.errors import NonFiniteError as NonFiniteError
     from pellucid.errors import PellucidError as PellucidError
     from pellucid.errors import TaskError as TaskError
+    from pellucid.lens.direct import DirectEffects as DirectEffects
+    from pellucid.lens.direct import direct_effects as direct_effects
+    from pellucid.lens.logit_lens import LogitLens as LogitLens
+    from pellucid.lens.logit_lens import logit_lens as logit_lens
+    from pellucid.lens.neurons import Neurons as Neurons
+    from pellucid.lens.neurons import neurons as neurons
+    from pellucid.lens.tokens import TokenAttribution as TokenAttribution
+    from pellucid.lens.tokens import token_attribution as token_attribution
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model

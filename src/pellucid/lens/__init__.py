@@ -1,0 +1,1 @@
+"""What is written where: lenses on one prompt."""
