@@ -84,7 +84,7 @@ def decide(
         what=f"{type(model.module).__name__}: what lies between its last block and its unembedding",
     )
     factor, capped = postprocessing(seen)
-    weight = linear_weight(model.anatomy.unembed)
+    weight = linear_weight(model.anatomy.unembed).detach()
     line = factor * (weight[answers] - weight[foils])  # row d_unembed
     with torch.no_grad():
         bias = factor * first(model.anatomy.unembed(torch.zeros_like(seen.given[:1, :1])))[0, 0]

@@ -145,7 +145,7 @@ def logit_change(
     given = decision.norm.push(written.way.push(rows)) * sizes
     count(backwards=2)
     with torch.no_grad():
-        change = decision.factor * given @ linear_weight(model.anatomy.unembed).T
+        change = decision.factor * given @ linear_weight(model.anatomy.unembed).detach().T
     return change - change.mean(-1, keepdim=True)
 
 
