@@ -29,7 +29,7 @@ class Digest:
     probability: Float[Tensor, "point row position target"]
     rank: Int[Tensor, "point row position target"]
     kl: Float[Tensor, "point position"]
-    """KL of the first row's distribution from the last row's; 0 with one row."""
+    """KL(first row || second row); 0 with one row."""
 
 
 def digest(
@@ -48,15 +48,23 @@ def digest(
 def _digest(
     logits: Float[Tensor, "point row d_vocab"], ids: Sequence[int], top: int
 ) -> tuple[Tensor, ...]:
-    log_p = logits.log_softmax(-1)
-    best = log_p.topk(top)
+    log_z = logits.logsumexp(-1, keepdim=True)
+    best = logits.topk(top)
     logit = logits[..., list(ids)]  # point row target
     rank = torch.zeros_like(logit, dtype=torch.long)
     for k in range(len(ids)):
         rank[..., k] = (logits > logit[..., k, None]).sum(-1) + 1
-    one, other = log_p[:, 0], log_p[:, -1]
-    kl = torch.where(one.exp() > 0, one.exp() * (one - other), 0.0).sum(-1).clamp_min(0)
-    return best.indices, best.values.exp(), logit, log_p[..., list(ids)].exp(), rank, kl
+    kl = divergence(logits[:, 0], logits[:, 1]) if logits.shape[1] > 1 else log_z[:, 0, 0] * 0
+    return best.indices, (best.values - log_z).exp(), logit, (logit - log_z).exp(), rank, kl
+
+
+def divergence(
+    one: Float[Tensor, "point d_vocab"], other: Float[Tensor, "point d_vocab"]
+) -> Float[Tensor, " point"]:
+    """KL(one || other) of the two distributions, in nats."""
+    p, q = one.log_softmax(-1), other.log_softmax(-1)
+    # Rounding can take it below zero, which no divergence is.
+    return torch.where(p.exp() > 0, p.exp() * (p - q), 0.0).sum(-1).clamp_min(0)
 
 
 @stored
