@@ -35,6 +35,14 @@ _HOMES = {
     "composition": "pellucid.lens.composition",
     "HeadRoles": "pellucid.lens.roles",
     "head_roles": "pellucid.lens.roles",
+    "DirectEffects": "pellucid.lens.direct",
+    "direct_effects": "pellucid.lens.direct",
+    "LogitLens": "pellucid.lens.logit_lens",
+    "logit_lens": "pellucid.lens.logit_lens",
+    "Neurons": "pellucid.lens.neurons",
+    "neurons": "pellucid.lens.neurons",
+    "TokenAttribution": "pellucid.lens.tokens",
+    "token_attribution": "pellucid.lens.tokens",
     "Circuit": "pellucid.circuit.circuit",
     "EdgeCircuit": "pellucid.circuit.edge_circuit",
     "discover_edges": "pellucid.circuit.discover_edges",
@@ -101,8 +109,16 @@ if TYPE_CHECKING:
     from pellucid.lens.attention import attention as attention
     from pellucid.lens.composition import Composition as Composition
     from pellucid.lens.composition import composition as composition
+    from pellucid.lens.direct import DirectEffects as DirectEffects
+    from pellucid.lens.direct import direct_effects as direct_effects
+    from pellucid.lens.logit_lens import LogitLens as LogitLens
+    from pellucid.lens.logit_lens import logit_lens as logit_lens
+    from pellucid.lens.neurons import Neurons as Neurons
+    from pellucid.lens.neurons import neurons as neurons
     from pellucid.lens.roles import HeadRoles as HeadRoles
     from pellucid.lens.roles import head_roles as head_roles
+    from pellucid.lens.tokens import TokenAttribution as TokenAttribution
+    from pellucid.lens.tokens import token_attribution as token_attribution
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model

@@ -1,1 +1,1 @@
-"""Floor 3: what is read and written where."""
+"""What every part of a model reads, writes and predicts: lenses on one prompt, and on heads."""

@@ -1,0 +1,23 @@
+"""Tokens in columns of plain text, whatever script they are in."""
+
+import textwrap
+
+from rich.cells import cell_len, set_cell_size
+
+
+def column(text: str, width: int) -> str:
+    """``text`` cut or filled to ``width`` terminal cells."""
+    return set_cell_size(text, width)
+
+
+def quoted(token: str, width: int) -> str:
+    """A token in quotation marks, line breaks spelled out, in at most ``width`` cells."""
+    spelled = repr(token)[1:-1].replace("\\'", "'")
+    if cell_len(spelled) > width - 2:
+        spelled = set_cell_size(spelled, width - 3).rstrip() + "…"
+    return f'"{spelled}"'
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines of at most 80 columns."""
+    return textwrap.wrap(text, 80, break_on_hyphens=False)
