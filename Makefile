@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	  --answer " Mary" --foil " John" --random-sets 25
 
 test: $(VENV)/.installed-dev check
-	$(BIN)/python -m pytest
+	PELLUCID_CHECK_SHAPES=1 $(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
