@@ -10,8 +10,9 @@ from torch import Tensor, nn
 import pellucid
 from families.tiny import tiny_model
 from pellucid import Contrast, Model
+from pellucid.errors import UnsupportedArchitectureError
 from pellucid.model.anatomy import Slot
-from pellucid.model.factors import Held
+from pellucid.model.factors import Held, times
 from pellucid.model.tiny import Block, TinyConfig, TinyTransformer
 
 PAIR = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
@@ -238,6 +239,30 @@ def test_beam_scales_by_depth() -> None:
         assert block.gains == pytest.approx(wanted, rel=1e-15)
         assert block.attention is not None
         assert block.attention.write.scale == pytest.approx(k**-0.5, rel=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("family", ["doge", "gemma4_text", "gemma4_unified_text"])
+def test_half_precision_does_not_hide_a_gain(family: str, dtype: torch.dtype) -> None:
+    exact = Model.build(tiny_model(family)).anatomy
+    found = Model.build(tiny_model(family).to(dtype)).anatomy
+    ones = torch.ones(32, dtype=dtype)
+    for one, other in zip(found.blocks, exact.blocks, strict=True):
+        for gain, wanted in zip(one.gains, other.gains, strict=True):
+            assert torch.equal(times(ones, gain), times(ones, wanted))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_numbers_are_found_in_half_precision_or_not_guessed(dtype: torch.dtype) -> None:
+    blocks = Model.build(tiny_model("beam").to(dtype)).anatomy.blocks
+    found = [gain for block in blocks for gain in block.gains]
+    wanted = [((k - 1) / k) ** 0.5 for k in range(2, 8)]
+    assert found == pytest.approx(wanted, rel=torch.finfo(dtype).eps)
+    faint: Any = tiny_model("beam")
+    with torch.no_grad():  # the first layer's stream drowns in the rounding of what is added
+        faint.model.embed_tokens.weight.mul_(0.05)
+    with pytest.raises(UnsupportedArchitectureError, match=r"layer 0: .*dtype='float32'"):
+        Model.build(faint.to(dtype))
 
 
 @pytest.mark.parametrize("family", ["doge", "gemma4_text"])

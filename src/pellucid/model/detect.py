@@ -23,7 +23,7 @@ from pellucid.errors import CorruptModelError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Attention, Block, Mlp, Write
 from pellucid.model.dependence import prove_heads, prove_layouts, prove_locality
 from pellucid.model.forward import undisturbed
-from pellucid.model.gains import fit_gains
+from pellucid.model.gains import coarse, fit_gains, hides_gain
 from pellucid.model.misfit import explain_misfit
 from pellucid.model.probe import (
     TOLERANCE,
@@ -201,8 +201,12 @@ def fit_block(
     terms_a = attention_terms(record, attention, out_proj)
     terms_m = mlp_terms(record, block, attention, terms_a, before.numel())
     fit = fit_writes(block, before, after, terms_a, terms_m, hint)
-    if fit is None:
+    if fit is None or hides_gain(record, block, fit):
         fit = fit_gains(record, block, mlp_parts(block, attention), terms_a, terms_m, hint)
+    elif coarse(after) and not fit.plain:
+        # Rounded this much, weights of other terms can stand in for a gain.
+        readers = mlp_parts(block, attention)
+        fit = fit_gains(record, block, readers, terms_a, terms_m, hint) or fit
     if fit is None:
         raise UnsupportedArchitectureError(
             f"{name}: no combination of what its parts return adds up to (block output - block "

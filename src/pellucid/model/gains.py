@@ -11,8 +11,9 @@
 
 A factor is one, a scalar or vector that the block holds, or a single number for all features. A
 vector is never fitted: with one number to choose for each feature, too few equations are left. A
-sum counts when what is left is rounding alone, so that a fitted number is exact to the precision of
-the recording. That the factors are the same for other tokens is proved later (``selfcheck.py``).
+sum counts when what is left is rounding alone and no other sum leaves clearly less, so that a
+fitted number is exact to the precision of the recording. That the factors are the same for other
+tokens is proved later (``selfcheck.py``).
 """
 
 import math
@@ -38,6 +39,9 @@ from pellucid.model.writes import (
 ROUNDING = 4.0
 """How many units of rounding, relative to the sum, may be left over."""
 
+CERTAIN = 1e-5
+"""How uncertain (relative) a fitted number may be, or the recording's rounding if that is more."""
+
 
 @dataclass(frozen=True)
 class Sum:
@@ -46,6 +50,8 @@ class Sum:
     gain: Factor
     scales: tuple[Factor, ...]
     error: float
+    doubt: float = 0.0
+    """How far off (relative) a fitted number may be."""
 
 
 @dataclass(frozen=True)
@@ -149,20 +155,91 @@ def held_factors(block: nn.Module, width: int) -> list[Held]:
 
 
 def solve(target: Tensor, stream: Tensor, terms: Sequence[Call], held: list[Held]) -> Sum | None:
-    """Factors with which ``stream`` and ``terms`` sum to ``target`` to rounding, or None."""
-    limit = ROUNDING * torch.finfo(target.dtype).eps * float(target.double().norm())
-    wanted, carried = numbers(target), numbers(stream)
-    columns = [numbers(c.out.reshape(target.shape)) for c in terms if c.out is not None]
-    best: Sum | None = None
-    for gain, scales in proposals(len(columns), held):
-        parts = [times(column, scale) for column, scale in zip(columns, scales, strict=True)]
-        error = float((times(carried, gain) + sum(parts) - wanted).norm())
-        if error <= limit and (best is None or error < best.error):
-            best = Sum(gain, scales, error)
-    if best is not None:
-        return best
-    found = (fitted(wanted, carried, columns, gain) for gain in (*held, None))
-    return next((s for s in found if s is not None and s.error <= limit), None)
+    """Factors with which ``stream`` and ``terms`` sum to ``target`` to rounding, or None.
+
+    The plainest of those that no other beats clearly.
+    """
+    eps = torch.finfo(target.dtype).eps
+    columns = [c.out.reshape(target.shape) for c in terms if c.out is not None]
+    wanted, carried, *columns = in_units_of_rounding(target, stream, *columns)
+    limit = ROUNDING * eps * wanted.numel() ** 0.5
+    found = [
+        sum_of(wanted, carried, columns, gain, scales)
+        for gain, scales in proposals(len(columns), held)
+    ]
+    if min(s.error for s in found) > limit or coarse(target):
+        fits = (fitted(wanted, carried, columns, gain) for gain in (*held, None))
+        found += [s for s in fits if s is not None]
+    best = min(s.error for s in found)
+    plainest = next(s for s in found if not clearly_better(best, s.error, wanted))
+    certain = plainest.doubt <= max(CERTAIN, eps)
+    return plainest if plainest.error <= limit and certain else None
+
+
+def in_units_of_rounding(*tensors: Tensor) -> list[Tensor]:
+    """Each number divided by the size of all that meet there, as rounding is proportional to it.
+
+    On the CPU in double precision, where every solver is available.
+    """
+    numbers = [tensor.cpu().double() for tensor in tensors]
+    size = sum(number.abs() for number in numbers)
+    return [number / torch.as_tensor(size).clamp_min(1e-300) for number in numbers]
+
+
+def coarse(tensor: Tensor) -> bool:
+    """Whether rounding is so coarse that one factor can pass for another (half precision)."""
+    return torch.finfo(tensor.dtype).eps > 1e-5
+
+
+def clearly_better(error: float, other: float, wanted: Tensor) -> bool:
+    """Whether an error is smaller than ``other`` by more than fitting noise explains.
+
+    Twice the log-likelihood ratio of N rounded numbers is 2 N log(other / error), and above 20
+    about once in fifty thousand for one number more to choose.
+    """
+    floor = 4 * torch.finfo(torch.float64).eps * float(wanted.norm())
+    return other > error * math.exp(10 / wanted.numel()) + floor
+
+
+def sum_of(
+    wanted: Tensor,
+    carried: Tensor,
+    columns: list[Tensor],
+    gain: Factor,
+    scales: tuple[Factor, ...],
+) -> Sum:
+    """The sum with these factors, and its error."""
+    parts = [times(column, scale) for column, scale in zip(columns, scales, strict=True)]
+    return Sum(gain, scales, float((times(carried, gain) + sum(parts) - wanted).norm()))
+
+
+def hides_gain(record: Record, block: nn.Module, fit: Fit) -> bool:
+    """Whether a gain would explain the block clearly better than ``fit``, which has none.
+
+    In half precision a sum without it can pass, where the stream is small beside what is added.
+    """
+    whole = record.of(block)
+    assert whole is not None
+    assert whole.given is not None
+    assert whole.out is not None
+    if not coarse(whole.out):
+        return False
+    terms = []
+    for write in (*([fit.attention] if fit.attention else []), *fit.mlp):
+        call = record.of(write.module)
+        assert call is not None
+        assert call.out is not None
+        terms.append(write.term(call.out.reshape(whole.out.shape)))
+    wanted, carried, *columns = in_units_of_rounding(whole.out, whole.given, *terms)
+    ones = (1.0,) * len(columns)
+    left = wanted - sum(columns)
+    own = float((left * carried).sum() / carried.square().sum())
+    others: list[Factor] = [*held_factors(block, wanted.shape[-1])]
+    if abs(own - 1) > torch.finfo(whole.out.dtype).eps:
+        others.append(own)
+    plain = sum_of(wanted, carried, columns, 1.0, ones).error
+    errors = [sum_of(wanted, carried, columns, gain, ones).error for gain in others]
+    return clearly_better(min(errors, default=plain), plain, wanted)
 
 
 def proposals(count: int, held: list[Held]) -> Iterator[tuple[Factor, tuple[Factor, ...]]]:
@@ -189,9 +266,9 @@ def fitted(wanted: Tensor, carried: Tensor, columns: list[Tensor], gain: Held | 
     weights = [simplest(w, 3 * s) for w, s in zip(weights, spread.tolist(), strict=True)]
     if not all(abs(weight) > 1e-6 for weight in weights):
         return None
-    sums = sum(w * column for w, column in zip(weights, matrix, strict=True))
     own, scales = (weights[0], weights[1:]) if gain is None else (gain, weights)
-    return Sum(own, tuple(scales), float((sums - left).norm()))
+    doubt = max(3 * s / abs(w) for w, s in zip(weights, spread.tolist(), strict=True))
+    return replace(sum_of(wanted, carried, columns, own, tuple(scales)), doubt=doubt)
 
 
 def simplest(number: float, within: float) -> float:
@@ -208,8 +285,3 @@ def simplest(number: float, within: float) -> float:
         if min(abs(plain - number), abs(used - number)) <= within:
             return plain
     return number
-
-
-def numbers(tensor: Tensor) -> Tensor:
-    """On the CPU in double precision, where every solver is available."""
-    return tensor.cpu().double()

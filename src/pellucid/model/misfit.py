@@ -6,6 +6,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from pellucid.model.gains import coarse
 from pellucid.model.probe import TOLERANCE, Call, Record, same
 from pellucid.model.writes import EQUATIONS_PER_TERM, column, is_norm, least_squares, numbers
 
@@ -18,6 +19,11 @@ def explain_misfit(before: Tensor, after: Tensor, record: Record, terms: list[Ca
     left = least_squares(columns, target)[1] if columns else float(target.norm())
     if any(same(c.out, after) and is_norm(c.module) for c in record.calls):
         reason = "The block ends in a norm over the whole stream (post-layer-norm)"
+    elif coarse(after) and explained(before, after, sized, axis=0):
+        reason = (
+            f"The block multiplies the residual stream by numbers that {after.dtype} does not show "
+            "well enough (load the model with dtype='float32')"
+        )
     elif explained(before, after, sized, axis=0):
         reason = "The block multiplies the residual stream by numbers that differ between tokens"
     elif explained(before, after, sized, axis=1):

@@ -35,6 +35,12 @@ class Fit:
     error: float
     gains: tuple[Factor, Factor] = (1.0, 1.0)
 
+    @property
+    def plain(self) -> bool:
+        """Whether every term is added as it was returned."""
+        writes = (*([self.attention] if self.attention else []), *self.mlp)
+        return all(write.scale == 1.0 for write in writes)
+
 
 def attention_terms(
     record: Record, attention: nn.Module | None, out_proj: nn.Module | None
