@@ -42,8 +42,9 @@ def heatmap(
     """Numbers ``[row column]`` as colours, the first row on top.
 
     ``diverging`` is centred on zero with equal limits on both sides, blue where positive supports
-    the answer, and the legend says so; ``sequential`` is for sizes from zero. NaN is hatched: there
-    is nothing in that place, which is not an effect of zero. ``highlight`` frames cells.
+    the answer, and the legend says so; ``signed`` is the same for numbers that are not about an
+    answer; ``sequential`` is for sizes from zero. NaN is hatched: there is nothing in that place,
+    which is not an effect of zero. ``highlight`` frames cells.
 
     **Raises** ``FigureError`` when the names don't match the numbers.
     """

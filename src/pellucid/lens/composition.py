@@ -25,7 +25,7 @@ Behind a LayerNorm no reader sees the mean direction: writers are centred and d 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pandas as pd
 import torch
@@ -48,6 +48,11 @@ from pellucid.model.model import Model
 from pellucid.passes import Passes
 from pellucid.results import Result
 from pellucid.tables import COLUMNS, tabulate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.lens.draw_heads import CompositionView
 
 CHUNK = 64
 """Senders multiplied together, so that large models need little memory."""
@@ -119,6 +124,12 @@ class Composition(Result):
         """One row per head: ``node kind layer head position example copying matching``."""
         frame = tabulate(self.heads, self.copying, "copying")
         return frame.assign(matching=self.matching.tolist())
+
+    def plot(self, kind: Kind | None = None, *, show: "CompositionView" = "z") -> "Figure":
+        """Every receiver with every sender, by ``"z"`` or ``"score"``; ``kind`` is the first."""
+        from pellucid.lens.draw_heads import draw_composition
+
+        return draw_composition(self, kind, show)
 
     def __str__(self) -> str:
         frame = self.to_frame()
