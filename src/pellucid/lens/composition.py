@@ -168,7 +168,7 @@ def composition(
     norms of queries and keys divide them; both are left out of q and k.
     **Cost** no pass; for a pair and kind, one product of d_head x d_model by d_model x d_head.
     **Raises** ``EditError`` for a head or kind that is not there, or projections that were not
-    found.
+    found, ``UnsupportedArchitectureError`` for a norm that is none of the ordinary ones.
     """
     unknown = [kind for kind in kinds if kind not in get_args(Kind)]
     if unknown or not kinds:

@@ -104,13 +104,16 @@ def _lens_tokens(lens: "LogitLens") -> list[str]:
     if lens.against is None:
         return list(ours)
     pairs = zip(ours, lens.against.tokens, strict=True)
-    return [a if a == b else f"{a.strip()} ¦ {b.strip()}" for a, b in pairs]
+    return [a if a == b else f"{a.strip()}¦{b.strip()}" for a, b in pairs]
 
 
 def _lens_title(lens: "LogitLens") -> str:
     if lens.against is None:
         return "Logit lens: the likeliest next token after each sublayer"
-    return "Logit lens: the likeliest next token of two prompts, both where they differ"
+    return (
+        "Logit lens: the likeliest next token of two prompts, both where they differ; framed: "
+        "from there on the predictions differ by more than 0.1 nats"
+    )
 
 
 def _partings(lens: "LogitLens", show: LensView) -> list[tuple[int, int]]:
