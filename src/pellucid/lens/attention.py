@@ -130,8 +130,9 @@ class AttentionPatterns(Result):
         frame = self.to_frame().set_index("node")
         looking = frame[[t for t in TARGETS if t != "first"]].max(axis=1).fillna(-1)
         shown = looking.sort_values(ascending=False, kind="stable").index[:SHOWN]
+        some = "1 head" if len(self.heads) == 1 else f"{len(self.heads)} heads"
         lines = [
-            f"Attention of {len(self.heads)} heads on {len(self.tokens)} tokens",
+            f"Attention of {some} on {len(self.tokens)} tokens",
             "share of attention (mean over the queries that have such a target)",
             "head     entropy  " + "  ".join(f"{target:>9}" for target in TARGETS),
         ]
