@@ -80,13 +80,15 @@ def draw_roles(found: "HeadRoles", role: str | None) -> "Figure":
     if role is not None:
         held = [node.name for node in found.holders(role)]
         column = found.roles.index(role)
+        score = found.score[:, column].double()
+        signed = bool((score < 0).any())
         return by_layer(
             found.heads,
-            found.score[:, column].double(),
+            score,
             title=f"Heads by role: {role}",
             label=f"score; framed: holds the role ({float(found.thresholds[column]):g} or more "
             "and above every null)",
-            scale="signed",
+            scale="signed" if signed else "sequential",
             highlight=held,
         )
     shown = [r for r in found.roles if r not in found.unmeasured]
