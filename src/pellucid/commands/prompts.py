@@ -115,11 +115,12 @@ def dla(
     with progress("Splitting the logit difference") as meter:
         contrast = question.contrast(opened, "logit_diff")
         found = direct_effects(opened, contrast, split=split)
-        if against == "patching":
-            compared = found.compare(patch(opened, contrast))
-            deliver(compared, f"{compared}\nCost: {meter.passes}.", as_json=as_json, out=out)
-            draw(plot, compared.plot)
-            return
+        effects = patch(opened, contrast) if against == "patching" else None
+    if effects is not None:
+        compared = found.compare(effects)
+        deliver(compared, f"{compared}\nCost: {meter.passes}.", as_json=as_json, out=out)
+        draw(plot, compared.plot)
+        return
     result = replace(found, passes=meter.passes)
     deliver(result, str(result), as_json=as_json, out=out)
     draw(plot, lambda: result.plot(show))

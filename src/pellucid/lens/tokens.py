@@ -287,7 +287,7 @@ def lines(found: TokenAttribution) -> Iterator[str]:
         value = row[found.quantity]
         bar = ("+" if value > 0 else "-") * round(30 * abs(value) / largest)
         token = column(quoted(row["token"], 18), 18)
-        yield f"  {row['position']:4d}  {token} {value:+9.4f}  {bar}".rstrip()
+        yield f"  {row['position']:4d}  {token} {value:+z9.4f}  {bar}".rstrip()
     yield ""
     if found.completeness is not None and found.difference is not None:
         total, wanted = float(found.per_example.sum(1).mean()), float(found.difference.mean())
