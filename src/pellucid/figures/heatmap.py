@@ -1,7 +1,7 @@
 """Heat maps: one number for every row and column."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -81,7 +81,7 @@ def frame(panel: "Axes", cells: Sequence[tuple[int, int]]) -> None:
     """Outline cells, given as (row, column)."""
     from matplotlib.patches import Rectangle
 
-    style = {"fill": False, "edgecolor": palette.INK, "linewidth": 1.4, "zorder": 3}
+    style: dict[str, Any] = {"fill": False, "edgecolor": palette.INK, "linewidth": 1.4, "zorder": 3}
     for row, column in cells:
         corner = (column - 0.5, row - 0.5)
         panel.add_patch(Rectangle(corner, 1, 1, clip_on=False, **style))
