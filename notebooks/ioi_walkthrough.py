@@ -57,9 +57,9 @@ print(f"{float(trace.metric_corrupted):+.2f}: {float(trace.difference):.2f} betw
 # **The papers.** Elhage et al. (2021) explain how two attention heads continue *A B … A* with
 # *B*: a *previous-token head* writes into B what stood before it, and an *induction head* in a
 # later layer looks, from the second A, for whatever comes after an A. Olsson et al. (2022) find
-# such heads in models of every size and show that removing them removes in-context learning.
-# Their probe needs no language: random tokens, said twice. Nothing but the repetition predicts
-# the second half.
+# such heads in models of every size, forming just when in-context learning does, and show in
+# small ones that removing them takes most of it away. Their probe needs no language: random
+# tokens, said twice. Nothing but the repetition predicts the second half.
 #
 # **Run.** Every head gets scores for seven roles, beside the same scores on shuffled sequences;
 # the heads that hold a role are then replaced by their mean, beside as many random heads of the
