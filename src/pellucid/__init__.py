@@ -46,6 +46,7 @@ _HOMES = {
     "Circuit": "pellucid.circuit.circuit",
     "EdgeCircuit": "pellucid.circuit.edge_circuit",
     "discover_edges": "pellucid.circuit.discover_edges",
+    "read_circuit": "pellucid.circuit.exchange.export",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
     "faithfulness": "pellucid.circuit.faithfulness",
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from pellucid.circuit.discover import discover as discover
     from pellucid.circuit.discover_edges import discover_edges as discover_edges
     from pellucid.circuit.edge_circuit import EdgeCircuit as EdgeCircuit
+    from pellucid.circuit.exchange.export import read_circuit as read_circuit
     from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
     from pellucid.circuit.faithfulness import faithfulness as faithfulness
     from pellucid.errors import AlignmentError as AlignmentError

@@ -104,6 +104,7 @@ def discover_edges(
         minimal=found.minimal,
         note=found.note,
         passes=meter.passes,
+        d_model=anatomy.d_model,
     )
 
 
