@@ -47,6 +47,8 @@ _HOMES = {
     "EdgeCircuit": "pellucid.circuit.edge_circuit",
     "discover_edges": "pellucid.circuit.discover_edges",
     "read_circuit": "pellucid.circuit.exchange.export",
+    "Backups": "pellucid.circuit.backups",
+    "backups": "pellucid.circuit.self_repair",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
     "faithfulness": "pellucid.circuit.faithfulness",
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from pellucid.attribution.nodes import attribute as attribute
     from pellucid.attribution.patch import PatchEffects as PatchEffects
     from pellucid.attribution.patch import patch as patch
+    from pellucid.circuit.backups import Backups as Backups
     from pellucid.circuit.circuit import Circuit as Circuit
     from pellucid.circuit.discover import discover as discover
     from pellucid.circuit.discover_edges import discover_edges as discover_edges
@@ -90,6 +93,7 @@ if TYPE_CHECKING:
     from pellucid.circuit.exchange.export import read_circuit as read_circuit
     from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
     from pellucid.circuit.faithfulness import faithfulness as faithfulness
+    from pellucid.circuit.self_repair import backups as backups
     from pellucid.errors import AlignmentError as AlignmentError
     from pellucid.errors import BehaviourError as BehaviourError
     from pellucid.errors import BudgetError as BudgetError
