@@ -1,5 +1,8 @@
 """Self-repair: backups are found where they can be seen, and nothing is found where none is."""
 
+import re
+from dataclasses import replace
+
 import gated
 import handbuilt
 import pytest
@@ -8,8 +11,9 @@ from questions import IOI, VARIETIES, tiny_model
 
 import pellucid
 from pellucid import Backups, BudgetError, Contrast, ContrastBatch, EditError, Model, TaskError
+from pellucid.analysis.wording import caveats_of
 from pellucid.circuit.circuit import replaceable, resolve_nodes
-from pellucid.circuit.conditional import estimates_given
+from pellucid.circuit.conditional import estimates_given, intact_estimates
 from pellucid.run.record import node_sites
 from pellucid.run.replace import replacements
 
@@ -85,7 +89,7 @@ def test_random_weights_have_no_backups(seed):
     model, questions = random_question(seed)
     estimates = pellucid.attribute(model, questions).to_frame().query("kind == 'head'")
     circuit = estimates.nlargest(3, "estimate")["node"].tolist()
-    assert not pellucid.backups(model, questions, circuit).names
+    assert not pellucid.backups(model, questions, circuit, budget=10_000).names
 
 
 def by_hand(model: Model, contrast: Contrast, replaced: dict, scaled: tuple | None) -> float:
@@ -119,10 +123,10 @@ def test_conditional_estimates_are_finite_differences_of_ablated_runs(variety, a
     values = replacements(trace, ablation, node_sites(model))
     held = resolve_nodes(model, ["L0H1", "L1H2", "L1H3"])
     nodes = replaceable(model, "heads")
-    found = estimates_given(model, trace, held, nodes, values)
+    found = estimates_given(model, trace, [frozenset(), frozenset(held)], nodes, values)
     z = {node: values[pellucid.Site("z", node.layer)][0, :, node.head] for node in nodes}
     replaced = {(node.layer, node.head): z[node] for node in held}
-    for node, estimate in zip(nodes, found[0].tolist(), strict=True):
+    for node, estimate in zip(nodes, found[1, 0].tolist(), strict=True):
         if node in held:
             assert estimate == 0
             continue
@@ -131,6 +135,15 @@ def test_conditional_estimates_are_finite_differences_of_ablated_runs(variety, a
             for step in (1e-5, -1e-5)
         )
         assert estimate == pytest.approx((up - down) / 2e-5, abs=1e-7)
+
+
+def test_estimates_with_nothing_replaced_are_those_of_the_recording(tiny, batch):
+    trace = pellucid.record(tiny, batch)
+    values = replacements(trace, "corrupted", node_sites(tiny))
+    run = estimates_given(tiny, trace, [frozenset(), frozenset()], tiny.nodes, values)
+    recorded = intact_estimates(trace, tiny.nodes, values)
+    torch.testing.assert_close(run, recorded.expand(2, -1, -1))
+    torch.testing.assert_close(recorded, pellucid.attribute(tiny, batch, trace=trace).per_example)
 
 
 def test_measured_effects_are_those_of_plain_hooks(pair):
@@ -199,6 +212,41 @@ def test_what_cannot_be_asked_is_refused(one_tiny, pair):
         pellucid.backups(one_tiny, pair, ["L0H1"], ablations=("median",))
     with pytest.raises(BudgetError):
         pellucid.backups(one_tiny, pair, ["L0H1"], budget=2)
+
+
+def test_an_analysis_names_what_steps_in():
+    result = pellucid.analyze(built("content"), gated.gated_questions(), random_sets=5)
+    assert result.circuit.names == (gated.PRIMARY,)
+    assert result.backups.names == (gated.BACKUP,)
+    assert result.backups.controls == 5
+    row = r"L2H1 +corrupted +[+-]0\.000 +\+1\.000  takes over"
+    assert re.search(row, str(result))
+    assert not any("not compared with random sets" in caveat for caveat in result.caveats)
+    plain = pellucid.analyze(built("content"), gated.gated_questions())
+    assert any("not compared with random sets" in caveat for caveat in plain.caveats)
+    assert plain.passes.forwards <= result.passes.forwards
+
+
+def test_the_category_says_which_parts_step_in():
+    model, questions = built("content"), gated.gated_questions()
+    result = pellucid.analyze(model, questions)
+    word = replace(result.over_heads, category="backup_mechanisms")
+    settings = (pellucid.record(model, questions), result.attribution, result.circuit)
+    checked = (word, result.over_heads_and_mlps, result.agreement)
+    said = " ".join(caveats_of(*settings, *checked, result.backups))
+    assert re.search(r"What steps in: L2H1 takes over \(\S+ to \+1\.00\)", said)
+    none = replace(result.backups, looked_at=())
+    assert "No single node was found to step in under corrupted" in " ".join(
+        caveats_of(*settings, *checked, none)
+    )
+
+
+def test_an_analysis_without_a_circuit_or_a_gradient_looks_for_nothing(one_tiny, pair):
+    other = Contrast(pair.clean, pair.corrupted, pair.foil, pair.answer)
+    results = [pellucid.analyze(one_tiny, one) for one in (pair, other)]
+    assert any(not result.circuit.nodes and result.backups is None for result in results)
+    told = {"metric": "kl", "method": "mask-ig", "insist": True}
+    assert pellucid.analyze(built("content"), gated.gated_questions(), **told).backups is None
 
 
 @pytest.mark.smol

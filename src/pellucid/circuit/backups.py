@@ -37,12 +37,12 @@ class Growth:
     """Measured: what replacing the node costs with the circuit whole."""
     effect_after: float
     """Measured: what it costs with the circuit replaced."""
-    threshold: float
-    """What the measured growth had to exceed."""
+    by_chance: float | None
+    """Largest estimated growth of any node when random nodes are replaced; None if none were."""
     p: float | None
     """Sign-flip p-value of the measured growth over examples; None for fewer than five."""
     found: bool
-    """Whether it is a backup: it exceeds the threshold, and chance where that can be tested."""
+    """Whether it is a backup: the measured growth is large enough, and not chance."""
 
     @property
     def estimate(self) -> float:
@@ -128,7 +128,7 @@ class Backups(Result):
         frame = tabulate(nodes, values, "estimate")
         for name in (
             "effect", "effect_before", "effect_after", "estimate_before", "estimate_after",
-            "ablation", "round", "others", "role", "threshold", "p", "found",
+            "ablation", "round", "others", "role", "by_chance", "p", "found",
         ):  # fmt: skip
             frame[name] = [getattr(growth, name) for growth in self.looked_at]
         return frame

@@ -1,10 +1,10 @@
 """The search for what steps in under one ablation; steps 1 to 3 of ``self_repair.py``."""
 
-import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,13 +12,14 @@ from torch import Tensor
 from pellucid.circuit.backups import Growth, Repair, Role, role_of
 from pellucid.circuit.circuit import replaceable
 from pellucid.circuit.claim import CHANCE, ENOUGH_TO_TEST
-from pellucid.circuit.conditional import estimates_given
+from pellucid.circuit.conditional import estimates_given, intact_estimates
 from pellucid.circuit.measure import Nodes, SetMeasure
 from pellucid.errors import BudgetError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.run.record import Trace, node_sites
 from pellucid.run.replace import Ablation, replacements
+from pellucid.run.variants import MEMORY_BUDGET, variants_per_call
 from pellucid.stats.signflip import sign_flip_p
 
 CANDIDATES = 8
@@ -73,11 +74,11 @@ class Search:
         try:
             proposals, number, settled = self.propose(members, rounds)
             note = "" if settled else f"nodes were still growing in round {number}"
-            looked_at = self.measured(proposals, members)
+            looked_at = self.compared(self.measured(proposals, members), members)
             step_in = {g.node for g in looked_at if g.found and g.role == "takes over"}
             beyond = float(self.without([members | step_in]).mean())
         except BudgetError:
-            note = "the budget ended before all that grew had been measured"
+            note = "the budget ended before all that grew had been looked at"
         return looked_at, Repair(
             ablation=self.ablation,
             metric_without=without,
@@ -89,14 +90,17 @@ class Search:
 
     def propose(self, members: Nodes, rounds: int) -> tuple[list[Proposal], int, bool]:
         """Step 1: what grows, the number of rounds, and whether the last found nothing more."""
-        before, replaced = self.estimates(frozenset()), members
-        proposals: list[Proposal] = []
+        replaced, proposals = members, list[Proposal]()
         for number in range(1, rounds + 1):
-            after = self.estimates(replaced)
-            new = sorted(after.keys() - {p.node for p in proposals}, key=self.nodes.index)
-            new = [node for node in new if after[node] - before[node] > self.least]
-            new = sorted(new, key=lambda node: before[node] - after[node])[:CANDIDATES]
-            found = [Proposal(node, number, before[node], after[node]) for node in new]
+            (after,) = self.estimates([replaced])
+            known = {proposal.node for proposal in proposals}
+            grown = {n: after[n] - self.before[n] for n in self.nodes if n not in replaced | known}
+            ranked = sorted(grown, key=lambda node: -grown[node])
+            found = [
+                Proposal(node, number, self.before[node], after[node])
+                for node in ranked[:CANDIDATES]
+                if grown[node] > self.least
+            ]
             proposals += found
             more = {proposal.node for proposal in found if proposal.role == "takes over"}
             if not more:
@@ -116,69 +120,80 @@ class Search:
         return found
 
     def judged(self, proposals: Sequence[Proposal], members: Nodes, others: Nodes) -> list[Growth]:
-        """Measured growths with ``others`` replaced before and after, and step 3 for each."""
+        """Measured growths, with ``others`` replaced both before and after."""
         nodes = [proposal.node for proposal in proposals]
         before, after = self.costs(others, nodes), self.costs(members | others, nodes)
-        grown = {node: after[node] - before[node] for node in nodes}
-        p = {
-            node: sign_flip_p(values.numpy()) if len(values) >= ENOUGH_TO_TEST else None
-            for node, values in grown.items()
-        }
-        standing = {
-            node: float(values.mean())
-            for node, values in grown.items()
-            if float(values.mean()) > self.least and (p[node] or 0.0) < CHANCE
-        }
-        threshold = max(self.least, self.by_chance(members, others, standing, before))
-        return [
-            Growth(
-                node=one.node,
-                ablation=self.ablation,
-                round=one.round,
-                others=tuple(sorted(node.name for node in others)),
-                estimate_before=one.before,
-                estimate_after=one.after,
-                effect_before=float(before[one.node].mean()),
-                effect_after=float(after[one.node].mean()),
-                threshold=threshold,
-                p=p[one.node],
-                found=standing.get(one.node, -math.inf) > threshold,
+        growths = []
+        for one in proposals:
+            grown = after[one.node] - before[one.node]
+            p = sign_flip_p(grown.numpy()) if len(grown) >= ENOUGH_TO_TEST else None
+            growths.append(
+                Growth(
+                    node=one.node,
+                    ablation=self.ablation,
+                    round=one.round,
+                    others=tuple(sorted(node.name for node in others)),
+                    estimate_before=one.before,
+                    estimate_after=one.after,
+                    effect_before=float(before[one.node].mean()),
+                    effect_after=float(after[one.node].mean()),
+                    by_chance=None,
+                    p=p,
+                    found=float(grown.mean()) > self.least and (p is None or p < CHANCE),
+                )
             )
-            for one in proposals
-        ]
+        return growths
 
-    def by_chance(
-        self,
-        members: Nodes,
-        others: Nodes,
-        standing: dict[Node, float],
-        before: dict[Node, Float[Tensor, " example"]],
-    ) -> float:
-        """The largest growth of ``standing`` nodes in any control; ends when none is left."""
-        taken = members | others | standing.keys()
-        pool = [node for node in self.nodes if node not in taken]
-        largest = -math.inf
-        for begin in range(0, self.controls, TOGETHER):
-            left = [node for node, value in standing.items() if value > largest]
-            if not left:
+    def compared(self, growths: Sequence[Growth], members: Nodes) -> list[Growth]:
+        """Step 3: those that grow no more than something does by chance are not found."""
+        compared: list[Growth] = []
+        replaced = members
+        for number in sorted({growth.round for growth in growths}):
+            here = [growth for growth in growths if growth.round == number]
+            chance = self.by_chance(replaced, [g.estimate for g in here if g.found])
+            compared += [
+                replace(
+                    g, by_chance=chance, found=g.found and (chance is None or g.estimate > chance)
+                )
+                for g in here
+            ]
+            replaced |= {growth.node for growth in here}
+        return compared
+
+    def by_chance(self, replaced: Nodes, growths: Sequence[float]) -> float | None:
+        """The largest estimated growth of any node in any control; None without controls.
+
+        Ends when it exceeds all of ``growths``.
+        """
+        pool = [node for node in self.nodes if node not in replaced]
+        largest: float | None = None
+        together = min(TOGETHER, variants_per_call(self.model, self.trace, 0, MEMORY_BUDGET))
+        for begin in range(0, self.controls, together):
+            if largest is not None and all(growth <= largest for growth in growths):
                 break
-            count = min(TOGETHER, self.controls - begin)
-            drawn = [draw_like(self.rng, pool, members) | others for _ in range(count)]
-            # All of them in one call; the sets are remembered.
-            self.without([one for r in drawn for one in (r, *(r | {node} for node in left))])
-            for control in drawn:
-                after = self.costs(control, left)
-                largest = max(largest, *(float((after[n] - before[n]).mean()) for n in left))
+            if not growths:
+                break
+            size = min(together, self.controls - begin)
+            drawn = [draw_like(self.rng, pool, replaced) for _ in range(size)]
+            for after, control in zip(self.estimates(drawn), drawn, strict=True):
+                grown = (after[n] - self.before[n] for n in self.nodes if n not in control)
+                largest = max(grown, default=0.0) if largest is None else max(largest, *grown)
         return largest
 
-    def estimates(self, replaced: Nodes) -> dict[Node, float]:
-        """Mean estimate of every node that is not replaced."""
-        if replaced and self.measure.forwards_left < 1:
-            raise BudgetError("1 more forward is needed, and none is left.")
-        self.measure.spent += bool(replaced)
-        found = estimates_given(self.model, self.trace, replaced, self.nodes, self.values)
-        means = zip(self.nodes, found.double().mean(0).tolist(), strict=True)
-        return {node: value for node, value in means if node not in replaced}
+    @cached_property
+    def before(self) -> dict[Node, float]:
+        """Mean estimate of every node in the intact model."""
+        found = intact_estimates(self.trace, self.nodes, self.values).double().mean(0)
+        return dict(zip(self.nodes, found.tolist(), strict=True))
+
+    def estimates(self, sets: Sequence[Nodes]) -> list[dict[Node, float]]:
+        """Mean estimate of every node with each of these sets replaced."""
+        if self.measure.forwards_left < len(sets):
+            raise BudgetError(f"{len(sets)} more forwards are needed; the budget has ended.")
+        self.measure.spent += len(sets)
+        found = estimates_given(self.model, self.trace, sets, self.nodes, self.values)
+        means = found.double().mean(1).tolist()
+        return [dict(zip(self.nodes, row, strict=True)) for row in means]
 
     def costs(
         self, replaced: Nodes, nodes: Sequence[Node]

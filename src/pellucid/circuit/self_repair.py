@@ -7,9 +7,9 @@
    replaced, less what it costs with the circuit whole. Where that shows nothing, because one
    backup covers for another, both are measured again with all other proposals replaced.
 3. A backup's measured growth exceeds ``share`` of the effect of the corrupted prompt; from five
-   examples on it is beyond chance over examples (sign-flip); and it exceeds what any of the nodes
-   still in question grow when as many random nodes are replaced instead of the circuit
-   (``controls``; beyond 19 of them is p = 0.05 if it made no difference which are replaced).
+   examples on it is beyond chance over examples (sign-flip); and its estimate grows more than that
+   of any node when as many nodes drawn at random are replaced instead (``controls``). If it made no
+   difference which nodes are replaced, 19 controls would let through one false claim in twenty.
 
 What is seen depends on the ablation. A backup held back by the *presence* of a signal shows when
 the signal is taken away (zero), not where it is only exchanged (corrupted); one held back by its
@@ -65,8 +65,8 @@ def backups(
     vanishes there, though replacing it would matter, is not looked at.
     **Cost** 2 forwards + 1 backward to record (none with ``trace``); then at most ``budget``
     forwards: for every ablation 1 and a backward a round, 1 and 2 for each of at most eight
-    proposals a round, and for those that grew 1 a control and 1 for each of them under it. Where
-    the budget of an ablation ends, nothing is claimed of it.
+    proposals a round, and where some grew 1 and a backward for each control. Where the budget of
+    an ablation ends, nothing is claimed of it.
     **Raises** ``EditError`` for a circuit of no nodes, or of nodes that cannot be replaced;
     ``TaskError`` for a metric whose gradient vanishes on the clean run (kl).
     """
