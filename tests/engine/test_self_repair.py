@@ -58,6 +58,7 @@ def test_a_backup_of_the_backup_is_found_and_does_not_hide_it(gate):
     (repair,) = found.repairs
     assert repair.metric_without == pytest.approx(1, abs=1e-6)
     assert repair.metric_beyond == pytest.approx(0, abs=1e-6)
+    assert repair.repaired == pytest.approx(1, abs=1e-6)
 
 
 def test_a_model_without_a_backup_has_none():
@@ -161,6 +162,31 @@ def test_measured_effects_are_those_of_plain_hooks(pair):
         after = less - by_hand(model, pair, {(0, 1): 0.0, u: 0.0}, None)
         assert growth.effect_before == pytest.approx(before, abs=1e-10)
         assert growth.effect_after == pytest.approx(after, abs=1e-10)
+
+
+def test_what_is_repaired_is_what_holding_the_backups_costs(pair):
+    model = tiny_model(VARIETIES["grouped"])
+    settings = {"ablations": ("zero",), "share": 1e-6, "controls": 0}
+    found = pellucid.backups(model, pair, ["L0H1", "L1H0"], **settings)
+    (repair,) = found.repairs
+    trace = pellucid.record(model, pair)
+    held = {}
+    for growth in found.found:
+        layer, head = growth.node.layer, growth.node.head
+        held[layer, head] = trace.clean[pellucid.Site("z", layer)][0, :, head]
+    assert {1, 2} <= {layer for layer, _ in held}  # one beside a replaced head, one above both
+    replaced = {(0, 1): 0.0, (1, 0): 0.0}
+    wanted = by_hand(model, pair, replaced, None) - by_hand(model, pair, held | replaced, None)
+    assert repair.repaired == pytest.approx(wanted, abs=1e-10)
+
+
+def test_it_works_in_inference_mode_and_leaves_nothing_behind(one_tiny, pair):
+    outside = pellucid.backups(one_tiny, pair, ["L0H1"], controls=2)
+    with torch.inference_mode():
+        inside = pellucid.backups(one_tiny, pair, ["L0H1"], controls=2)
+    assert inside == outside
+    assert all(p.grad is None and p.requires_grad for p in one_tiny.module.parameters())
+    assert not any(module._forward_hooks for module in one_tiny.module.modules())
 
 
 def test_the_budget_is_kept_and_what_it_cuts_off_is_not_claimed():

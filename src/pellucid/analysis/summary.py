@@ -126,6 +126,12 @@ def _backups(b: Backups) -> Iterator[str]:
             "  ",
             "  ",
         )
+    shown = {growth.ablation for growth in b.found}
+    saved = [f"{r.repaired:+z.2f} ({r.ablation})" for r in b.repairs if r.ablation in shown]
+    if saved:
+        yield from _wrapped(
+            f"By changing what they write they save {', '.join(saved)} of the metric.", "  ", "  "
+        )
     for repair in b.repairs:
         if repair.note:
             yield from _wrapped(f"{repair.ablation}: {repair.note}", "  ", "  ")

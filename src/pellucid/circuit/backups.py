@@ -70,6 +70,12 @@ class Repair:
     """Metric with the circuit replaced."""
     metric_beyond: float
     """Metric with the circuit and every backup that takes over replaced."""
+    repaired: float
+    """Measured: how much of the metric the backups save by changing what they write.
+
+    The metric with the circuit replaced, less the same with every backup (of either role) held at
+    what it writes in the intact model.
+    """
     rounds: int
     settled: bool
     """Whether proposing ended because nothing more grew, and all of it was measured."""
@@ -139,7 +145,8 @@ class Backups(Result):
             mine = [growth for growth in self.found if growth.ablation == repair.ablation]
             lines.append(
                 f"  {repair.ablation}: metric {self.metric_all:+z.2f} becomes "
-                f"{repair.metric_without:+z.2f}{'' if mine else ', no backup found'}"
+                f"{repair.metric_without:+z.2f}"
+                f"{f'; they save {repair.repaired:+z.2f}' if mine else ', no backup found'}"
                 f"{f' ({repair.note})' if repair.note else ''}"
             )
             lines += [

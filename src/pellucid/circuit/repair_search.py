@@ -2,10 +2,11 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,9 +18,10 @@ from pellucid.circuit.measure import Nodes, SetMeasure
 from pellucid.errors import BudgetError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
+from pellucid.model.sites import site_of
 from pellucid.run.record import Trace, node_sites
 from pellucid.run.replace import Ablation, replacements
-from pellucid.run.variants import MEMORY_BUDGET, variants_per_call
+from pellucid.run.variants import MEMORY_BUDGET, run_variants, unit_of, variants_per_call
 from pellucid.stats.signflip import sign_flip_p
 
 CANDIDATES = 8
@@ -70,19 +72,22 @@ class Search:
         """Every growth that was measured, and what is left with the backups replaced too."""
         looked_at: list[Growth] = []
         without = beyond = float(self.without([members]).mean())
-        number, note = 0, ""
+        number, note, repaired = 0, "", 0.0
         try:
             proposals, number, settled = self.propose(members, rounds)
             note = "" if settled else f"nodes were still growing in round {number}"
             looked_at = self.compared(self.measured(proposals, members), members)
             step_in = {g.node for g in looked_at if g.found and g.role == "takes over"}
             beyond = float(self.without([members | step_in]).mean())
+            repaired = without - self.holding_back(members, {g.node for g in looked_at if g.found})
         except BudgetError:
             note = "the budget ended before all that grew had been looked at"
+            looked_at = []
         return looked_at, Repair(
             ablation=self.ablation,
             metric_without=without,
             metric_beyond=beyond,
+            repaired=repaired,
             rounds=number,
             settled=not note,
             note=note,
@@ -188,12 +193,35 @@ class Search:
 
     def estimates(self, sets: Sequence[Nodes]) -> list[dict[Node, float]]:
         """Mean estimate of every node with each of these sets replaced."""
-        if self.measure.forwards_left < len(sets):
-            raise BudgetError(f"{len(sets)} more forwards are needed; the budget has ended.")
-        self.measure.spent += len(sets)
+        self.spend(len(sets))
         found = estimates_given(self.model, self.trace, sets, self.nodes, self.values)
         means = found.double().mean(1).tolist()
         return [dict(zip(self.nodes, row, strict=True)) for row in means]
+
+    def holding_back(self, members: Nodes, backups: Collection[Node]) -> float:
+        """Metric with ``members`` replaced, and ``backups`` writing what they do intact."""
+        if not backups:
+            return float(self.without([members]).mean())
+        self.spend(1)
+        units = [unit_of(node) for node in [*members, *backups]]
+        mixed = {}
+        for site in dict.fromkeys(unit.site for unit in units):
+            clean = self.trace.clean[site]
+            heads = [node.head for node in members if site_of(node) == site]
+            where = torch.zeros(clean.shape[2:-1], dtype=torch.bool, device=clean.device)
+            where[heads if None not in heads else ...] = bool(heads)
+            mixed[site] = torch.where(where[..., None], self.values[site], clean)
+        every = torch.ones(1, len(units), dtype=torch.bool, device=self.model.device)
+        return float(run_variants(self.model, self.trace, units, every, mixed).double().mean())
+
+    def spend(self, forwards: int) -> None:
+        """Take forwards out of the budget.
+
+        **Raises** ``BudgetError`` when fewer are left.
+        """
+        if self.measure.forwards_left < forwards:
+            raise BudgetError(f"{forwards} more forwards are needed; the budget has ended.")
+        self.measure.spent += forwards
 
     def costs(
         self, replaced: Nodes, nodes: Sequence[Node]

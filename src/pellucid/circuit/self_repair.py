@@ -24,6 +24,8 @@ effect could not change what is said of the circuit.
 
 from collections.abc import Iterable, Sequence
 
+import torch
+
 from pellucid.circuit.backups import Backups, Growth
 from pellucid.circuit.circuit import Circuit, Over, replaceable, resolve_nodes
 from pellucid.circuit.repair_search import Search
@@ -73,7 +75,7 @@ def backups(
     members = members_of(model, circuit)
     over = over or (circuit.over if isinstance(circuit, Circuit) else "heads")
     check(ablations, share, controls, rounds, budget)
-    with metering() as meter:
+    with metering() as meter, torch.inference_mode(False), torch.no_grad():
         if trace is None:
             refuse_kl(metric)
             sites = [*node_sites(model), *stream_sites(model)]
