@@ -50,12 +50,13 @@ def planned(
         "self-repair": 0 if metric == "kl" else REPAIR + REPAIR_CONTROL * random_sets,
     }
     one, total = seconds(model, tokens), sum(steps.values())
+    backwards = 1 + integrated + steps["self-repair"]
     return {
         **steps,
         "forwards at most": total,
-        "backwards at most": 1 + integrated + steps["self-repair"],
+        "backwards at most": backwards,
         "seconds of one forward": round(one, 4),
-        "seconds at most": round((total + 2 * integrated) * one, 1),
+        "seconds at most": round((total + 2 * backwards) * one, 1),
     }
 
 
