@@ -10,6 +10,7 @@ import typer
 from pellucid.arguments import AsJson
 from pellucid.catalogue import models
 from pellucid.commands.analysis import analyze
+from pellucid.commands.circuits import circuit
 from pellucid.commands.heads import attention, compose, roles
 from pellucid.commands.prompts import dla, lens, neurons, tokens
 from pellucid.commands.scores import attribute, edges, patch
@@ -26,6 +27,7 @@ app.command()(analyze)
 app.command()(attribute)
 app.command()(patch)
 app.command()(edges)
+app.command()(circuit)
 app.command()(lens)
 app.command()(dla)
 app.command()(neurons)

@@ -21,6 +21,8 @@ from pellucid.results import Result
 from pellucid.task.contrast import Contrasts
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from pellucid.circuit.exchange.export import Format
 
 
@@ -102,6 +104,14 @@ class EdgeCircuit(Result):
         from pellucid.circuit.exchange.export import export
 
         return export(self, path, format=format, model=model, contrast=contrast)
+
+    def plot(self) -> "Figure":
+        """The kept edges, coloured by what they were ranked by."""
+        from pellucid.attribution.edge_figure import edge_figure
+
+        values = dict(zip(self.edges(), self.scores[self.kept].tolist(), strict=True))
+        label = f"{self.ranked_by or 'no'} score"
+        return edge_figure(values, title=f"{len(self)} edges ({self.method})", label=label)
 
     def __str__(self) -> str:
         share = len(self) / max(int(self.exists.sum()), 1)

@@ -1,7 +1,7 @@
 """`pellucid attribute`, `patch` and `edges`: who matters, estimated or measured."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -28,11 +28,6 @@ from pellucid.arguments import (
     check_plot,
 )
 from pellucid.console import deliver, draw, open_model, progress, show_behaviour, table_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from pellucid.attribution.edge_scores import EdgeScores
 
 EdgeMethodName: TypeAlias = Literal["eap", "clean-corrupted", "eap-ig", "mask-ig", "atp*", "relp"]
 
@@ -184,25 +179,4 @@ def edges(
     result = replace(found, passes=meter.passes)
     note = f"\n{result.note}" if result.note else ""
     deliver(result, table_text(result, "estimate", top) + note, as_json=as_json, out=out)
-    draw(plot, lambda: edge_figure(result, top))
-
-
-def edge_figure(scores: "EdgeScores", top: int) -> "Figure":
-    """The ``top`` edges and the parts that they join; keys and values have boxes of their own."""
-    from pellucid.figures.circuit import circuit
-    from pellucid.figures.layered import Vertex
-
-    chosen = scores.ranked()[:top]
-    rows = {node: i for i, node in enumerate(scores.senders)}
-    columns = {slot: j for j, slot in enumerate(scores.slots)}
-    vertices = {u.name: Vertex(name=u.name, kind=u.kind, layer=u.layer) for u, _ in chosen}
-    for _, slot in chosen:
-        name = slot.name.partition(".")[0]
-        kind: Any = slot.kind if slot.kind in ("mlp", "logits") else "head"
-        vertices.setdefault(name, Vertex(name=name, kind=kind, layer=slot.layer))
-    return circuit(
-        list(vertices.values()),
-        [(u.name, v.name, float(scores.matrix[rows[u], columns[v]])) for u, v in chosen],
-        title=f"The {len(chosen)} strongest edges ({scores.method})",
-        edge_label="estimate (metric's units)",
-    )
+    draw(plot, lambda: result.plot(top=top))
