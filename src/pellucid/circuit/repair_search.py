@@ -82,7 +82,7 @@ class Search:
             repaired = without - self.holding_back(members, {g.node for g in looked_at if g.found})
         except BudgetError:
             note = "the budget ended before all that grew had been looked at"
-            looked_at = []
+            looked_at, beyond = [], without
         return looked_at, Repair(
             ablation=self.ablation,
             metric_without=without,
@@ -162,7 +162,12 @@ class Search:
                 )
                 for g in here
             ]
-            replaced |= {growth.node for growth in here}
+            # As the next round's proposals were made.
+            replaced |= {
+                growth.node
+                for growth in here
+                if role_of(growth.estimate_before, growth.estimate_after) == "takes over"
+            }
         return compared
 
     def by_chance(self, replaced: Nodes, growths: Sequence[float]) -> float | None:
