@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.analysis.analyze import REPAIR, REPAIR_CONTROL
+from pellucid.analysis.analyze import REPAIR
 from pellucid.arguments import MethodName, Question
 from pellucid.attribution.nodes import STEPS
 from pellucid.circuit.circuit import Over, replaceable
@@ -47,7 +47,7 @@ def planned(
         **forwards_planned(len(replaceable(model, over)), budget, metric),
         "faithfulness and check of estimates": AFTER_SEARCH,
         "random sets": 2 * random_sets,
-        "self-repair": 0 if metric == "kl" else REPAIR + REPAIR_CONTROL * random_sets,
+        "self-repair": 0 if metric == "kl" else REPAIR,
     }
     one, total = seconds(model, tokens), sum(steps.values())
     backwards = 1 + integrated + steps["self-repair"]

@@ -241,16 +241,12 @@ def test_what_cannot_be_asked_is_refused(one_tiny, pair):
 
 
 def test_an_analysis_names_what_steps_in():
-    result = pellucid.analyze(built("content"), gated.gated_questions(), random_sets=5)
+    result = pellucid.analyze(built("content"), gated.gated_questions())
     assert result.circuit.names == (gated.PRIMARY,)
     assert result.backups.names == (gated.BACKUP,)
-    assert result.backups.controls == 5
     row = r"L2H1 +corrupted +[+-]0\.000 +\+1\.000  takes over"
     assert re.search(row, str(result))
-    assert not any("not compared with random sets" in caveat for caveat in result.caveats)
-    plain = pellucid.analyze(built("content"), gated.gated_questions())
-    assert any("not compared with random sets" in caveat for caveat in plain.caveats)
-    assert plain.passes.forwards <= result.passes.forwards
+    assert any("not compared with random sets" in caveat for caveat in result.caveats)
 
 
 def test_the_category_says_which_parts_step_in():

@@ -36,8 +36,8 @@ from pellucid.task.metrics import Metric
 
 CHECKED = 12
 """How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
-REPAIR, REPAIR_CONTROL = 90, 6
-"""Forwards that the search for backups may spend, and how many more for every random set."""
+REPAIR = 90
+"""Forwards that the search for backups may spend."""
 
 
 def analyze(
@@ -65,13 +65,13 @@ def analyze(
     Give a ``contrast``, or ``prompt``, ``answer`` and ``foil`` (and ``corrupted``, if you have it).
     ``over`` says which parts the circuit is searched in; its faithfulness is measured over both.
     ``random_sets`` circuits of the same size, and as many with the same layers, are measured for
-    comparison, and as many replaced to see what steps in by chance. ``insist`` claims a circuit
-    even if the model does not prefer the answer.
+    comparison. What steps in once the circuit is replaced is measured too, and compared with chance
+    by ``backups``. ``insist`` claims a circuit even if the model does not prefer the answer.
 
     **Cost** at most ``budget`` forwards for recording and search; beside them one for each
     corrupted prompt that is judged, about twenty that measure what was found, up to 90 to see what
-    steps in, and at most eight for every random set; 1 backward with ``method="atp"``, one more of
-    each for every step of another, and one for every round and set of what steps in.
+    steps in, and at most two for every random set; 1 backward with ``method="atp"``, one more of
+    each for every step of another, and one for every round of what steps in.
     **Raises** ``TaskError`` for an incomplete or impossible question, ``CorruptionError`` when no
     corrupted prompt works, ``BudgetError``, ``NonFiniteError``.
     """
@@ -118,7 +118,7 @@ def analyze(
         measure.budget = float("inf")
         over_heads = over_both = step_in = None
         if circuit.nodes:
-            step_in = stepping_in(model, asked, circuit, trace, ablation, random_sets, seed)
+            step_in = stepping_in(model, asked, circuit, trace, ablation, seed)
             over_heads, over_both = both_faithful(
                 model, asked, circuit, attribution, trace, measure, ablation, random_sets, seed
             )
@@ -187,7 +187,6 @@ def stepping_in(
     circuit: Circuit,
     trace: Trace,
     ablation: Ablation,
-    random_sets: int,
     seed: int,
 ) -> Backups | None:
     """What does more once the circuit is replaced; None for a metric that cannot tell (kl)."""
@@ -198,8 +197,8 @@ def stepping_in(
         asked.contrast,
         circuit,
         ablations=tuple(dict.fromkeys([*ABLATIONS, ablation])),
-        controls=random_sets,
-        budget=REPAIR + REPAIR_CONTROL * random_sets,
+        controls=0,
+        budget=REPAIR,
         seed=seed,
         trace=trace,
     )

@@ -103,7 +103,7 @@ def _caveats(
     if step_in is not None and step_in.found and not step_in.controls:
         yield (
             "What steps in was not compared with random sets: replacing any heads changes what "
-            "others do. Ask for random_sets=19."
+            "others do. pellucid.backups compares."
         )
     if searched is not None and searched.sufficiency > OVERSHOOT:
         yield (

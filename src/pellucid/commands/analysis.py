@@ -86,9 +86,10 @@ def analyze(
         )
         show_mapping(cost, as_json)
         return
+    from pellucid.analysis.analyze import REPAIR
     from pellucid.analysis.analyze import analyze as run
 
-    with progress("Analysing", total=budget + 20 + 2 * random_sets):
+    with progress("Analysing", total=budget + 20 + REPAIR + 2 * random_sets):
         result = run(
             opened,
             **question.asked,
