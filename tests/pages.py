@@ -58,7 +58,9 @@ def prose(page: Path) -> str:
 def anchors(page: Path) -> set[str]:
     """What ``#...`` can point at: the headings, as they are spelled in links."""
     headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    return {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
 def same_output(shown: str, printed: str) -> bool:

@@ -38,7 +38,9 @@ def test_public_names_in_the_text_exist(page: Path):
             attrgetter(name.split("(")[0])(pellucid)
         else:  # a module, or something in one
             parts = name.split(".")
-            assert any(module_exists(f"pellucid.{'.'.join(parts[: i + 1])}") for i in range(len(parts)))
+            assert any(
+                module_exists(f"pellucid.{'.'.join(parts[: i + 1])}") for i in range(len(parts))
+            )
 
 
 def module_exists(name: str) -> bool:
