@@ -8,9 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from pages import PAGES, ROOT, Block, blocks, named, same_output
 from typer.testing import CliRunner
 
+from pages import PAGES, ROOT, Block, blocks, named, same_output
 from pellucid.cli import app
 
 RUN = {"python", "bash"}

@@ -8,9 +8,9 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from pages import PAGES, ROOT, anchors, blocks, named, prose
 
 import pellucid
+from pages import PAGES, ROOT, anchors, blocks, named, prose
 from pellucid import errors
 
 DOCS = ROOT / "docs"
