@@ -86,6 +86,15 @@ def test_counts_of_models_are_those_of_the_generated_page():
             assert found == (opened, counted), named(page)
 
 
+def test_the_map_names_every_file_and_no_other():
+    tree = blocks(ROOT / "ARCHITECTURE.md")[0].code
+    package = ROOT / "src" / "pellucid"
+    there = {path.name for path in package.rglob("*.py")} - {"__init__.py"}
+    rooms = {path.name for path in package.iterdir() if (path / "__init__.py").is_file()}
+    assert set(re.findall(r"(\w+\.py)\b", tree)) - {"__init__.py"} == there
+    assert set(re.findall(r"^  (\w+)/", tree, re.MULTILINE)) == rooms
+
+
 @pytest.mark.optional
 def test_the_site_builds_strictly(tmp_path):
     pytest.importorskip("mkdocs")
