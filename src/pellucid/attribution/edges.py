@@ -40,8 +40,8 @@ from pellucid.run.edge_products import (
     stream_read,
 )
 from pellucid.run.gradient import EMBED, Change, Gradients, differentiate
-from pellucid.run.record import Trace, node_sites, record
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.run.record import Trace, node_sites, opened, record
+from pellucid.task.contrast import Contrasts
 from pellucid.task.encode import Encoded
 from pellucid.task.metrics import Metric
 
@@ -52,7 +52,7 @@ TINY = 1e-30
 
 def attribute_edges(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     method: EdgeMethod = "eap",
     metric: str | Metric = "logit_diff",
@@ -70,6 +70,7 @@ def attribute_edges(
     per step; exact 2 forwards + 1 backward and 1 forward per edge.
     **Raises** ``TaskError`` for arguments that do not go together, and what ``record`` raises.
     """
+    opened(model)
     _check(method, metric, steps, edges)
     if method == "exact":
         return patch_edges(model, contrast, metric=metric, edges=edges)
@@ -100,7 +101,7 @@ def _check(method: str, metric: str | Metric, steps: int | None, edges: object) 
 
 
 def record_edges(
-    model: Model, contrast: Contrast | ContrastBatch, *, metric: str | Metric = "logit_diff"
+    model: Model, contrast: Contrasts, *, metric: str | Metric = "logit_diff"
 ) -> Trace:
     """A trace from which every edge's score follows.
 
