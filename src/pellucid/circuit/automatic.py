@@ -8,8 +8,9 @@
 4. *Pruned.* Edge by edge whatever can go without missing the target on the choosing examples goes,
    until nothing can.
 
-What is reported at the end is measured on the held-out examples, which chose the size but neither
-an edge nor an order.
+Where the proposed edges miss the target all together, the share of what they keep becomes the
+target, and the note says so. What is reported at the end is measured on the held-out examples,
+which chose the size but neither an edge nor an order.
 """
 
 import torch
@@ -62,17 +63,25 @@ def automatic(measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: 
     def first(size: int) -> EdgeSet:
         return top(anatomy, ranking, size)
 
-    size, note = smallest_size(measure, first, n, target, held_out)
-    if size is None:
-        steps = steps_of(measure, {"proposed": connected(anatomy, proposed)}, held_out)
-        return Found(measure.none, f"of the {n} edges beyond chance {note}", steps=steps)
+    whole = measure.fraction([connected(anatomy, proposed)], held_out)[0]
+    goal, said = target, ""
+    if whole < target:
+        goal = target * max(whole, 0.0)
+        said = (
+            f"the {n} edges beyond chance keep {whole:.0%} together, less than the target of "
+            f"{target:.0%}; the circuit keeps {target:.0%} of that"
+        )
+    size, note = smallest_size(measure, first, n, goal, held_out)
+    if size is None or whole <= 0:
+        return Found(measure.none, said or note)
     start = first(size)
-    kept, unfinished = prune_edges(measure, start, ranking, target, choosing)
+    kept, unfinished = prune_edges(measure, start, ranking, goal, choosing)
     steps = steps_of(
         measure, {"proposed": proposed, "ranked": _prefix(ranking, size), "connected": start,
                   "pruned": kept}, held_out,
     )  # fmt: skip
-    return Found(kept, unfinished or note, minimal=not unfinished, steps=steps)
+    notes = "; ".join(filter(None, (said, note, unfinished)))
+    return Found(kept, notes, minimal=not unfinished, steps=steps)
 
 
 def tested(
