@@ -11,12 +11,15 @@
 
 ``automatic`` proposes by tests over examples and holds some out (``automatic.py``); ``top`` and
 ``greedy`` take a stated number of edges and measure the set once; ``acdc`` decides edge by edge
-from the loss (``acdc.py``) and takes ``tau``.
+from the loss (``acdc.py``) and takes ``tau``; ``nested`` learns the ranking (``nested.py``) and
+goes on as verified does.
 """
 
 from typing import Literal, TypeAlias, get_args
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pellucid.attribution.edge_scores import EdgeScores
 from pellucid.attribution.edges import attribute_edges
@@ -28,6 +31,7 @@ from pellucid.circuit.edge_measure import EdgeMeasure
 from pellucid.circuit.edge_search import prune_edges, smallest_size
 from pellucid.circuit.edge_sets import SELECTIONS, EdgeSet, connected
 from pellucid.circuit.edge_steps import Found, steps_of
+from pellucid.circuit.nested import learned_ranking
 from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.passes import metering
@@ -37,7 +41,7 @@ from pellucid.run.variants import MEMORY_BUDGET
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import KL, Metric
 
-EdgeSearch: TypeAlias = Literal["verified", "automatic", "top", "greedy", "acdc"]
+EdgeSearch: TypeAlias = Literal["verified", "automatic", "nested", "top", "greedy", "acdc"]
 EDGE_BUDGET = 400
 """Forwards that a search may spend unless the caller says otherwise."""
 MASK_STEPS = 5
@@ -63,10 +67,11 @@ def discover_edges(
 
     ``scores`` rank the edges; without them mask-ig with five steps does. ``size`` is for top and
     greedy, ``tau`` (in nats) for acdc, ``target`` for the others; ``seed`` draws the examples that
-    automatic holds out. Nothing is claimed for a model that does not prefer the answer, unless you
-    ``insist``.
+    automatic holds out, and nested's budgets. Nothing is claimed for a model that does not prefer
+    the answer, unless you ``insist``.
 
-    **Cost** at most ``budget`` forwards beside those of the scores.
+    **Cost** at most ``budget`` forwards beside those of the scores; ``nested`` 60 forwards and 60
+    backwards more.
     **Raises** ``EditError`` for arguments that do not go together, ``TaskError`` for too few
     examples, ``BudgetError`` when the budget cannot hold even the first curve.
     """
@@ -92,22 +97,26 @@ def discover_edges(
             memory_budget=memory_budget,
         )
         found = Found(measure.none, nothing)
+        matrix = torch.zeros(model.anatomy.edges.shape)
+        if scores is not None:
+            matrix = scores.matrix.float()
         if not nothing and scores is None:
             found = _by_loss(measure, tau or 0.0)
         elif not nothing and scores is not None:
-            found = _by_scores(measure, scores, method, size or 0, target, seed)
+            if method == "nested":
+                matrix = learned_ranking(model, trace, matrix, ablation=ablation, seed=seed)
+            found = _by_scores(measure, scores, matrix, method, size or 0, target, seed)
         sufficiency = None if nothing else _sufficiency(model, trace, ablation, measure, found.kept)
-    blank = torch.zeros(model.anatomy.edges.shape)
     return EdgeCircuit(
         senders=model.anatomy.nodes,
         slots=model.anatomy.slots,
         exists=model.anatomy.edges,
         kept=found.kept,
-        scores=blank if scores is None else scores.matrix.float(),
+        scores=matrix,
         method=method,
-        ranked_by="" if scores is None else scores.method,
+        ranked_by="" if scores is None else "nested" if method == "nested" else scores.method,
         ablation=ablation,
-        target=target if method in ("verified", "automatic") else None,
+        target=target if method in ("verified", "automatic", "nested") else None,
         sufficiency=sufficiency,
         minimal=found.minimal,
         steps=found.steps,
@@ -137,17 +146,22 @@ def _by_loss(measure: EdgeMeasure, tau: float) -> Found:
 
 
 def _by_scores(
-    measure: EdgeMeasure, scores: EdgeScores, method: str, size: int, target: float, seed: int
+    measure: EdgeMeasure,
+    scores: EdgeScores,
+    matrix: Float[Tensor, "sender slot"],
+    method: str,
+    size: int,
+    target: float,
+    seed: int,
 ) -> Found:
     if method == "automatic":
         return automatic(measure, scores, target, seed=seed)
-    matrix = scores.matrix.float()
     if method in SELECTIONS:
         return Found(SELECTIONS[method](measure.model.anatomy, matrix, size))
     return _verified(measure, matrix, target)
 
 
-def _verified(measure: EdgeMeasure, matrix: torch.Tensor, target: float) -> Found:
+def _verified(measure: EdgeMeasure, matrix: Float[Tensor, "sender slot"], target: float) -> Found:
     """Steps 2 to 4 of the module's note."""
     anatomy = measure.model.anatomy
 

@@ -28,7 +28,9 @@ class EdgeCircuit(Result):
     exists: Bool[Tensor, "sender slot"]
     kept: Bool[Tensor, "sender slot"]
     scores: Float[Tensor, "sender slot"]
-    """Estimates by which the edges were ranked, in the metric's units; zeros where none were."""
+    """What the edges were ranked by; zeros where by nothing.
+
+    Estimates in the metric's units, or with ``ranked_by="nested"`` a learned order."""
     method: str
     ranked_by: str
     ablation: str

@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 
 from pellucid.attribution.edge_scores import EdgeScores
+from pellucid.circuit.edge_circuit import EdgeCircuit
 from pellucid.circuit.edge_measure import EdgeMeasure, Interval
 from pellucid.circuit.edge_sets import SELECTIONS, Selection, random_connected
 from pellucid.errors import EditError
@@ -125,7 +126,7 @@ class EdgeCurve(Result):
 def edge_curve(
     model: Model,
     contrast: Contrasts,
-    scores: EdgeScores,
+    scores: EdgeScores | EdgeCircuit,
     *,
     selection: Selection = "greedy",
     order: Order = "absolute",
@@ -137,6 +138,8 @@ def edge_curve(
     memory_budget: int = MEMORY_BUDGET,
 ) -> EdgeCurve:
     """Measure circuits of growing ``fractions`` of all edges, the best by ``scores`` first.
+
+    An ``EdgeCircuit`` lends what its own edges were ranked by.
 
     ``order="signed"`` takes the edges that support the answer first, which is how MIB reports CPR;
     ``"absolute"`` is how it reports CMD.
@@ -150,7 +153,8 @@ def edge_curve(
     total = int(anatomy.edges.sum())
     asked = [int(fraction * total) for fraction in fractions]
     generator = torch.Generator().manual_seed(seed)
-    matrix = scores.matrix if order == "absolute" else _from_zero(scores.matrix)
+    given = scores.scores if isinstance(scores, EdgeCircuit) else scores.matrix
+    matrix = given if order == "absolute" else _from_zero(given)
     sets = [SELECTIONS[selection](anatomy, matrix, size) for size in asked]
     chance = [
         [random_connected(anatomy, size, generator) for _ in range(random_sets)] for size in asked
@@ -165,7 +169,7 @@ def edge_curve(
         intervals, right = measure.intervals(sets), measure.kept_right(sets)
     at_random = f[len(sets) :]
     return EdgeCurve(
-        ranked_by=scores.method,
+        ranked_by=scores.ranked_by if isinstance(scores, EdgeCircuit) else scores.method,
         order=order,
         selection=selection,
         ablation=ablation,

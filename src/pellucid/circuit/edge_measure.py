@@ -10,7 +10,7 @@ corrupted metric, for then every slot reads the corrupted stream.
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor
 from pellucid.circuit.edge_sets import EdgeSet
 from pellucid.errors import BudgetError
 from pellucid.model.model import Model
+from pellucid.model.sites import Site
 from pellucid.run.cut import run_cut
 from pellucid.run.record import Trace, node_sites
 from pellucid.run.replace import Ablation, replacements
@@ -37,6 +38,8 @@ Examples: TypeAlias = Int[Tensor, " example"] | None
 class EdgeMeasure:
     """Remembers the metric of every set of kept edges that was run.
 
+    ``ablation`` says what cut edges carry; it may be the values themselves, by site.
+
     ``forwards_left`` is a hard limit: asking for more raises ``BudgetError`` before any is run.
     """
 
@@ -45,7 +48,7 @@ class EdgeMeasure:
         model: Model,
         trace: Trace,
         *,
-        ablation: Ablation = "corrupted",
+        ablation: Ablation | Mapping[Site, Tensor] = "corrupted",
         metric: Metric | None = None,
         seed: int = 0,
         forwards_left: float = math.inf,
@@ -56,7 +59,11 @@ class EdgeMeasure:
         self.none: EdgeSet = torch.zeros_like(self.all)
         self.forwards_left = forwards_left
         self._metric, self._memory_budget = metric, memory_budget
-        self._values = replacements(trace, ablation, node_sites(model), seed=seed)
+        self._values = (
+            replacements(trace, ablation, node_sites(model), seed=seed)
+            if isinstance(ablation, str)
+            else dict(ablation)
+        )
         self._known: dict[bytes, Float[Tensor, " example"]] = {}
 
     @property

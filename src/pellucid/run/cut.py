@@ -27,7 +27,7 @@ from pellucid.model.past import repeat_past
 from pellucid.model.sites import Site
 from pellucid.model.taps import Tap, Taps
 from pellucid.passes import count
-from pellucid.run.changes import Changes
+from pellucid.run.changes import Changes, Shares, touched
 from pellucid.run.gradient import demand_finite
 from pellucid.run.reading import reading_taps
 from pellucid.run.record import Trace
@@ -113,8 +113,11 @@ class CutRun:
         logits = self.logits_of(cut, start)
         return self.metric(logits.unflatten(0, (len(cut), -1)), self.trace.encoded)
 
-    def logits_of(self, cut: Cut, start: int, beside: Taps | None = None) -> Logits:
-        """Logits of one chunk; ``beside`` are taps at sites where nothing is cut."""
+    def logits_of(self, cut: Shares, start: int, beside: Taps | None = None) -> Logits:
+        """Logits of one chunk; ``beside`` are taps at sites where nothing is cut.
+
+        With shares of edges gradients pass to them, and to values that ask for them.
+        """
         model, encoded = self.model, self.trace.encoded
         n = len(cut)
         clean = self.base == "clean"
@@ -127,7 +130,7 @@ class CutRun:
             begin = Start(layer, stream[:, self.shared :].repeat(n, 1, 1))
         past = self.trace.past
         resumed = repeat_past(past, n) if self.shared and past is not None else None
-        with undisturbed(model.module), torch.no_grad():
+        with undisturbed(model.module), torch.set_grad_enabled(cut.is_floating_point()):
             logits = forward(
                 model.module,
                 model.anatomy,
@@ -144,7 +147,7 @@ class CutRun:
             count(calls=1)
             return logits
 
-    def _taps(self, cut: Cut, start: int, recorded: Mapping[Site, Tensor]) -> dict[Site, Tap]:
+    def _taps(self, cut: Shares, start: int, recorded: Mapping[Site, Tensor]) -> dict[Site, Tap]:
         """Taps that keep the change of every node that is cut, and rewrite what cut slots read."""
         anatomy = self.model.anatomy
         changes = Changes(anatomy, cut, len(self.trace.encoded.clean))
@@ -158,7 +161,7 @@ class CutRun:
         for group in anatomy.slot_groups:
             here = cut[:, :, index : index + len(group)]
             index += len(group)
-            if bool(here.any()):
+            if bool(touched(here).any()):
                 taps |= reading_taps(anatomy, changes, group, here)
         return taps
 
