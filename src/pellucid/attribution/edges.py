@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.atp_star import starred
+from pellucid.attribution.edge_parts import joined, parts_of
 from pellucid.attribution.edge_patch import Edges, patch_edges
 from pellucid.attribution.edge_points import points, record_edges, record_frozen
 from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores, packed, per_example
@@ -42,7 +43,7 @@ from pellucid.run.edge_products import (
     node_products,
 )
 from pellucid.run.record import Trace, opened, stream_sites
-from pellucid.task.contrast import Contrasts
+from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.metrics import Metric
 
 Positions: TypeAlias = Literal["sum", "each"]
@@ -72,6 +73,9 @@ def attribute_edges(
     completeness residual is below 2 %, or 64. ``positions="each"`` keeps the split by position.
     ``edges`` limits ``exact`` to those given, as ``("L5H1", "L9H6.q")``.
 
+    A batch whose recording would take more than 4 GiB is scored in parts, each counted as a
+    question of its own; the first part chooses the steps.
+
     **Assumes** for all but exact that the metric is linear in each term; behind a head's own norm
     the norm is taken to first order too.
     **Cost** eap 2 forwards + 1 backward; clean-corrupted 3 + 2; eap-ig and mask-ig one more of each
@@ -83,20 +87,36 @@ def attribute_edges(
     _check(method, metric, steps, positions, edges)
     if method == "exact":
         return patch_edges(model, contrast, metric=metric, edges=edges)
+    found: list[EdgeScores] = []
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
-        if method == "relp":
-            trace, note = record_frozen(model, contrast, metric=metric)
-        else:
-            observed = stream_sites(model) if method == "atp*" else ()
-            trace, note = record_edges(model, contrast, metric=metric, observed=observed), ""
-        for count in (steps,) if steps is not None else STEPS if method in INTEGRATED else (1,):
-            at = points(model, trace, method, count)
-            scores = _collected(model, trace, method, at, count, positions)
-            if scores.completeness < CONVERGED:
-                break
-        if method == "atp*":
-            scores = starred(model, trace, scores)
-    return replace(scores, note=note or scores.note, passes=meter.passes)
+        for part in parts_of(model, contrast):
+            found.append(_scored(model, part, method, metric, steps, positions))
+            steps = found[0].steps if method in INTEGRATED else None
+    return replace(joined(found), passes=meter.passes)
+
+
+def _scored(
+    model: Model,
+    batch: ContrastBatch,
+    method: EdgeMethod,
+    metric: str | Metric,
+    steps: int | None,
+    positions: Positions,
+) -> EdgeScores:
+    """One part of the question, recorded at once."""
+    if method == "relp":
+        trace, note = record_frozen(model, batch, metric=metric)
+    else:
+        observed = stream_sites(model) if method == "atp*" else ()
+        trace, note = record_edges(model, batch, metric=metric, observed=observed), ""
+    for count in (steps,) if steps is not None else STEPS if method in INTEGRATED else (1,):
+        at = points(model, trace, method, count)
+        scores = _collected(model, trace, method, at, count, positions)
+        if scores.completeness < CONVERGED:
+            break
+    if method == "atp*":
+        scores = starred(model, trace, scores)
+    return replace(scores, note=note or scores.note)
 
 
 def _check(
