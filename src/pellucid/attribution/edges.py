@@ -61,7 +61,13 @@ def attribute_edges(
     positions: Positions = "sum",
     edges: Edges | None = None,
 ) -> EdgeScores:
-    """Score every edge of the model.
+    """Score every edge of the model: change of the sender's term . gradient at what the slot reads.
+
+    The methods differ in where the gradient is taken: ``eap`` (Syed et al. 2023) on the clean
+    prompt; ``clean-corrupted`` and ``eap-ig`` (Hanna et al. 2024) on both, and averaged between
+    them; ``mask-ig`` averaged over mixtures of computed and corrupted terms; ``atp*`` (Kramár et
+    al. 2024) with the attention run again; ``relp`` (Rezaei Jafari et al. 2025) with norms,
+    patterns and gates held. ``exact`` measures instead (``patch_edges``).
 
     ``steps`` is for eap-ig and mask-ig; when it is not given they double from 4 until the
     completeness residual is below 2 %, or 64. ``positions="each"`` keeps the split by position.
@@ -70,6 +76,8 @@ def attribute_edges(
     A batch whose recording would take more than 4 GiB is scored in parts, each counted as a
     question of its own; the first part chooses the steps.
 
+    **Assumes** for all but exact that the metric is linear in each term; behind a head's own norm
+    the norm is taken to first order too.
     **Cost** eap 2 forwards + 1 backward; clean-corrupted 3 + 2; eap-ig and mask-ig one more of each
     per step; atp* 1 + 1 more for each layer, and the attention layers again for every sender in
     front of them; relp 2 + 1; exact 2 forwards + 1 backward and 1 forward per edge.
