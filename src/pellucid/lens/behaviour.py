@@ -148,7 +148,7 @@ def _pattern_taps(
     return {Site("pattern", layer): score(layer) for layer in layers}
 
 
-def _joined(found: dict[int, Scores]) -> Scores:
+def _joined(found: dict[int, dict[Role, Float[Tensor, " head"]]]) -> Scores:
     layers = sorted(found)
     return {role: torch.cat([found[layer][role] for layer in layers]) for role in found[layers[0]]}
 

@@ -36,7 +36,11 @@ class LensPoint:
 
 def observe(
     model: Model, tokens: Tokens, at: Sequence[int]
-) -> tuple[tuple[LensPoint, ...], list[Stream], Float[Tensor, "row read d_vocab"]]:
+) -> tuple[
+    tuple[LensPoint, ...],
+    list[Float[Tensor, "row read d_model"]],
+    Float[Tensor, "row read d_vocab"],
+]:
     """Every point with the stream there at positions ``at``, and the model's own logits there."""
     index = torch.tensor(at, device=tokens.device)
     blocks = model.anatomy.blocks
