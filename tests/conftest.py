@@ -6,6 +6,8 @@ from importlib import metadata
 
 import pytest
 
+from ioi_prompts import CORRUPTED, PROMPT
+
 if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
     from jaxtyping import install_import_hook
 
@@ -43,10 +45,6 @@ def random_gpt2(tmp_path_factory):
     model.save_pretrained(place)
     tokenizer.save_pretrained(place)
     return place
-
-
-PROMPT = "When Mary and John went to the store, John gave a drink to"
-CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 
 
 @pytest.fixture

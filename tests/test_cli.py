@@ -8,10 +8,9 @@ import torch
 from typer.testing import CliRunner
 
 import pellucid.cli
+from ioi_prompts import CORRUPTED, PROMPT
 from pellucid import Analysis, Attribution, ContrastBatch, PatchEffects
 
-PROMPT = "When Mary and John went to the store, John gave a drink to"
-CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 ASKED = [PROMPT, "--answer", " Mary", "--foil", " John"]
 NOT_DONE = "The model does not do this"
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import pellucid
 import pellucid.cli
-from conftest import CORRUPTED, PROMPT
+from ioi_prompts import CORRUPTED, PROMPT
 from pellucid.lens.against import ShareAgainstEffect
 
 ASKING = ["dla", "neurons", "tokens", "edges", "attribute", "patch"]
