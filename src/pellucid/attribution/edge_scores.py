@@ -15,7 +15,7 @@ from pellucid.passes import Passes
 from pellucid.results import Result
 
 EdgeMethod: TypeAlias = Literal[
-    "eap", "clean-corrupted", "eap-ig", "mask-ig", "atp*", "relp", "exact"
+    "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp", "exact"
 ]
 Edge: TypeAlias = tuple[Node, Slot]
 

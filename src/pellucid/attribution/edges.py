@@ -11,6 +11,8 @@ edge supports the answer. The methods differ in where the gradient is taken:
     mask-ig          every slot reads  a (what the nodes compute) + (1 - a) (their corrupted terms);
                      the edge mask's gradient, averaged over a at midpoints. Completes: its sum
                      over all edges is the metric difference.
+    slot-ig          what slots read goes from corrupted to clean: all slots, and queries, keys and
+                     values alone (``slot_ig.py``).
     exact            each edge is cut alone and the model is run. (Wang et al. 2022; Goldowsky-Dill
                      et al. 2023, path patching)
 """
@@ -46,7 +48,7 @@ from pellucid.task.encode import Encoded
 from pellucid.task.metrics import Metric
 
 Positions: TypeAlias = Literal["sum", "each"]
-INTEGRATED = ("eap-ig", "mask-ig")
+INTEGRATED = ("eap-ig", "mask-ig", "slot-ig")
 TINY = 1e-30
 
 
@@ -62,17 +64,21 @@ def attribute_edges(
 ) -> EdgeScores:
     """Score every edge of the model.
 
-    ``steps`` is for eap-ig and mask-ig; when it is not given they double from 4 until the
+    ``steps`` is for eap-ig, mask-ig and slot-ig; when it is not given they double from 4 until the
     completeness residual is below 2 %, or 64. ``positions="each"`` keeps the split by position.
     ``edges`` limits ``exact`` to those given, as ``("L5H1", "L9H6.q")``.
 
     **Cost** eap 2 forwards + 1 backward; clean-corrupted 3 + 2; eap-ig and mask-ig one more of each
-    per step; exact 2 forwards + 1 backward and 1 forward per edge.
+    per step, slot-ig 4; exact 2 forwards + 1 backward and 1 forward per edge.
     **Raises** ``TaskError`` for arguments that do not go together, and what ``record`` raises.
     """
     _check(method, metric, steps, edges)
     if method == "exact":
         return patch_edges(model, contrast, metric=metric, edges=edges)
+    if method == "slot-ig":
+        from pellucid.attribution.slot_ig import slot_ig
+
+        return slot_ig(model, contrast, metric=metric, steps=steps, positions=positions)
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
         trace = record_edges(model, contrast, metric=metric)
         for count in (steps,) if steps is not None else STEPS if method in INTEGRATED else (1,):
