@@ -42,6 +42,7 @@ from pellucid.console import (
     table_text,
 )
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
+from pellucid.zoo_commands import zoo
 
 app = typer.Typer(
     help="Shows, with measured evidence, which parts of a language model produce a decision.",
@@ -50,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models, name="models")
+app.add_typer(zoo, name="zoo")
 
 
 def main() -> None:

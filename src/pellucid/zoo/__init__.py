@@ -7,7 +7,8 @@ pellucid.zoo.run(["slot-ig", mine])      methods scored, also your own function
 """
 
 from pellucid.zoo.certify import Certificate, certify
-from pellucid.zoo.registry import Specimen, names, specimen
+from pellucid.zoo.page import page
+from pellucid.zoo.registry import Specimen, about, names, specimen
 from pellucid.zoo.result import ZooResult, ZooScore
 from pellucid.zoo.scoring import METHODS, run
 
@@ -17,8 +18,10 @@ __all__ = [
     "Specimen",
     "ZooResult",
     "ZooScore",
+    "about",
     "certify",
     "names",
+    "page",
     "run",
     "specimen",
 ]

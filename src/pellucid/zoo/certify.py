@@ -78,6 +78,17 @@ class Certificate(Result):
             for sender, slot in (*self.truth, *self.hidden)
         )
 
+    def __str__(self) -> str:
+        said = "; ".join(self.wrong)
+        found = f"OTHERWISE THAN STATED: {said}" if self.wrong else "as stated"
+        sets = f"{self.enumerated} sets{', which stand for all' * self.exhaustive}"
+        return (
+            f"{self.name}: {found}. {len(self.truth)} of {self.n_edges} edges matter, "
+            f"{len(self.necessary)} necessary (at least {self.weakest:.2f} each, any other at most "
+            f"{self.loudest:.3f}), {len(self.interchangeable)} interchangeable, "
+            f"{len(self.opposes)} against the answer; {sets}."
+        )
+
 
 def certify(specimen: Specimen) -> Certificate:
     """Enumerate one model and hold what is stated of it against what is found.

@@ -38,7 +38,6 @@ class Specimen:
     """A model with its question, and what is true of its edges; sets are [sender, slot]."""
 
     name: str
-    about: str
     model: Model
     contrast: ContrastBatch
     truth: EdgeSet
@@ -84,6 +83,12 @@ def names(patterns: str | Sequence[str] = "*") -> list[str]:
     return [name for name in every if any(fnmatchcase(name, pattern) for pattern in wanted)]
 
 
+def about(name: str) -> str:
+    """What the model does, or how its prompts are corrupted."""
+    said = CASES[name.partition("@")[0]].__doc__ or ""
+    return " ".join(said.split("\n\n")[0].split())
+
+
 def specimen(name: str) -> Specimen:
     """Build one model and state its truth.
 
@@ -92,10 +97,10 @@ def specimen(name: str) -> Specimen:
     """
     (name,) = names(name)
     of, variety = name.split("@")
-    return made(name, CASES[of](), VARIETIES[variety], (CASES[of].__doc__ or "").strip())
+    return made(name, CASES[of](), VARIETIES[variety])
 
 
-def made(name: str, case: Case, variety: Variety, about: str = "", *, seed: int = 0) -> Specimen:
+def made(name: str, case: Case, variety: Variety, *, seed: int = 0) -> Specimen:
     """A case in a variety; what a gate needs is a gated MLP, whatever the variety says."""
     if any(neuron.times is not None for neuron in case.plan.neurons):
         variety = replace(variety, mlp="gated")
@@ -115,7 +120,6 @@ def made(name: str, case: Case, variety: Variety, about: str = "", *, seed: int 
         necessary = stated(case.necessary) | torch.stack(sufficient).all(0)
     return Specimen(
         name=name,
-        about=about,
         model=model,
         contrast=case.contrast,
         truth=stated(case.truth),
