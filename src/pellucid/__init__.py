@@ -45,7 +45,11 @@ _HOMES = {
     "token_attribution": "pellucid.lens.tokens",
     "Circuit": "pellucid.circuit.circuit",
     "EdgeCircuit": "pellucid.circuit.edge_circuit",
+    "EdgeCurve": "pellucid.circuit.edge_curve",
+    "EdgeFaithfulness": "pellucid.circuit.edge_faithfulness",
     "discover_edges": "pellucid.circuit.discover_edges",
+    "edge_curve": "pellucid.circuit.edge_curve",
+    "edge_faithfulness": "pellucid.circuit.edge_faithfulness",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
     "faithfulness": "pellucid.circuit.faithfulness",
@@ -86,6 +90,10 @@ if TYPE_CHECKING:
     from pellucid.circuit.discover import discover as discover
     from pellucid.circuit.discover_edges import discover_edges as discover_edges
     from pellucid.circuit.edge_circuit import EdgeCircuit as EdgeCircuit
+    from pellucid.circuit.edge_curve import EdgeCurve as EdgeCurve
+    from pellucid.circuit.edge_curve import edge_curve as edge_curve
+    from pellucid.circuit.edge_faithfulness import EdgeFaithfulness as EdgeFaithfulness
+    from pellucid.circuit.edge_faithfulness import edge_faithfulness as edge_faithfulness
     from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
     from pellucid.circuit.faithfulness import faithfulness as faithfulness
     from pellucid.errors import AlignmentError as AlignmentError

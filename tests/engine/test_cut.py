@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from by_hand import metric_by_hand
 from questions import VARIETIES
-from torch import Tensor
 from torch.testing import assert_close
 
 from pellucid import Contrast, Model
@@ -61,7 +61,7 @@ def test_random_cuts_agree_with_a_transformer_written_by_hand(variety):
     values = replacements(trace, "corrupted", node_sites(model))
     found = run_cut(model, trace, cut, values)
     few = run_cut(model, trace, cut[:7], values, memory_budget=1)
-    by_hand = torch.stack([metric_by_hand(model, module, one) for one in cut])
+    by_hand = torch.stack([metric_by_hand(model, module, PAIR, 1.0 - one.double()) for one in cut])
     assert_close(found[:, 0], by_hand, atol=1e-11, rtol=1e-9)
     assert_close(few, found[:7], atol=1e-12, rtol=1e-10)
 
@@ -71,50 +71,3 @@ def test_the_corrupted_run_can_be_given_clean_terms(tiny):
     clean = {site: trace.clean[site] for site in node_sites(tiny)}
     found = run_cut(tiny, trace, tiny.anatomy.edges[None], clean, base="corrupted")
     assert_close(found[0], trace.metric_clean, atol=1e-12, rtol=1e-10)
-
-
-def metric_by_hand(model: Model, module: TinyTransformer, cut: Tensor) -> Tensor:
-    """The same definition, slot by slot: each reads its own sum of terms."""
-    slots = {slot.name: j for j, slot in enumerate(model.slots)}
-    _, ends = terms_by_hand(module, torch.tensor([PAIR.corrupted]), None, slots, cut)
-    logits, _ = terms_by_hand(module, torch.tensor([PAIR.clean]), ends, slots, cut)
-    return logits[0, -1, PAIR.answer] - logits[0, -1, PAIR.foil]
-
-
-def terms_by_hand(module, tokens, replaced, slots, cut):
-    """Logits, and every node's term; with ``replaced`` terms on the cut edges."""
-    positions = torch.arange(tokens.shape[1])
-    terms = [module.embed(tokens) + module.position(positions)]
-
-    def read(name: str, count: int) -> Tensor:
-        total = 0
-        for i in range(count):
-            use = replaced is not None and bool(cut[i, slots[name]])
-            total = total + (replaced[i] if use else terms[i])
-        return total
-
-    mask = torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool).tril()
-    for layer, block in enumerate(module.layers):
-        a, before = block.attention, len(terms)
-        size, group = a.head_dim, a.num_heads // a.num_key_value_heads
-        heads = []
-        for head in range(a.num_heads):
-            kv = head // group
-            rows, shared = slice(head * size, (head + 1) * size), slice(kv * size, (kv + 1) * size)
-            normed = [
-                block.attention_norm(read(name, before))
-                for name in (f"L{layer}H{head}.q", f"L{layer}KV{kv}.k", f"L{layer}KV{kv}.v")
-            ]
-            q = normed[0] @ a.q_proj.weight[rows].T
-            k = normed[1] @ a.k_proj.weight[shared].T
-            v = normed[2] @ a.v_proj.weight[shared].T
-            scores = (q @ k.mT / size**0.5).masked_fill(~mask, -torch.inf)
-            heads.append(scores.softmax(-1) @ v @ a.o_proj.weight[:, rows].T)
-        if block.mlp is not None and block.parallel:
-            heads.append(block.mlp(block.mlp_norm(read(f"M{layer}", before))))
-            terms += heads
-        else:
-            terms += heads
-            if block.mlp is not None:
-                terms.append(block.mlp(block.mlp_norm(read(f"M{layer}", len(terms)))))
-    return module.lm_head(module.norm(read("logits", len(terms)))), terms

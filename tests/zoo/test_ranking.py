@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from pellucid.stats.ranking import auprc, auroc, log_cmd, precision_at, worst_rank
+from pellucid.stats.ranking import auprc, auroc, precision_at, worst_rank
 
 
 def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,14 +64,6 @@ def test_nothing_but_true_items_leaves_auroc_undefined():
     assert auprc([1, 2], [True, True]) == 1
 
 
-def test_log_cmd_gives_every_doubling_the_same_weight():
-    sizes = [1, 2, 4, 8]
-    assert log_cmd(sizes, [0.5] * 4) == pytest.approx(0.5)
-    assert log_cmd(sizes, [1.5] * 4) == pytest.approx(0.5)
-    assert log_cmd(sizes, [0, 1, 1, 1]) == pytest.approx(0.5 / 3)
-    assert log_cmd(sizes, [1] * 4) == 0
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -79,7 +71,6 @@ def test_log_cmd_gives_every_doubling_the_same_weight():
         (lambda: auprc([1, 2], [False, False]), "0 items are true"),
         (lambda: auroc([1, np.nan], [True, False]), "1 scores are NaN"),
         (lambda: precision_at([1, 2], [True, False], 3), "size=3"),
-        (lambda: log_cmd([2, 1], [0, 1]), "must grow"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(call, words):

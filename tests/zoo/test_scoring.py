@@ -13,7 +13,7 @@ from pellucid.attribution.edge_scores import EdgeMethod
 from pellucid.errors import EditError
 from pellucid.stats.ranking import auprc
 from pellucid.zoo import METHODS, ZooResult, ZooScore, names, page, run
-from pellucid.zoo.nulls import Calibration, calibrate, sign_flip_p
+from pellucid.zoo.nulls import Calibration, calibrate
 from pellucid.zoo.result import BLIND
 from pellucid.zoo.scoring import size_error
 
@@ -134,18 +134,6 @@ def test_all_methods_are_scored_unless_some_are_named():
 def test_what_cannot_be_scored_is_refused(methods, words):
     with pytest.raises(EditError, match=words):
         run(methods, models="and/both@gpt", null_tests=0)
-
-
-def test_sign_flips_by_hand():
-    scores = torch.tensor([[1.0, 1.0, 0.0], [2.0, -1.0, 0.0], [3.0, 1.0, 0.0]])
-    assert sign_flip_p(scores) == pytest.approx([2 / 8, 8 / 8])
-
-
-def test_sign_flips_of_noise_are_uniform():
-    draws = torch.randn(12, 4000, generator=torch.Generator().manual_seed(0))
-    p = sign_flip_p(draws)
-    for level in (0.05, 0.25, 0.5, 0.75):
-        assert np.mean(p <= level) == pytest.approx(level, abs=0.02)
 
 
 @pytest.mark.parametrize("method", ["eap", "mask-ig", "exact"])

@@ -19,10 +19,10 @@ from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
 from pellucid.passes import metering
 from pellucid.run.cut import run_cut
-from pellucid.run.record import Trace, node_sites, record, stream_sites
+from pellucid.run.record import Trace, node_sites, opened, record, stream_sites
 from pellucid.run.replace import Ablation, replacements
 from pellucid.run.variants import MEMORY_BUDGET
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 Edges = Sequence[tuple[Node | str, Slot | str]]
@@ -30,7 +30,7 @@ Edges = Sequence[tuple[Node | str, Slot | str]]
 
 def patch_edges(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     edges: Edges | None = None,
     ablation: Ablation = "corrupted",
@@ -46,7 +46,7 @@ def patch_edges(
     1 forward per edge in batched calls.
     **Raises** ``EditError`` for an edge that the model does not have.
     """
-    anatomy = model.anatomy
+    anatomy = opened(model).anatomy
     chosen = anatomy.edges
     if edges is not None:
         chosen = named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, edges)

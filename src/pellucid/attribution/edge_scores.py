@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Float16
+from jaxtyping import Bool, Float, Float16, Int
 from torch import Tensor
 
 from pellucid.errors import EditError
@@ -102,6 +102,14 @@ class EdgeScores(Result):
         return f"{int(self.exists.sum())} edges by {self.method} ({self.passes})\n" + best.head(
             10
         ).to_string(index=False)
+
+
+def per_example(
+    by_row: Float[Tensor, "row ..."], example: Int[Tensor, " row"], n_examples: int
+) -> Float[Tensor, "example ..."]:
+    """Rows of the same example added up, on the CPU."""
+    added = by_row.new_zeros(n_examples, *by_row.shape[1:])
+    return added.index_add_(0, example.to(by_row.device), by_row).cpu()
 
 
 def packed(

@@ -13,38 +13,38 @@ edge supports the answer. The methods differ in where the gradient is taken:
                      over all edges is the metric difference.
     slot-ig          what slots read goes from corrupted to clean: all slots, and queries, keys and
                      values alone (``slot_ig.py``).
+    atp*             eap, where edges into queries and keys count how attention really moves, and
+                     cancelling gradients are told apart. (Kramár et al. 2024; ``atp_star.py``)
+    relp             on the clean prompt, norms, patterns and gates held. (Rezaei Jafari et al.
+                     2025; ``run/freeze.py``)
     exact            each edge is cut alone and the model is run. (Wang et al. 2022; Goldowsky-Dill
                      et al. 2023, path patching)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
+from pellucid.attribution.atp_star import starred
 from pellucid.attribution.edge_patch import Edges, patch_edges
-from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores, packed
+from pellucid.attribution.edge_points import points, record_edges, record_frozen
+from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores, packed, per_example
 from pellucid.attribution.nodes import CONVERGED, STEPS
 from pellucid.errors import TaskError, UnsupportedArchitectureError
 from pellucid.model.model import Model
 from pellucid.model.probe import TOLERANCE
-from pellucid.model.sites import Site
 from pellucid.passes import metering
 from pellucid.run.edge_products import (
     Point,
-    Values,
     edge_products,
     edge_products_by_position,
     node_products,
-    slot_sites,
-    stream_read,
 )
-from pellucid.run.gradient import EMBED, Change, Gradients, differentiate
-from pellucid.run.record import Trace, node_sites, record
-from pellucid.task.contrast import Contrast, ContrastBatch
-from pellucid.task.encode import Encoded
+from pellucid.run.record import Trace, opened, stream_sites
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 Positions: TypeAlias = Literal["sum", "each"]
@@ -54,7 +54,7 @@ TINY = 1e-30
 
 def attribute_edges(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     method: EdgeMethod = "eap",
     metric: str | Metric = "logit_diff",
@@ -69,10 +69,12 @@ def attribute_edges(
     ``edges`` limits ``exact`` to those given, as ``("L5H1", "L9H6.q")``.
 
     **Cost** eap 2 forwards + 1 backward; clean-corrupted 3 + 2; eap-ig and mask-ig one more of each
-    per step, slot-ig 4; exact 2 forwards + 1 backward and 1 forward per edge.
+    per step, slot-ig 4; atp* 1 + 1 more for each layer, and the attention layers again for every
+    sender in front of them; relp 2 + 1; exact 2 forwards + 1 backward and 1 forward per edge.
     **Raises** ``TaskError`` for arguments that do not go together, and what ``record`` raises.
     """
-    _check(method, metric, steps, edges)
+    opened(model)
+    _check(method, metric, steps, positions, edges)
     if method == "exact":
         return patch_edges(model, contrast, metric=metric, edges=edges)
     if method == "slot-ig":
@@ -80,21 +82,37 @@ def attribute_edges(
 
         return slot_ig(model, contrast, metric=metric, steps=steps, positions=positions)
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
-        trace = record_edges(model, contrast, metric=metric)
+        if method == "relp":
+            trace, note = record_frozen(model, contrast, metric=metric)
+        else:
+            observed = stream_sites(model) if method == "atp*" else ()
+            trace, note = record_edges(model, contrast, metric=metric, observed=observed), ""
         for count in (steps,) if steps is not None else STEPS if method in INTEGRATED else (1,):
-            points = _points(model, trace, method, count)
-            scores = _collected(model, trace, method, points, count, positions)
+            at = points(model, trace, method, count)
+            scores = _collected(model, trace, method, at, count, positions)
             if scores.completeness < CONVERGED:
                 break
-    return replace(scores, passes=meter.passes)
+        if method == "atp*":
+            scores = starred(model, trace, scores)
+    return replace(scores, note=note or scores.note, passes=meter.passes)
 
 
-def _check(method: str, metric: str | Metric, steps: int | None, edges: object) -> None:
-    if method not in get_args(EdgeMethod):
-        raise TaskError(f"method={method!r} is not known; choose one of {get_args(EdgeMethod)}.")
+def _check(
+    method: str, metric: str | Metric, steps: int | None, positions: str, edges: object
+) -> None:
+    for what, value, known in (
+        ("method", method, get_args(EdgeMethod)), ("positions", positions, get_args(Positions)),
+    ):  # fmt: skip
+        if value not in known:
+            raise TaskError(f"{what}={value!r} is not known; choose one of {known}.")
     if steps is not None and (method not in INTEGRATED or steps < 1):
         raise TaskError(
             f"steps={steps} with method={method!r}: only {INTEGRATED} take steps, at least 1."
+        )
+    if positions == "each" and method in ("atp*", "exact"):
+        raise TaskError(
+            f"positions='each' with method={method!r}: its scores are of whole runs, not sums over "
+            "positions. Use another method, or positions='sum'."
         )
     if edges is not None and method != "exact":
         raise TaskError(f"edges= chooses what method='exact' measures; {method!r} scores all.")
@@ -105,76 +123,11 @@ def _check(method: str, metric: str | Metric, steps: int | None, edges: object) 
         )
 
 
-def record_edges(
-    model: Model, contrast: Contrast | ContrastBatch, *, metric: str | Metric = "logit_diff"
-) -> Trace:
-    """A trace from which every edge's score follows.
-
-    **Cost** 2 forwards, 1 backward.
-    """
-    sites = [*node_sites(model), *slot_sites(model.anatomy)]
-    return record(model, contrast, metric=metric, sites=sites, observed=stream_read(model.anatomy))
-
-
-def _points(model: Model, trace: Trace, method: str, steps: int) -> Iterator[tuple[float, Point]]:
-    """The runs over which a method averages, with their weights; clean and corrupted are given."""
-    nodes = node_sites(model)
-    change = {site: trace.clean[site] - trace.corrupted[site] for site in nodes}
-    if method in ("eap", "clean-corrupted"):
-        weight = 1.0 if method == "eap" else 0.5
-        yield weight, Point(change, trace.clean, trace.gradient)
-    if method == "clean-corrupted":
-        yield 0.5, _point_at(model, trace, 0.0, change)
-    if method == "eap-ig":
-        for step in range(steps):
-            yield 1 / steps, _point_at(model, trace, (step + 0.5) / steps, change)
-    if method == "mask-ig":
-        for step in range(steps):
-            yield 1 / steps, _mixed_point(model, trace, (step + 0.5) / steps)
-
-
-def _point_at(model: Model, trace: Trace, weight: float, change: Values) -> Point:
-    """The run on embeddings ``weight`` of the way from the corrupted to the clean ones."""
-
-    def between(site: Site, value: Tensor) -> Tensor:
-        if site != EMBED:
-            return value.clone()
-        return trace.corrupted[EMBED].lerp(value, weight)
-
-    found = _differentiated(model, trace, between)
-    return Point(change, found.values, found.gradients)
-
-
-def _mixed_point(model: Model, trace: Trace, weight: float) -> Point:
-    """The run in which every node writes ``weight`` of its term and the rest of its corrupted."""
-    nodes = set(node_sites(model))
-
-    def mix(site: Site, value: Tensor) -> Tensor:
-        return trace.corrupted[site].lerp(value, weight) if site in nodes else value.clone()
-
-    found = _differentiated(model, trace, mix)
-    change = {site: found.values[site] - trace.corrupted[site] for site in nodes}
-    mixed = {site: trace.corrupted[site].lerp(found.values[site], weight) for site in nodes}
-    return Point(change, {**found.values, **mixed}, found.gradients)
-
-
-def _differentiated(model: Model, trace: Trace, change: Change) -> Gradients:
-    return differentiate(
-        model,
-        trace.encoded,
-        trace.encoded.clean,
-        trace.metric,
-        [*node_sites(model), *slot_sites(model.anatomy)],
-        observed=stream_read(model.anatomy),
-        change=change,
-    )
-
-
 def _collected(
     model: Model,
     trace: Trace,
     method: EdgeMethod,
-    points: Iterable[tuple[float, Point]],
+    at: Iterable[tuple[float, Point]],
     steps: int,
     positions: Positions,
 ) -> EdgeScores:
@@ -185,12 +138,12 @@ def _collected(
     products = edge_products_by_position if positions == "each" else edge_products
     edges: list[Tensor] = []
     nodes: list[Tensor] = []
-    for weight, point in points:
+    for weight, point in at:
         edges = [sum(edges, weight * products(anatomy, point, since=since))]
         nodes = [sum(nodes, weight * node_products(anatomy, point))]
-    by_example = per_example(edges[0], encoded)
+    by_example = per_example(edges[0], encoded.example, encoded.n_examples)
     scores = by_example if positions == "sum" else by_example.sum(1)
-    node_scores = per_example(nodes[0], encoded)
+    node_scores = per_example(nodes[0], encoded.example, encoded.n_examples)
     error = float(
         (scores.sum(2) - node_scores).abs().max() / node_scores.abs().max().clamp_min(TINY)
     )
@@ -222,9 +175,3 @@ def demand_identity(model: Model, error: float) -> None:
             "the stream beside the slots that were found. No edge score of it would be right; "
             "use pellucid.attribute, which scores nodes."
         )
-
-
-def per_example(by_row: Tensor, encoded: Encoded) -> Tensor:
-    """Rows ``[row ...]`` of the same example added up, ``[example ...]``, on the CPU."""
-    added = by_row.new_zeros(encoded.n_examples, *by_row.shape[1:])
-    return added.index_add_(0, encoded.example.to(by_row.device), by_row).cpu()

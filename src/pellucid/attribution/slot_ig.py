@@ -26,13 +26,15 @@ at what v reads,
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.attribution.edge_scores import EdgeScores, packed
-from pellucid.attribution.edges import Positions, per_example, record_edges
+from pellucid.attribution.edge_points import points, record_edges
+from pellucid.attribution.edge_scores import EdgeScores, packed, per_example
+from pellucid.attribution.edges import Positions, demand_identity
 from pellucid.attribution.nodes import CONVERGED, STEPS
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
@@ -42,13 +44,14 @@ from pellucid.run.edge_products import (
     Values,
     edge_products,
     edge_products_by_position,
+    node_products,
     slot_sites,
     stream_read,
 )
 from pellucid.run.gradient import differentiate
 from pellucid.run.record import Trace, node_sites
 from pellucid.shapes import PerExample
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 APART = ("q", "k", "v")
@@ -60,7 +63,7 @@ NOTE = "An edge that works only after another is cut (the input of a dormant bac
 
 def slot_ig(
     model: Model,
-    contrast: Contrast | ContrastBatch,
+    contrast: Contrasts,
     *,
     metric: str | Metric = "logit_diff",
     steps: int | None = None,
@@ -73,10 +76,13 @@ def slot_ig(
 
     **Cost** 2 forwards + 1 backward, and 4 of each per step; when steps are chosen, those of the
     joint path that were tried as well.
-    **Raises** what ``record`` raises.
+    **Raises** ``UnsupportedArchitectureError`` when more than the slots reads the stream, and what
+    ``record`` raises.
     """
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
         trace = record_edges(model, contrast, metric=metric)
+        error = _identity_error(model, trace)
+        demand_identity(model, error)
         joint, *alone = _paths(model)
         before = None
         for count in STEPS if steps is None else (steps,):
@@ -87,7 +93,17 @@ def slot_ig(
             before = accounted
         rest = [_along(model, trace, path, count, positions) for path in alone]
         scores = _scored(model, trace, [first, *rest], positions)
-    return replace(scores, accounted=accounted, steps=count, passes=meter.passes)
+    return replace(
+        scores, accounted=accounted, identity_error=error, steps=count, passes=meter.passes
+    )
+
+
+def _identity_error(model: Model, trace: Trace) -> float:
+    """Whether the slots are all that reads the stream: shown by eap, which costs no more passes."""
+    ((_, point),) = points(model, trace, "eap", 1)
+    edges = edge_products(model.anatomy, point, since=trace.encoded.first_difference)
+    nodes = node_products(model.anatomy, point)
+    return float((edges.sum(2) - nodes).abs().max() / nodes.abs().max().clamp_min(1e-30))
 
 
 def _along(
@@ -95,10 +111,10 @@ def _along(
 ) -> Float[Tensor, "example *pos sender slot"]:
     """Scores on one path, for each example."""
     products = edge_products_by_position if positions == "each" else edge_products
-    points = (_point(model, trace, path, (i + 0.5) / steps) for i in range(steps))
+    along = (_point(model, trace, path, (i + 0.5) / steps) for i in range(steps))
     since = trace.encoded.first_difference
-    each = [products(model.anatomy, point, since=since) for point in points]
-    return per_example(torch.stack(each).mean(0), trace.encoded)
+    added = reduce(torch.add, (products(model.anatomy, point, since=since) for point in along))
+    return per_example(added / steps, trace.encoded.example, trace.encoded.n_examples)
 
 
 def _settled(accounted: PerExample, before: PerExample | None, difference: PerExample) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pandas as pd
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from pellucid.attribution.edge_scores import named_edges
 from pellucid.circuit.edge_sets import EdgeSet
+from pellucid.circuit.edge_steps import SizeStep
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
@@ -26,7 +28,9 @@ class EdgeCircuit(Result):
     exists: Bool[Tensor, "sender slot"]
     kept: Bool[Tensor, "sender slot"]
     scores: Float[Tensor, "sender slot"]
-    """Estimates by which the edges were ranked, in the metric's units; zeros where none were."""
+    """What the edges were ranked by; zeros where by nothing.
+
+    Estimates in the metric's units, or with ``ranked_by="nested"`` a learned order."""
     method: str
     ranked_by: str
     ablation: str
@@ -35,6 +39,8 @@ class EdgeCircuit(Result):
     """f of the kept edges, measured, never clipped."""
     minimal: bool
     """Whether every edge was cut once and sufficiency then fell below the target."""
+    steps: tuple[SizeStep, ...]
+    """How the size was chosen, each step measured; empty where the size was given."""
     note: str
     passes: Passes
 
@@ -69,14 +75,19 @@ class EdgeCircuit(Result):
         share = len(self) / max(int(self.exists.sum()), 1)
         said = "not measured" if self.sufficiency is None else f"{self.sufficiency:.3f}"
         lines = [f"{len(self)} of {int(self.exists.sum())} edges ({share:.2%}), sufficiency {said}"]
+        for step in self.steps:
+            ends = "" if step.interval is None else " [{:.2f}, {:.2f}]".format(*step.interval)
+            lines.append(f"  {step.name:10} {step.size:6}  {step.sufficiency:.3f}{ends}")
         if self.note:
             lines.append(self.note)
         return "\n".join(lines)
 
 
-def resolve_edges(
-    model: Model, edges: "EdgeCircuit | EdgeSet | Iterable[tuple[Node | str, Slot | str]]"
-) -> EdgeSet:
+Edges: TypeAlias = EdgeCircuit | EdgeSet | Iterable[tuple[Node | str, Slot | str]]
+"""A circuit, a matrix [sender, slot], or pairs of names."""
+
+
+def resolve_edges(model: Model, edges: Edges) -> EdgeSet:
     """Edges given as a circuit, as a matrix or by name, as a matrix.
 
     **Raises** ``EditError`` for a circuit of another model, or an edge that is not there.

@@ -10,7 +10,7 @@ import heapq
 from typing import Literal, TypeAlias
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pellucid.errors import EditError
@@ -82,6 +82,34 @@ def greedy(anatomy: Anatomy, scores: Float[Tensor, "sender slot"], size: int) ->
 
 
 SELECTIONS = {"top": top, "greedy": greedy}
+
+
+def random_connected(anatomy: Anatomy, size: int, generator: torch.Generator) -> EdgeSet:
+    """What ``greedy`` takes when the scores are random: grown from the logits, then connected.
+
+    Up to ``size`` edges; fewer where some of those taken lead nowhere.
+    """
+    return greedy(anatomy, torch.rand(anatomy.edges.shape, generator=generator), size)
+
+
+def random_like(anatomy: Anatomy, kept: EdgeSet, generator: torch.Generator) -> EdgeSet:
+    """As many random edges between the same layers and kinds of part as ``kept`` has."""
+    groups = _groups(anatomy)
+    drawn = torch.zeros_like(kept)
+    for group in groups[kept].unique().tolist():
+        pool = (anatomy.edges & (groups == group)).nonzero()
+        wanted = int((kept & (groups == group)).sum())
+        chosen = pool[torch.randperm(len(pool), generator=generator)[:wanted]]
+        drawn[chosen[:, 0], chosen[:, 1]] = True
+    return drawn
+
+
+def _groups(anatomy: Anatomy) -> Int[Tensor, "sender slot"]:
+    """A number for each edge, the same for edges between the same layers and kinds."""
+    numbers: dict[object, int] = {}
+    rows = [numbers.setdefault((n.kind, n.layer), len(numbers)) for n in anatomy.nodes]
+    columns = [numbers.setdefault((s.kind, s.layer), len(numbers)) for s in anatomy.slots]
+    return torch.tensor(rows)[:, None] * len(numbers) + torch.tensor(columns)
 
 
 def _check(anatomy: Anatomy, scores: Tensor, size: int) -> None:

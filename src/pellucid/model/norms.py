@@ -16,6 +16,7 @@ autograd instead.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 import torch
@@ -24,6 +25,8 @@ from torch import Tensor, nn
 
 from pellucid.model.probe import TOLERANCE
 
+Scale: TypeAlias = Literal["differentiated", "held"]
+"""Whether a norm's scale s moves with what is normed, or is taken for a constant."""
 PROBES = 4
 SMALL = 1e-2
 """Size of the probe from which eps is read: its mean square is near the usual eps of 1e-5."""
@@ -51,12 +54,17 @@ class NormForm:
         s = (x.square().mean(-1, keepdim=True) + self.eps).sqrt()
         return x / s, s
 
+    def centre(self, vector: Tensor) -> Tensor:
+        """(I - c 1 1^T / d) times ``vector``: all there is while the scale is held."""
+        return vector - vector.mean(-1, keepdim=True) if self.centred else vector
+
     def project(self, n: Tensor, vector: Tensor) -> Tensor:
         """(I - c 1 1^T / d - n n^T / d) times ``vector``, which is symmetric."""
-        along = (vector * n).mean(-1, keepdim=True) * n
-        if self.centred:
-            along = along + vector.mean(-1, keepdim=True)
-        return vector - along
+        return self.centre(vector) - (vector * n).mean(-1, keepdim=True) * n
+
+    def through(self, n: Tensor, vector: Tensor, scale: Scale) -> Tensor:
+        """The part of the Jacobian between the gain and the division by s."""
+        return self.project(n, vector) if scale == "differentiated" else self.centre(vector)
 
 
 _FORMS: WeakKeyDictionary[nn.Module, NormForm | None] = WeakKeyDictionary()
@@ -76,14 +84,18 @@ def pulled_back(
     norm: nn.Module | None,
     x: Float[Tensor, "row pos d_model"],
     gradient: Float[Tensor, "row slot pos d_model"],
+    scale: Scale = "differentiated",
 ) -> Float[Tensor, "row slot pos d_model"]:
-    """Gradients at the norm's output, several at each place, turned into those at its input."""
+    """Gradients at the norm's output, several at each place, turned into those at its input.
+
+    A norm of no known form is differentiated also where the scale is to be held.
+    """
     if norm is None:
         return gradient
     form = norm_form(norm, x)
     if form is not None:
         n, s = form.normalise(x[:, None])
-        return form.project(n, gradient * form.gain()) / s
+        return form.through(n, gradient * form.gain(), scale) / s
     with torch.enable_grad():
         spread = x[:, None].expand_as(gradient).detach().clone().requires_grad_()
         out = norm(spread.flatten(0, 1)).reshape(gradient.shape)
@@ -95,13 +107,14 @@ def pushed_forward(
     norms: Sequence[nn.Module],
     x: Float[Tensor, "row pos d_model"],
     change: Float[Tensor, "row node pos d_model"],
+    scale: Scale = "differentiated",
 ) -> Float[Tensor, "row node pos d_model"]:
     """Small changes of what the first norm reads, turned into those of what the last returns."""
     for norm in norms:
         form = norm_form(norm, x)
         if form is not None:
             n, s = form.normalise(x[:, None])
-            change = form.project(n, change) * form.gain() / s
+            change = form.through(n, change, scale) * form.gain() / s
         else:
             spread = x[:, None].expand_as(change).flatten(0, 1).contiguous()
             moved = torch.autograd.functional.jvp(norm, spread, change.flatten(0, 1))[1]

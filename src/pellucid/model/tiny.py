@@ -133,11 +133,12 @@ class TinyMlp(nn.Module):
     def __init__(self, config: TinyConfig, dtype: torch.dtype):
         super().__init__()
         self.up_proj = nn.Linear(config.hidden_size, config.d_mlp, dtype=dtype)
+        self.act = nn.GELU()
         self.down_proj = nn.Linear(config.d_mlp, config.hidden_size, dtype=dtype)
 
     def forward(self, normed: Float[Tensor, "row pos d_model"]) -> Float[Tensor, "row pos d_model"]:
         """The MLP's term."""
-        return self.down_proj(nn.functional.gelu(self.up_proj(normed)))
+        return self.down_proj(self.act(self.up_proj(normed)))
 
 
 class TinyGatedMlp(nn.Module):

@@ -25,14 +25,14 @@ from pellucid.model.forward import Start, forward, undisturbed
 from pellucid.model.model import Model
 from pellucid.model.past import repeat_past
 from pellucid.model.sites import Site
-from pellucid.model.taps import Tap
+from pellucid.model.taps import Tap, Taps
 from pellucid.passes import count
-from pellucid.run.changes import Changes
+from pellucid.run.changes import Changes, Shares, touched
 from pellucid.run.gradient import demand_finite
 from pellucid.run.reading import reading_taps
 from pellucid.run.record import Trace
 from pellucid.run.variants import MEMORY_BUDGET, POSITIONS_PER_CALL, Base, shared_positions
-from pellucid.shapes import PerExample
+from pellucid.shapes import Logits, PerExample
 from pellucid.task.metrics import Metric
 
 Cut: TypeAlias = Bool[Tensor, "variant sender slot"]
@@ -110,6 +110,14 @@ class CutRun:
 
     def metric_of(self, cut: Cut, start: int) -> PerExample:
         """The metric of one chunk of variants, none of which has a cut slot before ``start``."""
+        logits = self.logits_of(cut, start)
+        return self.metric(logits.unflatten(0, (len(cut), -1)), self.trace.encoded)
+
+    def logits_of(self, cut: Shares, start: int, beside: Taps | None = None) -> Logits:
+        """Logits of one chunk; ``beside`` are taps at sites where nothing is cut.
+
+        With shares of edges gradients pass to them, and to values that ask for them.
+        """
         model, encoded = self.model, self.trace.encoded
         n = len(cut)
         clean = self.base == "clean"
@@ -122,21 +130,24 @@ class CutRun:
             begin = Start(layer, stream[:, self.shared :].repeat(n, 1, 1))
         past = self.trace.past
         resumed = repeat_past(past, n) if self.shared and past is not None else None
-        with undisturbed(model.module), torch.no_grad():
+        with undisturbed(model.module), torch.set_grad_enabled(cut.is_floating_point()):
             logits = forward(
                 model.module,
                 model.anatomy,
                 tokens[:, self.shared :].repeat(n, 1),
                 real=None if self.shared else encoded.real.repeat(n, 1),
                 reads=encoded.reads.repeat(n, 1),
-                taps=self._taps(cut.to(tokens.device), 0 if begin is None else layer, recorded),
+                taps={
+                    **self._taps(cut.to(tokens.device), 0 if begin is None else layer, recorded),
+                    **(beside or {}),
+                },
                 start=begin,
                 past=resumed,
             )
             count(calls=1)
-            return self.metric(logits.unflatten(0, (n, -1)), encoded)
+            return logits
 
-    def _taps(self, cut: Cut, start: int, recorded: Mapping[Site, Tensor]) -> dict[Site, Tap]:
+    def _taps(self, cut: Shares, start: int, recorded: Mapping[Site, Tensor]) -> dict[Site, Tap]:
         """Taps that keep the change of every node that is cut, and rewrite what cut slots read."""
         anatomy = self.model.anatomy
         changes = Changes(anatomy, cut, len(self.trace.encoded.clean))
@@ -150,7 +161,7 @@ class CutRun:
         for group in anatomy.slot_groups:
             here = cut[:, :, index : index + len(group)]
             index += len(group)
-            if bool(here.any()):
+            if bool(touched(here).any()):
                 taps |= reading_taps(anatomy, changes, group, here)
         return taps
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from pellucid.model.anatomy import Anatomy, Attention, Node, Slot
 from pellucid.model.factors import times
-from pellucid.model.norms import pulled_back, pushed_forward
+from pellucid.model.norms import Scale, pulled_back, pushed_forward
 from pellucid.model.sites import Site, site_of
 from pellucid.run.gradient import EMBED
 
@@ -71,6 +71,8 @@ class Point:
     """What the nodes gave (``node_sites``) and the norms read (``stream_read``) in this run."""
     gradient: Values
     """The metric's gradient at the slots (``slot_sites``) and nodes (``node_sites``)."""
+    scale: Scale = "differentiated"
+    """How gradients passed through norms in this run."""
 
 
 def edge_products(
@@ -132,12 +134,11 @@ def _parts(
     one_row = 4 * len(anatomy.nodes) * (length - since) * d_model
     for part in torch.arange(rows).split(max(1, ROW_BYTES // max(one_row, 1))):
         at = slice(int(part[0]), int(part[-1]) + 1)
-        here = Point(
-            *(
-                {site: value[at, since:] for site, value in values.items()}
-                for values in (point.change, point.at, point.gradient)
-            )
+        change, values, gradient = (
+            {site: value[at, since:] for site, value in values.items()}
+            for values in (point.change, point.at, point.gradient)
         )
+        here = Point(change, values, gradient, point.scale)
         changes = sender_changes(anatomy, here).to(dtype)
         for reader in readers(anatomy, here):
             slot = anatomy.slots[reader.slots.start]
@@ -199,7 +200,8 @@ def _attention_gradient(
                 "row pos head d_head, head d_head d_model -> row head pos d_model",
             )
         )
-    return pulled_back(attention.norm, point.at[Site("attn_in", layer)], torch.cat(groups, dim=1))
+    read = point.at[Site("attn_in", layer)]
+    return pulled_back(attention.norm, read, torch.cat(groups, dim=1), point.scale)
 
 
 def sender_changes(anatomy: Anatomy, point: Point) -> Float[Tensor, "row sender pos d_model"]:
@@ -212,7 +214,7 @@ def sender_changes(anatomy: Anatomy, point: Point) -> Float[Tensor, "row sender 
     for layer, block in enumerate(anatomy.blocks):
         if block.attention:
             z, n = Site("z", layer), block.attention.n_heads
-            written = head_changes(block.attention, point.at[z], point.change[z])
+            written = head_changes(block.attention, point.at[z], point.change[z], point.scale)
             changes[:, index : index + n] = written
             index += n
         if block.mlp:
@@ -225,6 +227,7 @@ def head_changes(
     attention: Attention,
     z: Float[Tensor, "row pos head d_head"],
     change: Float[Tensor, "row pos head d_head"],
+    scale: Scale = "differentiated",
 ) -> Float[Tensor, "row head pos d_model"]:
     """What a change of each head's z adds to the stream, to first order."""
     weight = attention.head_weight().to(change.dtype)
@@ -232,5 +235,5 @@ def head_changes(
     written = einsum(change, weight, pattern)
     if attention.post_norms:
         raw = attention.out_proj(z.flatten(-2))
-        written = pushed_forward(attention.post_norms, raw, written)
+        written = pushed_forward(attention.post_norms, raw, written, scale)
     return times(written, attention.write.scale)

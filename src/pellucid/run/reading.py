@@ -10,14 +10,14 @@ from torch import Tensor
 from pellucid.model.anatomy import Anatomy, Attention, Projection, Slot
 from pellucid.model.sites import Site, SiteKind
 from pellucid.model.taps import Tap
-from pellucid.run.changes import Changes
+from pellucid.run.changes import Changes, Shares, touched
 
 
 def reading_taps(
     anatomy: Anatomy,
     changes: Changes,
     group: Sequence[Slot],
-    cut: Bool[Tensor, "variant sender slot"],
+    cut: Shares,
 ) -> dict[Site, Tap]:
     """Taps for the slots of one ``group``, which read the stream at the same place."""
     slot = group[0]
@@ -35,8 +35,8 @@ def stream_site(anatomy: Anatomy, slot: Slot) -> Site:
     return Site("mlp_in" if slot.kind == "mlp" else "attn_in", slot.layer)
 
 
-def _stream_tap(changes: Changes, slot: Slot, cut: Bool[Tensor, "variant sender slot"]) -> Tap:
-    where = cut.any(1).reshape(-1, 1, 1, 1)
+def _stream_tap(changes: Changes, slot: Slot, cut: Shares) -> Tap:
+    where = touched(cut).any(1).reshape(-1, 1, 1, 1)
 
     def tap(stream: Tensor) -> Tensor:
         spread = stream.unflatten(0, (-1, changes.rows))
@@ -50,10 +50,10 @@ def _projection_taps(
     layer: int,
     changes: Changes,
     group: Sequence[Slot],
-    cut: Bool[Tensor, "variant sender slot"],
+    cut: Shares,
 ) -> dict[Site, Tap]:
     """Queries, keys and values move by what the projection makes of the change behind the norm."""
-    moving = cut.any(1).any(0).nonzero()[:, 0].tolist()
+    moving = touched(cut).any(1).any(0).nonzero()[:, 0].tolist()
     place = {group[j]: i for i, j in enumerate(moving)}
     moved: list[Tensor] = []
 
@@ -77,7 +77,7 @@ def _projection_taps(
         if slots and projection is not None:
             columns = [place[slot] for slot in slots]
             heads = [slot.head or 0 for slot in slots]
-            where = cut[:, :, [moving[c] for c in columns]].any(1)  # variant slot
+            where = touched(cut[:, :, [moving[c] for c in columns]]).any(1)  # variant slot
             taps[Site(kind, layer)] = _adding(moved, columns, projection, heads, where)
     return taps
 

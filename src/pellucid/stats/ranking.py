@@ -1,4 +1,4 @@
-"""How well scores put the true items first, and how far a ranking's prefixes are from faithful.
+"""How well scores put the true items first.
 
 Items of equal score are never ordered by luck: AUPRC takes them in together, as one threshold does;
 ``precision_at`` and ``auroc`` are means over all orders of the tied; ``worst_rank`` counts every
@@ -58,20 +58,6 @@ def worst_rank(scores: ArrayLike, true: ArrayLike) -> int:
     """
     values, labels = _paired(scores, true)
     return int((values >= values[labels].min()).sum())
-
-
-def log_cmd(sizes: ArrayLike, faithfulness: ArrayLike) -> float:
-    """Mean of |1 - f| over the logarithm of the size, by trapezoids; 0 is best.
-
-    The distance to the whole model that MIB calls CMD (Mueller et al. 2025), on an axis where every
-    doubling of the circuit counts the same.
-
-    **Raises** ``ValueError`` for sizes that do not grow, or fewer than two.
-    """
-    x, y = np.log(np.asarray(sizes, float)), np.abs(1 - np.asarray(faithfulness, float))
-    if x.size < 2 or x.shape != y.shape or (np.diff(x) <= 0).any():
-        raise ValueError(f"sizes must grow, one for each f, at least two: {sizes!r}")
-    return float(np.trapezoid(y, x) / (x[-1] - x[0]))
 
 
 def _paired(scores: ArrayLike, true: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -27,6 +27,7 @@ from pellucid.model.model import Model
 from pellucid.passes import metering
 from pellucid.run.record import node_sites, record, stream_sites
 from pellucid.stats import ranking
+from pellucid.stats.area import log_mean
 from pellucid.task.contrast import ContrastBatch
 from pellucid.zoo.nulls import NULLS, Calibration, calibrate, null_questions
 from pellucid.zoo.registry import Specimen, names, specimen
@@ -125,7 +126,7 @@ def scored(
         precision=ranking.precision_at(values, true),
         worst_rank=ranking.worst_rank(values, true),
         auroc=ranking.auroc(values, true),
-        log_cmd=ranking.log_cmd(sizes, curve),
+        log_cmd=log_mean(sizes, [abs(1 - f) for f in curve]),
         n_proposed=None if proposed is None else int(proposed.sum()),
         size_error=None if proposed is None else size_error(subject, proposed),
         forwards=cost.forwards,

@@ -1,0 +1,29 @@
+"""Percentile bootstrap over examples (Efron 1979)."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+DRAWS = 4_000
+FEWEST = 3
+"""Examples below which resampling says nothing."""
+
+
+def ratio_interval(
+    part: ArrayLike, whole: ArrayLike, *, level: float = 0.95, seed: int = 0
+) -> tuple[float, float] | None:
+    """Interval of sum(part) / sum(whole) when examples are drawn anew, pairs kept together.
+
+    None for fewer than three examples, or where resampled wholes come out zero or negative.
+    """
+    a, b = np.asarray(part, float).ravel(), np.asarray(whole, float).ravel()
+    if a.size != b.size:
+        raise ValueError(f"lists of different length: {a.size} and {b.size}")
+    if a.size < FEWEST:
+        return None
+    drawn = np.random.default_rng(seed).integers(a.size, size=(DRAWS, a.size))
+    wholes = b[drawn].sum(1)
+    if np.any(wholes <= 0):
+        return None
+    tail = 50 * (1 - level)
+    low, high = np.percentile(a[drawn].sum(1) / wholes, [tail, 100 - tail])
+    return float(low), float(high)

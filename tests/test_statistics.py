@@ -1,0 +1,85 @@
+"""Numbers in, numbers out: against enumeration, closed forms and other libraries."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from pellucid.stats.area import area, log_mean
+from pellucid.stats.bootstrap import ratio_interval
+from pellucid.stats.signflip import sign_flip_each, sign_flip_p
+
+
+def sums_over_all_signs(column):
+    return np.array([np.dot(signs, column) for signs in product((1, -1), repeat=len(column))])
+
+
+def test_each_column_is_tested_as_by_counting_every_pattern():
+    sample = np.random.default_rng(0).normal(0.5, 1, size=(9, 20))
+    for column, p in zip(sample.T, sign_flip_each(sample), strict=True):
+        null = sums_over_all_signs(column)
+        assert p == pytest.approx(np.mean(np.abs(null) >= abs(column.sum()) - 1e-9))
+
+
+def test_beyond_twelve_examples_the_tail_is_close_to_counting_every_pattern():
+    generator = np.random.default_rng(1)
+    sample = generator.normal(0, 1, size=(16, 30)) + generator.normal(0, 0.6, size=30)
+    for column, p in zip(sample.T, sign_flip_each(sample), strict=True):
+        null = sums_over_all_signs(column)
+        exact = np.mean(np.abs(null) >= abs(column.sum()) - 1e-9)
+        assert p == pytest.approx(exact, rel=0.15, abs=2.0**-15)
+
+
+def test_signs_that_all_agree_give_the_least_possible_p():
+    for n in (6, 30):
+        p = sign_flip_each(np.ones((n, 1)) * np.arange(1, n + 1)[:, None])
+        assert p[0] == pytest.approx(2.0 ** (1 - n))
+
+
+def test_zeros_are_no_evidence_and_scale_and_sign_do_not_matter():
+    column = np.random.default_rng(2).normal(1, 1, size=(20, 1))
+    p = sign_flip_each(np.hstack([0 * column, column, -column, 1e-20 * column]))
+    assert p[0] == 1
+    assert p[1:] == pytest.approx(p[1])
+
+
+@pytest.mark.parametrize("n", [10, 40])
+def test_under_the_null_p_values_are_uniform(n):
+    p = sign_flip_each(np.random.default_rng(3).standard_t(3, size=(n, 4000)))
+    for level in (0.01, 0.05, 0.2, 0.5):
+        assert np.mean(p <= level) <= level + 3 * np.sqrt(level * (1 - level) / 4000)
+    assert np.mean(p <= 0.05) > 0.035
+
+
+def test_two_sides_are_twice_one():
+    sample = np.random.default_rng(4).normal(0.6, 1, size=(11, 1))
+    assert sign_flip_each(sample)[0] == pytest.approx(2 * sign_flip_p(sample))
+
+
+def test_the_interval_of_a_ratio_agrees_with_scipy():
+    generator = np.random.default_rng(5)
+    whole = generator.normal(4, 1, size=60)
+    part = 0.7 * whole + generator.normal(0, 1, size=60)
+    low, high = ratio_interval(part, whole)
+    other = scipy_stats.bootstrap(
+        (part, whole), lambda a, b, axis: a.sum(axis) / b.sum(axis), paired=True,
+        vectorized=True, method="percentile", rng=np.random.default_rng(6),
+    ).confidence_interval  # fmt: skip
+    assert low == pytest.approx(other.low, abs=0.01)
+    assert high == pytest.approx(other.high, abs=0.01)
+
+
+def test_too_few_examples_have_no_interval():
+    assert ratio_interval([1, 2], [1, 2]) is None
+    assert ratio_interval([1, 2, 3], [1, -2, 0.5]) is None
+    with pytest.raises(ValueError, match="different length"):
+        ratio_interval([1, 2, 3], [1, 2])
+
+
+def test_areas_have_closed_forms():
+    x = [0.001, 0.01, 0.1, 1.0]
+    assert area(x, [2, 2, 2, 2]) == pytest.approx(2 * 0.999)
+    assert log_mean(x, [2, 2, 2, 2]) == pytest.approx(2)
+    assert log_mean(x, [0, 1, 2, 3]) == pytest.approx(1.5)  # linear in the logarithm
+    assert area(x, x) == pytest.approx((1 - 1e-6) / 2)
