@@ -20,8 +20,9 @@ at what v reads,
    norm would blow up whatever else is in them.
 3. The diagonal cannot see a match: where query and key change together they agree at every point,
    though cutting either alone breaks the agreement. Queries, keys and values alone can.
-4. The norm's Jacobian is taken midway between the two streams, where its product with their
-   difference is the difference of the normed streams to third order.
+4. The norm's Jacobian is taken midway between the two streams, at the harmonic mean of their sizes:
+   times their difference it is the difference of the normed streams, exactly if both are of one
+   size or one direction, else to third order.
 """
 
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ from pellucid.attribution.edge_scores import EdgeScores, packed, per_example
 from pellucid.attribution.edges import Positions, demand_identity
 from pellucid.attribution.nodes import CONVERGED, STEPS
 from pellucid.model.model import Model
+from pellucid.model.norms import norm_form
 from pellucid.model.sites import Site
 from pellucid.passes import metering
 from pellucid.run.edge_products import (
@@ -182,6 +184,17 @@ def _point(model: Model, trace: Trace, path: frozenset[Site], weight: float) -> 
 
 
 def _midway(model: Model, trace: Trace, values: Values) -> Values:
-    """``values``, with what the norms read halfway to the corrupted run."""
-    read = stream_read(model.anatomy)
-    return {**values, **{site: trace.corrupted[site].lerp(values[site], 0.5) for site in read}}
+    """``values``, with what the norms read put between it and the corrupted reading."""
+    between = {}
+    for site in stream_read(model.anatomy):
+        attention = model.anatomy.blocks[site.layer].attention
+        norm = None if attention is None else attention.norm
+        form = None if norm is None else norm_form(norm, values[site])
+        middle = trace.corrupted[site].lerp(values[site], 0.5)
+        if form is not None:
+            size, one, other = (
+                form.normalise(x)[1] for x in (middle, values[site], trace.corrupted[site])
+            )
+            middle = middle * (2 * one * other / (one + other) / size)
+        between[site] = middle
+    return {**values, **between}
