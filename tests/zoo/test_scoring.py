@@ -8,7 +8,7 @@ import torch
 from specimens import opened
 
 import pellucid
-from pellucid import EdgeCircuit, Passes, attribute_edges
+from pellucid import attribute_edges, discover_edges
 from pellucid.attribution.edge_scores import EdgeMethod
 from pellucid.errors import EditError
 from pellucid.stats.ranking import auprc
@@ -54,14 +54,9 @@ def backwards(model, contrast):
 
 
 def proposing(model, contrast):
-    """A function that gives a set: the three largest."""
+    """A function that gives a set: what is connected of the five largest."""
     scores = exact(model, contrast)
-    kept = scores.matrix.abs() >= scores.matrix.abs().flatten().topk(3).values[-1]
-    return EdgeCircuit(
-        senders=model.nodes, slots=model.slots, exists=model.anatomy.edges, kept=kept,
-        scores=scores.matrix, method="top", ranked_by="exact", ablation="corrupted", target=None,
-        sufficiency=None, minimal=False, note="", passes=Passes(),
-    )  # fmt: skip
+    return discover_edges(model, contrast, method="top", scores=scores, size=5)
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +76,11 @@ def test_own_functions_are_scored_beside_methods(result):
 
 def test_a_proposed_set_is_held_against_the_nearest_right_one(result):
     frame = result.to_frame().set_index(["model", "method"])
-    assert frame.size_error["and/both@gpt", "proposing"] == -2
+    assert frame.size_error["and/both@gpt", "proposing"] == 0
+    assert frame.n_proposed["and/both@gpt", "proposing"] == 5
     assert np.isnan(frame.size_error["and/both@gpt", "exact"])
     redundant = opened("or/both@gpt")  # either half, of three edges, is right
+    assert size_error(redundant, torch.zeros_like(redundant.truth)) == -3
     assert size_error(redundant, redundant.sufficient[1]) == 0
     assert size_error(redundant, redundant.model.anatomy.edges) == 23 - 5
 
