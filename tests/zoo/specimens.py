@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from pellucid import attribute_edges
+from pellucid.stats.ranking import auprc
 from pellucid.zoo import Certificate, Specimen, certify, specimen
 
 
@@ -15,3 +17,11 @@ def opened(name: str) -> Specimen:
 def certified(name: str) -> Certificate:
     """Its certificate."""
     return certify(opened(name))
+
+
+@cache
+def ranked(method: str, name: str) -> float:
+    """AUPRC of a method on one model."""
+    subject = opened(name)
+    scores = attribute_edges(subject.model, subject.contrast, method=method).matrix.abs()
+    return auprc(scores[subject.judged], subject.truth[subject.judged])

@@ -18,14 +18,11 @@ BLIND = {
     "match that stays a match (induction/all) hides what cutting one of them does.",
     "mask-ig": "Query and key are mixed together, so a match that stays a match (induction/all) "
     "scores near 0; half of each of two streams is short, and a norm blows up what else is there.",
-    "slot-ig": "An edge that works only after another is cut (the input of a dormant backup) can "
-    "score 0.",
-    "relp": "Attention patterns are held, so edges into queries and keys score exactly 0.",
     "atp*": "One softmax at a time is computed anew: what lies upstream of a saturated one, and "
     "edges with a stand-in (OR, backup), score near 0.",
     "exact": "One edge is cut at a time, so an edge with a stand-in (OR, backup) measures 0.",
 }
-"""What a method cannot see by construction; a note that comes with its scores goes before."""
+"""What a method cannot see by construction, beside the note that may come with its scores."""
 COLUMNS = ["auprc", "precision", "worst_rank", "auroc", "log_cmd"]
 
 

@@ -59,7 +59,7 @@ def run(
     chosen = scorers(methods)
     wanted = names(models)
     scores: list[ZooScore] = []
-    notes = {name: BLIND[name] for name in chosen if name in BLIND}
+    notes: dict[str, str] = {}
     with metering() as meter:
         for name in wanted:
             subject = specimen(name)
@@ -69,8 +69,8 @@ def run(
             for method, scorer in chosen.items():
                 found, row = scored(subject, measure, method, scorer)
                 scores.append(row)
-                if isinstance(found, EdgeScores) and found.note:
-                    notes[method] = found.note
+                own = found.note if isinstance(found, EdgeScores) else ""
+                notes[method] = " ".join(filter(None, (BLIND.get(method), own)))
         calibrations = [calibrated(method, scorer, null_tests) for method, scorer in chosen.items()]
     return ZooResult(
         scores=tuple(scores),
