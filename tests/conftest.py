@@ -1,9 +1,12 @@
 """Shared fixtures."""
 
 import os
+import sys
 from importlib import metadata
 
 import pytest
+
+from ioi_prompts import CORRUPTED, PROMPT
 
 if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
     from jaxtyping import install_import_hook
@@ -42,3 +45,25 @@ def random_gpt2(tmp_path_factory):
     model.save_pretrained(place)
     tokenizer.save_pretrained(place)
     return place
+
+
+@pytest.fixture
+def run(random_gpt2, monkeypatch, capsys):
+    """Run the command line as a shell would; returns exit code, stdout and stderr.
+
+    Asked is the IOI question of a random model, unless ``question=False``.
+    """
+    import pellucid.cli
+
+    def run(*arguments, question=True, model=random_gpt2):
+        asked = [PROMPT, "--answer", " Mary", "--foil", " John", "--corrupted", CORRUPTED]
+        words = ["pellucid", *arguments, *(asked if question else [])]
+        monkeypatch.setattr(sys, "argv", [*words, "--model", str(model), "--offline"])
+        try:
+            pellucid.cli.main()
+            code = 0
+        except SystemExit as left:
+            code = left.code or 0
+        return code, *capsys.readouterr()
+
+    return run

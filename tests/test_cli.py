@@ -1,7 +1,6 @@
 """The commands on a small local model: formats, places, costs and errors, all in one process."""
 
 import json
-import sys
 
 import pandas as pd
 import pytest
@@ -9,10 +8,9 @@ import torch
 from typer.testing import CliRunner
 
 import pellucid.cli
+from ioi_prompts import CORRUPTED, PROMPT
 from pellucid import Analysis, Attribution, ContrastBatch, PatchEffects
 
-PROMPT = "When Mary and John went to the store, John gave a drink to"
-CORRUPTED = "When Mary and John went to the store, Mary gave a drink to"
 ASKED = [PROMPT, "--answer", " Mary", "--foil", " John"]
 NOT_DONE = "The model does not do this"
 
@@ -20,24 +18,6 @@ NOT_DONE = "The model does not do this"
 def tensor(out, name):
     """A tensor field of a result printed as JSON."""
     return torch.tensor(json.loads(out)["fields"][name]["tensor"])
-
-
-@pytest.fixture
-def run(random_gpt2, monkeypatch, capsys):
-    """Run the command line as a shell would; returns exit code, stdout and stderr."""
-
-    def run(*arguments, question=True, model=random_gpt2):
-        asked = [*ASKED, "--corrupted", CORRUPTED] if question else []
-        words = ["pellucid", *arguments, *asked, "--model", str(model), "--offline"]
-        monkeypatch.setattr(sys, "argv", words)
-        try:
-            pellucid.cli.main()
-            code = 0
-        except SystemExit as left:
-            code = left.code or 0
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +59,7 @@ def prompts(tmp_path):
     ],
 )
 def test_bad_arguments_exit_with_2_before_a_model_opens(arguments, says, monkeypatch):
-    monkeypatch.setattr("pellucid.cli.open_model", None)
+    monkeypatch.setattr("pellucid.model.open.load", None)
     result = CliRunner().invoke(pellucid.cli.app, arguments)
     assert result.exit_code == 2
     assert says in result.output

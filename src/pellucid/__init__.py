@@ -50,6 +50,9 @@ _HOMES = {
     "discover_edges": "pellucid.circuit.discover_edges",
     "edge_curve": "pellucid.circuit.edge_curve",
     "edge_faithfulness": "pellucid.circuit.edge_faithfulness",
+    "read_circuit": "pellucid.circuit.exchange.export",
+    "Backups": "pellucid.circuit.backups",
+    "backups": "pellucid.circuit.self_repair",
     "discover": "pellucid.circuit.discover",
     "Faithfulness": "pellucid.circuit.faithfulness",
     "faithfulness": "pellucid.circuit.faithfulness",
@@ -86,6 +89,7 @@ if TYPE_CHECKING:
     from pellucid.attribution.nodes import attribute as attribute
     from pellucid.attribution.patch import PatchEffects as PatchEffects
     from pellucid.attribution.patch import patch as patch
+    from pellucid.circuit.backups import Backups as Backups
     from pellucid.circuit.circuit import Circuit as Circuit
     from pellucid.circuit.discover import discover as discover
     from pellucid.circuit.discover_edges import discover_edges as discover_edges
@@ -94,8 +98,10 @@ if TYPE_CHECKING:
     from pellucid.circuit.edge_curve import edge_curve as edge_curve
     from pellucid.circuit.edge_faithfulness import EdgeFaithfulness as EdgeFaithfulness
     from pellucid.circuit.edge_faithfulness import edge_faithfulness as edge_faithfulness
+    from pellucid.circuit.exchange.export import read_circuit as read_circuit
     from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
     from pellucid.circuit.faithfulness import faithfulness as faithfulness
+    from pellucid.circuit.self_repair import backups as backups
     from pellucid.errors import AlignmentError as AlignmentError
     from pellucid.errors import BehaviourError as BehaviourError
     from pellucid.errors import BudgetError as BudgetError

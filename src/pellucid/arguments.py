@@ -41,6 +41,7 @@ Device = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Out = Annotated[str | None, typer.Option("--out", help="Also write a .json, .csv or a folder.")]
+Plot = Annotated[str | None, typer.Option("--plot", help="Draw a figure: a .png or .svg.")]
 PromptArgument = Annotated[str | None, typer.Argument(help="The prompt.", show_default=False)]
 PromptOption = Annotated[str | None, typer.Option("--prompt", help="The prompt, as an option.")]
 Answer = Annotated[
@@ -124,19 +125,22 @@ def ask(
         from pellucid.task.prompt_file import read_prompts
 
         return Question(contrasts=read_prompts(prompts))
-    if (prompt_argument is None) == (prompt_option is None):
-        raise typer.BadParameter(
-            "Give the prompt once, as PROMPT or with --prompt; or many with --prompts FILE."
-        )
+    prompt = one_prompt(prompt_argument, prompt_option, more="; or many with --prompts FILE")
     if answer is None or foil is None:
         missing = "--answer" if answer is None else "--foil"
         raise typer.BadParameter(f'{missing} is missing, as in {missing} " Mary".')
     if answer == foil:
         raise typer.BadParameter(f"--answer and --foil are both {answer!r}.")
-    prompt = prompt_argument or prompt_option or ""
     if not prompt.strip() or not answer or not foil:
         raise typer.BadParameter("Prompt, answer and foil must not be empty.")
     return Question(prompt=prompt, answer=answer, foil=foil, corrupted=corrupted)
+
+
+def one_prompt(argument: str | None, option: str | None, *, more: str = "") -> str:
+    """The prompt named; ``more`` says how else it could be."""
+    if (argument is None) == (option is None):
+        raise typer.BadParameter(f"Give the prompt once, as PROMPT or with --prompt{more}.")
+    return argument if argument is not None else option or ""
 
 
 def one_model(argument: str | None, option: str | None) -> str:
@@ -161,6 +165,14 @@ def check_ablation(ablation: AblationName, question: Question) -> None:
         raise typer.BadParameter(
             "--ablation resample takes values from other prompts: give several, with --prompts."
         )
+
+
+def check_plot(plot: str | None) -> None:
+    """Refuse a figure that cannot be written, before anything is run."""
+    if plot is not None and Path(plot).suffix.lower() not in (".png", ".svg"):
+        raise typer.BadParameter(f"--plot {plot!r}: give a name ending in .png or .svg.")
+    if plot is not None and not Path(plot).resolve().parent.is_dir():
+        raise typer.BadParameter(f"--plot {plot}: the folder {Path(plot).parent} does not exist.")
 
 
 def check_out(out: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ import typer
 from pellucid.errors import ResultFileError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from pellucid.passes import Meter
 
 
@@ -65,6 +67,15 @@ def deliver(result: Any, text: str, *, as_json: bool, out: str | None) -> None:
     if out is not None:
         write(result, Path(out))
         typer.echo(f"Written to {out}", err=True)
+
+
+def draw(plot: str | None, figure: "Callable[[], Figure]") -> None:
+    """Write the figure where ``--plot`` says."""
+    if plot is not None:
+        from pellucid.figures.save import save
+
+        save(figure(), plot)
+        typer.echo(f"Drawn to {plot}", err=True)
 
 
 def show_behaviour(

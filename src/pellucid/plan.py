@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pellucid.analysis.analyze import REPAIR
 from pellucid.arguments import MethodName, Question
 from pellucid.attribution.nodes import STEPS
 from pellucid.circuit.circuit import Over, replaceable
@@ -46,14 +47,16 @@ def planned(
         **forwards_planned(len(replaceable(model, over)), budget, metric),
         "faithfulness and check of estimates": AFTER_SEARCH,
         "random sets": 2 * random_sets,
+        "self-repair": 0 if metric == "kl" else REPAIR,
     }
     one, total = seconds(model, tokens), sum(steps.values())
+    backwards = 1 + integrated + steps["self-repair"]
     return {
         **steps,
         "forwards at most": total,
-        "backwards at most": 1 + integrated,
+        "backwards at most": backwards,
         "seconds of one forward": round(one, 4),
-        "seconds at most": round((total + 2 * integrated) * one, 1),
+        "seconds at most": round((total + 2 * backwards) * one, 1),
     }
 
 

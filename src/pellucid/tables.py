@@ -4,6 +4,7 @@ A column that does not apply (a head's position when positions were summed) is e
 so tables of different results can be joined.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -43,8 +44,8 @@ def tabulate(
     Sorted as computed; integer columns may hold missing values (pandas ``Int64``).
     """
     grid: dict[str, list[Any]] = {name: [] for name in [*COLUMNS, column]}
-    flat = values.detach().cpu().double().reshape(-1, len(rows))
     shape = values.shape[: len(axes)]
+    flat = values.detach().cpu().double().reshape(math.prod(shape), len(rows))
     for outer, row in enumerate(flat.tolist()):
         place: dict[str, int] = {}
         rest = outer

@@ -70,6 +70,18 @@ def test_mask_ig_completes_and_eap_does_not(one_tiny, pair):
     assert attribute_edges(one_tiny, pair).completeness > 0.02
 
 
+@pytest.mark.parametrize("method", ["eap", "mask-ig", "relp"])
+def test_a_batch_scored_in_parts_is_the_batch_scored_at_once(monkeypatch, one_tiny, batch, method):
+    steps = {"steps": 2} if method == "mask-ig" else {}
+    whole = attribute_edges(one_tiny, batch, method=method, positions="each", **steps)
+    monkeypatch.setattr("pellucid.attribution.edge_parts.PART_BYTES", 1)
+    parts = attribute_edges(one_tiny, batch, method=method, positions="each", **steps)
+    assert parts.passes.calls > whole.passes.calls
+    for name in ("matrix", "by_position", "difference", "accounted", "scale"):
+        assert_close(getattr(parts, name), getattr(whole, name), atol=1e-9, rtol=1e-6)
+    assert torch.equal(parts.halves, whole.halves)
+
+
 def test_edges_by_position_sum_to_the_plain_ones(tiny, batch):
     plain = attribute_edges(tiny, batch)
     split = attribute_edges(tiny, batch, positions="each")

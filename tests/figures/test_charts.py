@@ -45,7 +45,7 @@ def test_bars_refuse_what_does_not_match(names, intervals, message):
         bars(names, [1.0, 2.0], title="", label="", intervals=intervals)
 
 
-def test_a_scatter_names_the_points_farthest_from_the_line():
+def test_a_scatter_names_the_points_farthest_from_the_line_and_the_highest():
     x = np.arange(10.0)
     y = x + np.where(x == 3, 5, 0) - np.where(x == 7, 4, 0)
     figure = scatter(
@@ -53,7 +53,7 @@ def test_a_scatter_names_the_points_farthest_from_the_line():
         note="Spearman 0.80",
     )  # fmt: skip
     (panel,) = figure.axes
-    assert [text.get_text() for text in panel.texts] == ["L3", "L7"]
+    assert [text.get_text() for text in panel.texts] == ["L3", "L7", "L9"]
     assert panel.get_xlim() == panel.get_ylim()
     assert panel.get_xlabel() == "share"
     assert "Spearman 0.80" in said(figure)

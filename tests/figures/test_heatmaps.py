@@ -102,7 +102,7 @@ def test_sixty_tokens_are_all_named():
         ([[np.inf]], {}, "infinity"),
         ([["a"]], {}, "must be numbers"),
         ([[-1.0]], {"scale": "sequential"}, "smallest value is -1"),
-        ([[1.0]], {"scale": "rainbow"}, "choose 'diverging' or 'sequential'"),
+        ([[1.0]], {"scale": "rainbow"}, "choose one of \\('diverging', 'signed'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_by_name(values, given, message):

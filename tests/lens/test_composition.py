@@ -8,8 +8,8 @@ from transformers import Gemma2Config, Gemma2ForCausalLM, Olmo2Config, Olmo2ForC
 
 import pellucid
 from engine.handbuilt import INDUCTION, PREVIOUS_TOKEN, VOCAB, induction_model
-from lens.readable import shake, small_gpt2, small_llama
-from pellucid import Composition, EditError, Model, Site
+from lens.readable import readable, shake, small_gpt2, small_llama
+from pellucid import Composition, EditError, Model, Site, UnsupportedArchitectureError
 from pellucid.lens.factors import compose, factors, reader, writer
 from pellucid.lens.weights import fold_of, head_matrices
 from pellucid.model.forward import forward, undisturbed
@@ -208,8 +208,27 @@ def test_the_gain_of_a_norm_is_read_off_its_answers(width, kind):
     norm = kind(width, dtype=torch.float64)
     shake(norm)
     found = fold_of(norm, width, torch.zeros(1, dtype=torch.float64))
-    torch.testing.assert_close(found.gain, norm.weight.detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.gain, norm.weight.detach())
     assert found.centres == (kind is torch.nn.LayerNorm)
+
+
+class Squashed(torch.nn.Module):
+    """A norm that is no ordinary one: what it gives is bent afterwards."""
+
+    def forward(self, x):
+        return torch.tanh(torch.nn.functional.rms_norm(x, x.shape[-1:]))
+
+
+def test_a_norm_that_cannot_be_folded_is_refused_and_leaves_copying_unmeasured():
+    tiny = TinyTransformer(TinyConfig())
+    for layer in tiny.layers:
+        layer.attention_norm = Squashed()
+    model = readable(tiny)
+    with pytest.raises(UnsupportedArchitectureError, match="Squashed is no layer norm"):
+        pellucid.composition(model)
+    roles = pellucid.head_roles(model, sequences=2, length=8, nulls=1, controls=1)
+    assert "copying" in roles.unmeasured
+    assert "previous" not in roles.unmeasured
 
 
 def test_factors_keep_the_norms_of_the_whole_matrices():

@@ -6,6 +6,7 @@
 4. Search for the smallest circuit whose measured sufficiency reaches the target.
 5. Measure its faithfulness over heads alone, and over heads and MLPs; beside random circuits if
    asked for.
+6. Replace it, and look for what steps in; beside random sets if asked for.
 """
 
 from collections.abc import Sequence
@@ -18,14 +19,16 @@ from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import caveats_of
 from pellucid.attribution.nodes import Attribution, Method, attribute
 from pellucid.attribution.patch import PatchEffects, patch
+from pellucid.circuit.backups import Backups
 from pellucid.circuit.circuit import Circuit, Over, replaceable
 from pellucid.circuit.discover import BUDGET, TARGET, Search, discover, rankings
 from pellucid.circuit.faithfulness import Faithfulness, faithfulness
 from pellucid.circuit.measure import SetMeasure
+from pellucid.circuit.self_repair import ABLATIONS, backups
 from pellucid.model.model import Model
 from pellucid.passes import metering
 from pellucid.run.answers import top_tokens
-from pellucid.run.record import Trace, node_sites, record, stream_sites
+from pellucid.run.record import Nearness, Trace, node_sites, record, stream_sites
 from pellucid.run.replace import Ablation
 from pellucid.stats.agreement import Agreement, agreement
 from pellucid.task.contrast import Contrasts
@@ -33,6 +36,8 @@ from pellucid.task.metrics import Metric
 
 CHECKED = 12
 """How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
+REPAIR = 90
+"""Forwards that the search for backups may spend."""
 
 
 def analyze(
@@ -60,11 +65,13 @@ def analyze(
     Give a ``contrast``, or ``prompt``, ``answer`` and ``foil`` (and ``corrupted``, if you have it).
     ``over`` says which parts the circuit is searched in; its faithfulness is measured over both.
     ``random_sets`` circuits of the same size, and as many with the same layers, are measured for
-    comparison. ``insist`` claims a circuit even if the model does not prefer the answer.
+    comparison. What steps in once the circuit is replaced is measured too, and compared with chance
+    by ``backups``. ``insist`` claims a circuit even if the model does not prefer the answer.
 
     **Cost** at most ``budget`` forwards for recording and search; beside them one for each
-    corrupted prompt that is judged, about twenty that measure what was found, and two for every
-    random set; 1 backward with ``method="atp"``, and one more of each for every step of another.
+    corrupted prompt that is judged, about twenty that measure what was found, up to 90 to see what
+    steps in, and at most two for every random set; 1 backward with ``method="atp"``, one more of
+    each for every step of another, and one for every round of what steps in.
     **Raises** ``TaskError`` for an incomplete or impossible question, ``CorruptionError`` when no
     corrupted prompt works, ``BudgetError``, ``NonFiniteError``.
     """
@@ -109,8 +116,9 @@ def analyze(
             insist=insist,
         )
         measure.budget = float("inf")
-        over_heads = over_both = None
+        over_heads = over_both = step_in = None
         if circuit.nodes:
+            step_in = stepping_in(model, asked, circuit, trace, ablation, seed)
             over_heads, over_both = both_faithful(
                 model, asked, circuit, attribution, trace, measure, ablation, random_sets, seed
             )
@@ -128,7 +136,8 @@ def analyze(
         over_heads_and_mlps=over_both,
         patches=patches,
         agreement=agreed,
-        caveats=caveats_of(trace, attribution, circuit, over_heads, over_both, agreed),
+        backups=step_in,
+        caveats=caveats_of(trace, attribution, circuit, over_heads, over_both, agreed, step_in),
         passes=meter.passes,
         provenance=provenance_of(model, seed, command or call_for(asked.contrast, model, settings)),
     )
@@ -170,6 +179,29 @@ def both_faithful(
             )
         )
     return found[0], found[1]
+
+
+def stepping_in(
+    model: Model,
+    asked: Asked,
+    circuit: Circuit,
+    trace: Trace,
+    ablation: Ablation,
+    seed: int,
+) -> Backups | None:
+    """What does more once the circuit is replaced; None for a metric that cannot tell (kl)."""
+    if isinstance(trace.metric, Nearness):
+        return None
+    return backups(
+        model,
+        asked.contrast,
+        circuit,
+        ablations=tuple(dict.fromkeys([*ABLATIONS, ablation])),
+        controls=0,
+        budget=REPAIR,
+        seed=seed,
+        trace=trace,
+    )
 
 
 def check_estimates(

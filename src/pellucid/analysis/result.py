@@ -6,6 +6,7 @@ import pandas as pd
 
 from pellucid.attribution.nodes import Attribution
 from pellucid.attribution.patch import PatchEffects
+from pellucid.circuit.backups import Backups
 from pellucid.circuit.circuit import Circuit
 from pellucid.circuit.faithfulness import Faithfulness
 from pellucid.passes import Passes
@@ -79,6 +80,8 @@ class Analysis(Result):
     caveats: tuple[str, ...]
     passes: Passes
     provenance: Provenance
+    backups: Backups | None = None
+    """What does more once the circuit is replaced, under each ablation; None without a circuit."""
 
     def to_frame(self) -> pd.DataFrame:
         """Columns ``node kind layer head position example estimate effect in_circuit``.

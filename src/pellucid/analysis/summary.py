@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import MEANING, NOT_DONE, OVER, metric_line
+from pellucid.circuit.backups import Backups
 from pellucid.circuit.faithfulness import Faithfulness
 
 WIDTH = 80
@@ -32,6 +33,9 @@ def _lines(a: Analysis) -> Iterator[str]:
         if found is not None:
             yield ""
             yield from _faithfulness(found)
+    if a.backups is not None:
+        yield ""
+        yield from _backups(a.backups)
     yield ""
     yield from _nodes(a)
     if a.caveats:
@@ -98,6 +102,39 @@ def _faithfulness(f: Faithfulness) -> Iterator[str]:
             part = slice(begin, begin + COLUMNS)
             yield "  nodes       " + "".join(f"{size:>6}" for size in f.curve_sizes[part])
             yield "  sufficiency " + "".join(f"{value:z6.2f}" for value in f.curve[part])
+
+
+def _backups(b: Backups) -> Iterator[str]:
+    ablations = ", ".join(repair.ablation for repair in b.repairs)
+    yield "Self-repair: what does more for the answer once the circuit is replaced"
+    if not b.found:
+        yield from _wrapped(f"nothing found (circuit replaced by: {ablations})", "  ", "  ")
+    else:
+        yield "  node     replaced by  effect before     after  (both measured)"
+    for growth in b.found[:SHOWN]:
+        yield (
+            f"  {growth.node.name:8} {growth.ablation:11} {growth.effect_before:+z13.3f} "
+            f"{growth.effect_after:+z9.3f}  {growth.role}"
+        )
+    if len(b.found) > SHOWN:
+        yield f"  and {len(b.found) - SHOWN} more"
+    beside = f", and more than any does for {b.controls} random sets" if b.controls else ""
+    if b.found:
+        yield from _wrapped(
+            f"Each grew by more than {b.share:.0%} of the effect{beside}; looked for under "
+            f"{ablations}.",
+            "  ",
+            "  ",
+        )
+    shown = {growth.ablation for growth in b.found}
+    saved = [f"{r.repaired:+z.2f} ({r.ablation})" for r in b.repairs if r.ablation in shown]
+    if saved:
+        yield from _wrapped(
+            f"By changing what they write they save {', '.join(saved)} of the metric.", "  ", "  "
+        )
+    for repair in b.repairs:
+        if repair.note:
+            yield from _wrapped(f"{repair.ablation}: {repair.note}", "  ", "  ")
 
 
 def _nodes(a: Analysis) -> Iterator[str]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pellucid.attribution.nodes import Attribution
+from pellucid.circuit.backups import Backups
 from pellucid.circuit.circuit import Circuit
 from pellucid.circuit.faithfulness import Faithfulness
 from pellucid.run.record import Trace
@@ -52,9 +53,10 @@ def caveats_of(
     over_heads: Faithfulness | None,
     over_both: Faithfulness | None,
     agreed: Agreement,
+    step_in: Backups | None = None,
 ) -> tuple[str, ...]:
     """What a careful reader should know before relying on the result."""
-    return tuple(_caveats(trace, attribution, circuit, over_heads, over_both, agreed))
+    return tuple(_caveats(trace, attribution, circuit, over_heads, over_both, agreed, step_in))
 
 
 def _caveats(
@@ -64,6 +66,7 @@ def _caveats(
     over_heads: Faithfulness | None,
     over_both: Faithfulness | None,
     agreed: Agreement,
+    step_in: Backups | None,
 ) -> Iterator[str]:
     yield from trace.encoded.notes
     if trace.encoded.n_examples == 1:
@@ -93,7 +96,15 @@ def _caveats(
             )
     searched = over_heads if circuit.over == "heads" else over_both
     if searched is not None and searched.category == "backup_mechanisms":
-        yield f"Category backup_mechanisms: {MEANING['backup_mechanisms']}."
+        yield (
+            f"Category backup_mechanisms: {MEANING['backup_mechanisms']}. "
+            f"{backups_named(step_in, circuit.ablation)}"
+        )
+    if step_in is not None and step_in.found and not step_in.controls:
+        yield (
+            "What steps in was not compared with random sets: replacing any heads changes what "
+            "others do. pellucid.backups compares."
+        )
     if searched is not None and searched.sufficiency > OVERSHOOT:
         yield (
             f"Sufficiency is {searched.sufficiency:z.2f}: alone, the circuit does more than the "
@@ -101,3 +112,19 @@ def _caveats(
         )
     if circuit.nodes and not circuit.minimal and circuit.method == "verified":
         yield "The circuit was not shown to be minimal."
+
+
+def backups_named(step_in: Backups | None, ablation: str) -> str:
+    """Which nodes take over when the circuit is replaced, and by how much."""
+    if step_in is None:
+        return "Which parts take over was not looked for."
+    found = [growth for growth in step_in.found if growth.ablation == ablation]
+    if not found:
+        elsewhere = [f"{g.node} ({g.ablation})" for g in step_in.found]
+        return f"No single node was found to step in under {ablation} ablation" + (
+            f", but {', '.join(elsewhere)}." if elsewhere else "."
+        )
+    named = [
+        f"{g.node} {g.role} ({g.effect_before:+z.2f} to {g.effect_after:+z.2f})" for g in found
+    ]
+    return f"What steps in: {', '.join(named)}."

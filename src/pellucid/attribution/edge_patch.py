@@ -40,6 +40,10 @@ def patch_edges(
 ) -> EdgeScores:
     """Measure the effect of cutting each of ``edges`` alone, given as ``("L5H1", "L9H6.q")``.
 
+    A cut edge carries the sender's replaced term to that slot alone, and everything downstream is
+    computed again: effect = metric(clean) - metric(cut). (Path patching, Goldowsky-Dill et al.
+    2023)
+
     Without ``edges`` every edge of the model is measured.
 
     **Cost** 2 forwards + 1 backward to record (none with a ``trace`` of nodes and streams), then

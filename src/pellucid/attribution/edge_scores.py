@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 import torch
@@ -13,6 +13,9 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.passes import Passes
 from pellucid.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EdgeMethod: TypeAlias = Literal[
     "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp", "exact"
@@ -95,6 +98,16 @@ class EdgeScores(Result):
         values = self.per_example[:, self.exists].double().numpy()
         parts = [names.assign(example=i, **{self.column: row}) for i, row in enumerate(values)]
         return pd.concat(parts, ignore_index=True)
+
+    def plot(self, *, top: int = 20) -> "Figure":
+        """The ``top`` edges by absolute score, and the parts that they join."""
+        from pellucid.attribution.edge_figure import edge_figure
+
+        rows = {node: i for i, node in enumerate(self.senders)}
+        columns = {slot: j for j, slot in enumerate(self.slots)}
+        values = {(u, v): float(self.matrix[rows[u], columns[v]]) for u, v in self.ranked()[:top]}
+        title = f"The {len(values)} strongest edges ({self.method})"
+        return edge_figure(values, title=title, label=f"{self.column} (metric's units)")
 
     def __str__(self) -> str:
         frame = self.to_frame()

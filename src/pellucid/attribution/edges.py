@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.atp_star import starred
+from pellucid.attribution.edge_parts import joined, parts_of
 from pellucid.attribution.edge_patch import Edges, patch_edges
 from pellucid.attribution.edge_points import points, record_edges, record_frozen
 from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores, packed, per_example
@@ -44,7 +45,7 @@ from pellucid.run.edge_products import (
     node_products,
 )
 from pellucid.run.record import Trace, opened, stream_sites
-from pellucid.task.contrast import Contrasts
+from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.metrics import Metric
 
 Positions: TypeAlias = Literal["sum", "each"]
@@ -62,12 +63,23 @@ def attribute_edges(
     positions: Positions = "sum",
     edges: Edges | None = None,
 ) -> EdgeScores:
-    """Score every edge of the model.
+    """Score every edge of the model: change of the sender's term . gradient at what the slot reads.
+
+    The methods differ in where the gradient is taken: ``eap`` (Syed et al. 2023) on the clean
+    prompt; ``clean-corrupted`` and ``eap-ig`` (Hanna et al. 2024) on both, and averaged between
+    them; ``mask-ig`` averaged over mixtures of computed and corrupted terms; ``atp*`` (Kramár et
+    al. 2024) with the attention run again; ``relp`` (Rezaei Jafari et al. 2025) with norms,
+    patterns and gates held. ``exact`` measures instead (``patch_edges``).
 
     ``steps`` is for eap-ig, mask-ig and slot-ig; when it is not given they double from 4 until the
     completeness residual is below 2 %, or 64. ``positions="each"`` keeps the split by position.
     ``edges`` limits ``exact`` to those given, as ``("L5H1", "L9H6.q")``.
 
+    A batch whose recording would take more than 4 GiB is scored in parts, each counted as a
+    question of its own; the first part chooses the steps.
+
+    **Assumes** for all but exact that the metric is linear in each term; behind a head's own norm
+    the norm is taken to first order too.
     **Cost** eap 2 forwards + 1 backward; clean-corrupted 3 + 2; eap-ig and mask-ig one more of each
     per step, slot-ig 4; atp* 1 + 1 more for each layer, and the attention layers again for every
     sender in front of them; relp 2 + 1; exact 2 forwards + 1 backward and 1 forward per edge.
@@ -77,24 +89,40 @@ def attribute_edges(
     _check(method, metric, steps, positions, edges)
     if method == "exact":
         return patch_edges(model, contrast, metric=metric, edges=edges)
+    found: list[EdgeScores] = []
+    with metering() as meter, torch.inference_mode(False), torch.no_grad():
+        for part in parts_of(model, contrast):
+            found.append(_scored(model, part, method, metric, steps, positions))
+            steps = found[0].steps if method in INTEGRATED else None
+    return replace(joined(found), passes=meter.passes)
+
+
+def _scored(
+    model: Model,
+    batch: ContrastBatch,
+    method: EdgeMethod,
+    metric: str | Metric,
+    steps: int | None,
+    positions: Positions,
+) -> EdgeScores:
+    """One part of the question, recorded at once."""
     if method == "slot-ig":
         from pellucid.attribution.slot_ig import slot_ig
 
-        return slot_ig(model, contrast, metric=metric, steps=steps, positions=positions)
-    with metering() as meter, torch.inference_mode(False), torch.no_grad():
-        if method == "relp":
-            trace, note = record_frozen(model, contrast, metric=metric)
-        else:
-            observed = stream_sites(model) if method == "atp*" else ()
-            trace, note = record_edges(model, contrast, metric=metric, observed=observed), ""
-        for count in (steps,) if steps is not None else STEPS if method in INTEGRATED else (1,):
-            at = points(model, trace, method, count)
-            scores = _collected(model, trace, method, at, count, positions)
-            if scores.completeness < CONVERGED:
-                break
-        if method == "atp*":
-            scores = starred(model, trace, scores)
-    return replace(scores, note=note or scores.note, passes=meter.passes)
+        return slot_ig(model, batch, metric=metric, steps=steps, positions=positions)
+    if method == "relp":
+        trace, note = record_frozen(model, batch, metric=metric)
+    else:
+        observed = stream_sites(model) if method == "atp*" else ()
+        trace, note = record_edges(model, batch, metric=metric, observed=observed), ""
+    for count in (steps,) if steps is not None else STEPS if method in INTEGRATED else (1,):
+        at = points(model, trace, method, count)
+        scores = _collected(model, trace, method, at, count, positions)
+        if scores.completeness < CONVERGED:
+            break
+    if method == "atp*":
+        scores = starred(model, trace, scores)
+    return replace(scores, note=note or scores.note)
 
 
 def _check(

@@ -60,7 +60,8 @@ class Attribution(Result):
     by_position: Float[Tensor, "example pos node"]
     difference: Float[Tensor, " example"]
     accounted: Float[Tensor, " example"]
-    """What the method says the metric difference is (see the module's note)."""
+    """What the method says the metric difference is: for mask-ig the sum over all nodes, for atp
+    and ig the embedding's estimate alone, for its total derivative passes through every node."""
     steps: int
     passes: Passes
 
@@ -132,12 +133,18 @@ def attribute(
     steps: int | None = None,
     trace: Trace | None = None,
 ) -> Attribution:
-    """Estimate the effect of every embedding, head and MLP.
+    """Estimate the effect of every embedding, head and MLP: (clean - corrupted output) . gradient.
+
+    The gradient is taken on the clean prompt (``atp``, Nanda 2023), averaged over embeddings
+    between corrupted and clean (``ig``, Hanna et al. 2024), or over mixtures of what nodes compute
+    and their corrupted values (``mask-ig``, whose estimates add up to the metric difference).
 
     ``steps`` is for ig and mask-ig; when it is not given they double from 4 until the completeness
     residual is below 2 %, or 64. A ``trace`` of the same contrast is used instead of recording.
 
-    **Cost** atp 2 forwards + 1 backward; the others one more of each per step.
+    **Assumes** for atp that the metric is linear in a node's output between its two values.
+    **Cost** atp 2 forwards + 1 backward; the others one more of each per step, those of every
+    number of steps that was tried included.
     **Raises** ``TaskError`` for an unknown method or a bad number of steps, and what ``record``
     raises.
     """

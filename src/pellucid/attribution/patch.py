@@ -142,6 +142,10 @@ def patch(
 ) -> PatchEffects:
     """Measure the effect of replacing each component (or each at each position) alone.
 
+    Noising puts corrupted values into the clean run, effect = metric(clean) - metric(patched);
+    denoising clean values into the corrupted run, effect = metric(patched) - metric(corrupted).
+    (Vig et al. 2020; Heimersheim & Nanda 2024)
+
     ``positions``: ``"all"`` together, ``"each"`` one by one, or a list of columns to take one by
     one, negative ones counted from the end. ``only`` limits the patches to places of these names.
 

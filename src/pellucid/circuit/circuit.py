@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pandas as pd
@@ -13,6 +14,7 @@ from pellucid.model.model import Model
 from pellucid.passes import Passes
 from pellucid.results import Result
 from pellucid.tables import tabulate
+from pellucid.task.contrast import Contrasts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,6 +79,19 @@ class Circuit(Result):
             title=f"Circuit of {len(self)} nodes over {self.over} ({self.method})",
             label="fall of sufficiency when removed" if self.drops else "estimate",
         )
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        format: Literal["graphml", "dot"] | None = None,
+        model: Model | None = None,
+        contrast: Contrasts | None = None,
+    ) -> Path:
+        """Write it as GraphML or DOT: see ``circuit.exchange.export``."""
+        from pellucid.circuit.exchange.export import export
+
+        return export(self, path, format=format, model=model, contrast=contrast)
 
     def __str__(self) -> str:
         return f"{len(self)} of {self.over}: {' '.join(self.names) or '(none)'}"

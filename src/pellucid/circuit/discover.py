@@ -63,6 +63,13 @@ def discover(
 ) -> Circuit:
     """The smallest set found whose measured sufficiency (``verified``) reaches ``target``.
 
+    ``verified`` takes the smallest prefix of a ranking that does, then leaves out nodes until no
+    single one can go; ``mfc`` adds by estimate and prunes by comprehensiveness, as Glassbox states
+    it. Nothing is claimed for a model that does not prefer the answer, unless you ``insist``; the
+    reason is then in ``note``.
+
+    **Assumes** that a good set stands near the top of the estimates, by value or by size.
+
     **Cost** at most ``budget`` forwards and 1 backward, the recording included, also that of a
     ``trace`` that is given; the search stops where the budget ends and says so in ``note``.
     **Raises** ``EditError`` for unknown arguments, ``BudgetError`` when the budget cannot hold the

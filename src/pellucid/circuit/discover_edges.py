@@ -122,6 +122,7 @@ def discover_edges(
         steps=found.steps,
         note=found.note,
         passes=meter.passes,
+        d_model=model.anatomy.d_model,
     )
 
 

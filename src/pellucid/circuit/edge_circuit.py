@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
 import torch
@@ -17,6 +18,12 @@ from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
 from pellucid.passes import Passes
 from pellucid.results import Result
+from pellucid.task.contrast import Contrasts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.circuit.exchange.export import Format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,8 @@ class EdgeCircuit(Result):
     """How the size was chosen, each step measured; empty where the size was given."""
     note: str
     passes: Passes
+    d_model: int | None = None
+    """Width of the residual stream, where it is known; only some file formats want it."""
 
     def __len__(self) -> int:
         return int(self.kept.sum())
@@ -60,6 +69,18 @@ class EdgeCircuit(Result):
         """Nodes that send on a kept edge, in computing order."""
         return tuple(n for n, sends in zip(self.senders, self.kept.any(1), strict=True) if sends)
 
+    def fed_by(self, slot: Slot) -> tuple[Node, ...]:
+        """The nodes that a slot goes into: a key or value into every head that shares it."""
+        if slot.layer is None:
+            return ()
+        kind = "mlp" if slot.kind == "mlp" else "head"
+        here = [n for n in self.senders if n.layer == slot.layer and n.kind == kind]
+        if slot.kind in ("mlp", "attn"):
+            return tuple(here)
+        alike = sum(s.layer == slot.layer and s.kind == slot.kind for s in self.slots)
+        group = len(here) // alike
+        return tuple(n for n in here if n.head is not None and n.head // group == slot.head)
+
     def to_frame(self) -> pd.DataFrame:
         """Columns ``sender slot estimate``, one row per kept edge."""
         names = self.names
@@ -70,6 +91,27 @@ class EdgeCircuit(Result):
                 "estimate": self.scores[self.kept].double().numpy(),
             }
         )
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        format: "Format | None" = None,
+        model: Model | None = None,
+        contrast: Contrasts | None = None,
+    ) -> Path:
+        """Write it for EAP-IG, Neuronpedia, GraphML or DOT: see ``circuit.exchange.export``."""
+        from pellucid.circuit.exchange.export import export
+
+        return export(self, path, format=format, model=model, contrast=contrast)
+
+    def plot(self) -> "Figure":
+        """The kept edges, coloured by what they were ranked by."""
+        from pellucid.attribution.edge_figure import edge_figure
+
+        values = dict(zip(self.edges(), self.scores[self.kept].tolist(), strict=True))
+        label = f"{self.ranked_by or 'no'} score"
+        return edge_figure(values, title=f"{len(self)} edges ({self.method})", label=label)
 
     def __str__(self) -> str:
         share = len(self) / max(int(self.exists.sum()), 1)

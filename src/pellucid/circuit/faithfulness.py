@@ -39,7 +39,12 @@ Category: TypeAlias = Literal["faithful", "backup_mechanisms", "incomplete", "we
 
 @dataclass(frozen=True, kw_only=True)
 class Faithfulness(Result):
-    """Measured faithfulness of one circuit under one ablation, over stated replaceable parts."""
+    """Measured faithfulness of one circuit under one ablation, over stated replaceable parts.
+
+    With m(C) the metric when every replaceable node outside C is replaced, and
+    f(C) = (m(C) - m(none)) / (m(all) - m(none)): ``sufficiency`` is f(C), ``comprehensiveness``
+    1 - f(all but C), never clipped; ``f1`` is their harmonic mean, 0 when either is not positive.
+    """
 
     over: Over
     ablation: str
@@ -108,7 +113,7 @@ def faithfulness(
     measure: SetMeasure | None = None,
     memory_budget: int = MEMORY_BUDGET,
 ) -> Faithfulness:
-    """Measure ``circuit`` (a ``Circuit``, or nodes by name).
+    """Measure ``circuit`` (a ``Circuit``, or nodes by name): what it keeps, and what it takes away.
 
     ``over`` defaults to the circuit's own, else to ``heads+mlps`` if it names an MLP. ``curve``
     gives an order of nodes along which f is measured at growing sizes. ``random_sets`` of each

@@ -3,7 +3,7 @@
 Sizes come from the number of cells; labels are turned, then thinned, so that none overlap.
 """
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.image import AxesImage
 
-Scale: TypeAlias = Literal["diverging", "sequential"]
+Scale: TypeAlias = Literal["diverging", "signed", "sequential"]
+"""``diverging``: positive supports the answer. ``signed``: the same colours, where the label says
+what a sign means. ``sequential``: sizes, from zero."""
 LEADING = 1.25
 """Height of a line of text over its font size."""
 STEPS = (1, 2, 5)
@@ -38,10 +40,10 @@ def limits(values: Float[np.ndarray, "..."], scale: Scale) -> tuple[float, float
     known = values[~np.isnan(values)]
     largest = float(np.abs(known).max()) if known.size else 0.0
     largest = largest or 1.0
-    if scale == "diverging":
+    if scale in ("diverging", "signed"):
         return -largest, largest
     if scale != "sequential":
-        raise FigureError(f"scale={scale!r} is not known; choose 'diverging' or 'sequential'.")
+        raise FigureError(f"scale={scale!r} is not known; choose one of {get_args(Scale)}.")
     if known.size and known.min() < 0:
         raise FigureError(
             f"scale='sequential' starts at zero, but the smallest value is {known.min():.3g}. "
@@ -58,7 +60,7 @@ def paint(
     cell: tuple[float, float],
 ) -> "AxesImage":
     """Colour the cells, first row on top; ``cell`` is one cell's size in inches."""
-    colours = palette.diverging() if scale == "diverging" else palette.sequential()
+    colours = palette.sequential() if scale == "sequential" else palette.diverging()
     image = panel.imshow(
         np.ma.masked_invalid(values),
         cmap=colours,

@@ -1,7 +1,7 @@
 """Heat maps: one number for every row and column."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -42,8 +42,9 @@ def heatmap(
     """Numbers ``[row column]`` as colours, the first row on top.
 
     ``diverging`` is centred on zero with equal limits on both sides, blue where positive supports
-    the answer, and the legend says so; ``sequential`` is for sizes from zero. NaN is hatched: there
-    is nothing in that place, which is not an effect of zero. ``highlight`` frames cells.
+    the answer, and the legend says so; ``signed`` is the same for numbers that are not about an
+    answer; ``sequential`` is for sizes from zero. NaN is hatched: there is nothing in that place,
+    which is not an effect of zero. ``highlight`` frames cells.
 
     **Raises** ``FigureError`` when the names don't match the numbers.
     """
@@ -80,8 +81,7 @@ def frame(panel: "Axes", cells: Sequence[tuple[int, int]]) -> None:
     """Outline cells, given as (row, column)."""
     from matplotlib.patches import Rectangle
 
+    style: dict[str, Any] = {"fill": False, "edgecolor": palette.INK, "linewidth": 1.4, "zorder": 3}
     for row, column in cells:
         corner = (column - 0.5, row - 0.5)
-        panel.add_patch(
-            Rectangle(corner, 1, 1, fill=False, edgecolor=palette.INK, linewidth=1.4, zorder=3)
-        )
+        panel.add_patch(Rectangle(corner, 1, 1, clip_on=False, **style))

@@ -33,7 +33,7 @@ CROWDED = 24
 
 def lens_grid(
     values: ArrayLike,
-    texts: Sequence[Sequence[str]],
+    texts: Sequence[Sequence[str | tuple[str, ...]]],
     *,
     tokens: Sequence[str],
     rows: Sequence[str],
@@ -43,6 +43,7 @@ def lens_grid(
 ) -> "Figure":
     """Cells ``[layer position]`` with the token ``texts`` in them, coloured by ``values``.
 
+    A cell may hold several tokens; a bar stands between them.
     The first row is on top; ``tokens`` name the positions. Colours are centred on zero as soon as
     a value is negative (a logit difference), else they start at zero (a probability). The figure
     grows with the number of cells, so that the text stays readable.
@@ -57,7 +58,7 @@ def lens_grid(
     for line in texts:
         given.matching(line, n_columns, "a line of texts", "positions")
     size, most = (SMALL, 10) if n_columns < CROWDED else (SMALL - 1, 8)
-    inside = [[visible(text, most) for text in line] for line in texts]
+    inside = [[_inside(text, most) for text in line] for line in texts]
     needed = widest([text for line in inside for text in line], size) + 5
     cell = max(needed / POINTS, 0.3), ROW
     width, height = max(cell[0] * n_columns, 2.2), max(ROW * n_rows, 0.4)
@@ -73,6 +74,12 @@ def lens_grid(
         colour_bar(panel, image, legend(label, scale, grid), (width, height))
         _write(image, grid, inside, size)
         return settle(figure, width, height, title=title)
+
+
+def _inside(text: str | tuple[str, ...], most: int) -> str:
+    if isinstance(text, str):
+        return visible(text, most)
+    return " ¦ ".join(visible(one, most - 2) for one in text)
 
 
 def _write(

@@ -22,6 +22,7 @@ ABSENT = "#dedede"
 ABSENT_HATCH = "#a8a8a8"
 
 DIVERGING = ("#6b2c04", NEGATIVE, "#f5b98a", NEUTRAL, "#a6cbe6", POSITIVE, "#0f3f7a")
+SIZE = "#6f57a8"
 SEQUENTIAL = (NEUTRAL, "#cbc3e3", "#8a74bd", "#4b2a86")
 SERIES = ("#2c7fb8", "#c4570a", "#00896b", "#a2559b", "#8c7a00", "#444444")
 """Lines told apart by colour; each also gets its own dash."""

@@ -1,13 +1,16 @@
 """Heat maps of a model's parts: one number a part by layer, or one a part and position."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pellucid.errors import FigureError
 from pellucid.figures import given
+from pellucid.figures.cells import Scale
 from pellucid.figures.heatmap import heatmap
 from pellucid.figures.text import visible
 
@@ -19,8 +22,47 @@ if TYPE_CHECKING:
 COLUMNS = {"head": "H{}", "q": "H{}", "k": "KV{}", "v": "KV{}", "mlp": "MLP", "resid": "stream"}
 
 
-def by_layer(parts: "Sequence[Named]", values: ArrayLike, *, title: str, label: str) -> "Figure":
+def by_layer(
+    parts: "Sequence[Named]",
+    values: ArrayLike,
+    *,
+    title: str,
+    label: str,
+    scale: Scale = "diverging",
+    highlight: Sequence[str] = (),
+) -> "Figure":
     """Layers down; heads across, then a column for each other kind. The embedding is left out.
+
+    ``highlight`` names parts to frame.
+
+    **Raises** ``FigureError`` when there is not one value for each part, or no part in a layer.
+    """
+    grid = layered(parts, values)
+    cells = [grid.cells[name] for name in highlight]
+    return heatmap(
+        grid.values,
+        title=title,
+        rows=grid.rows,
+        columns=grid.columns,
+        label=label,
+        scale=scale,
+        highlight=cells,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layered:
+    """Values by layer and kind of part; NaN where there is no part."""
+
+    values: Float[np.ndarray, "layer column"]
+    rows: list[str]
+    columns: list[str]
+    cells: dict[str, tuple[int, int]]
+    """Row and column of each part, by its name."""
+
+
+def layered(parts: "Sequence[Named]", values: ArrayLike) -> Layered:
+    """The grid of ``by_layer``.
 
     **Raises** ``FigureError`` when there is not one value for each part, or no part in a layer.
     """
@@ -38,10 +80,11 @@ def by_layer(parts: "Sequence[Named]", values: ArrayLike, *, title: str, label: 
     names = [name for _, _, name in columns]
     layers = max(part.layer or 0 for part, _ in inside) + 1
     grid = np.full((layers, len(names)), np.nan)
+    cells = {part.name: (part.layer or 0, names.index(_column(part))) for part, _ in inside}
     for part, value in inside:
-        grid[part.layer, names.index(_column(part))] = value
+        grid[cells[part.name]] = value
     rows = [f"L{layer}" for layer in range(layers)]
-    return heatmap(grid, title=title, rows=rows, columns=names, label=label)
+    return Layered(values=grid, rows=rows, columns=names, cells=cells)
 
 
 def by_position(

@@ -32,7 +32,8 @@ def scatter(
 ) -> "Figure":
     """Points with the line y = x, on equal axes; ``note`` (a correlation) stands below the title.
 
-    The ``outliers`` points farthest from the line are named. Points with NaN are left out.
+    Named are the ``outliers`` points farthest from the line, and half as many of the highest and
+    lowest. Points with NaN are left out.
 
     **Raises** ``FigureError`` for lists of different length, or no point at all.
     """
@@ -44,6 +45,8 @@ def scatter(
         raise FigureError("x and y have no point where both are numbers.")
     points = np.stack([across, up], axis=1)[there]
     far = np.argsort(-np.abs(points[:, 1] - points[:, 0]), kind="stable")[:outliers]
+    large = np.argsort(-np.abs(points[:, 1]), kind="stable")[: outliers // 2]
+    named = dict.fromkeys([*far.tolist(), *large.tolist()])
     low, high = _span(points)
     with styled():
         figure, (panel,) = canvas()
@@ -57,7 +60,7 @@ def scatter(
         panel.set(xlabel=printable(labels[0]), ylabel=printable(labels[1]))
         panel.set_title(printable(note), loc="left", fontsize=NORMAL, color=palette.QUIET)
         scale = SIDE * POINTS / (high - low)
-        _name(panel, points, (points - low) * scale, {i: texts[there[i]] for i in far})
+        _name(panel, points, (points - low) * scale, {i: texts[there[i]] for i in named})
         return settle(figure, SIDE, SIDE, title=title)
 
 

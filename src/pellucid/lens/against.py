@@ -3,7 +3,7 @@ others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,11 @@ from pellucid.errors import TaskError
 from pellucid.lens.text import column, wrapped
 from pellucid.results import Result
 from pellucid.stats.agreement import Agreement, agreement
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.lens.draw_prompt import AgainstView
 
 LARGE = 0.1
 """Part of the largest measured effect from which on an effect is called large."""
@@ -56,6 +61,12 @@ class ShareAgainstEffect(Result):
                 "indirect": [node in self.indirect for node in self.nodes],
             }
         )
+
+    def plot(self, show: "AgainstView" = "change") -> "Figure":
+        """Points: the direct part across, the measured effect up; far from the line is indirect."""
+        from pellucid.lens.draw_prompt import draw_against
+
+        return draw_against(self, show)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))

@@ -11,7 +11,7 @@ shares      attention given to the first token, the one before, duplicates and i
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pandas as pd
 import torch
@@ -33,6 +33,11 @@ from pellucid.run.gradient import demand_finite
 from pellucid.run.prompts import prompt_tokens, run_tapped
 from pellucid.shapes import Tokens
 from pellucid.tables import tabulate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.lens.draw_heads import AttentionView
 
 PerHead: TypeAlias = Literal["head", "query"]
 CHUNK = 16
@@ -108,12 +113,26 @@ class AttentionPatterns(Result):
         assert frame is not None
         return frame
 
+    def plot(self, show: "AttentionView" = "pattern", *, heads: Names = None) -> "Figure":
+        """Patterns of ``heads``, plain or ``"weighted"``; or a map of all heads read.
+
+        Without ``heads``, all of at most twelve, else the twelve that look most at a previous,
+        duplicate or induction token. A map shows the mean ``"entropy"``, or the share of attention
+        on ``"first"``, ``"previous"``, ``"duplicate"`` or ``"induction"`` tokens.
+
+        **Raises** ``EditError`` for a head that was not read, or values that cannot be.
+        """
+        from pellucid.lens.draw_heads import draw_attention
+
+        return draw_attention(self, show, heads)
+
     def __str__(self) -> str:
         frame = self.to_frame().set_index("node")
         looking = frame[[t for t in TARGETS if t != "first"]].max(axis=1).fillna(-1)
         shown = looking.sort_values(ascending=False, kind="stable").index[:SHOWN]
+        some = "1 head" if len(self.heads) == 1 else f"{len(self.heads)} heads"
         lines = [
-            f"Attention of {len(self.heads)} heads on {len(self.tokens)} tokens",
+            f"Attention of {some} on {len(self.tokens)} tokens",
             "share of attention (mean over the queries that have such a target)",
             "head     entropy  " + "  ".join(f"{target:>9}" for target in TARGETS),
         ]

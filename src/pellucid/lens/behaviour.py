@@ -43,6 +43,7 @@ Role: TypeAlias = Literal[
 ROLES: tuple[Role, ...] = get_args(Role)
 IOI_PROMPTS = 16
 Scores: TypeAlias = dict[Role, Float[Tensor, " node"]]
+LayerScores: TypeAlias = dict[Role, Float[Tensor, " head"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def attention_to(model: Model, tokens: Tokens, where: dict[Role, Where]) -> Scor
 
     **Cost** 1 forward, its logits read at one position only.
     """
-    found: dict[int, Scores] = {}
+    found: dict[int, LayerScores] = {}
     taps = _pattern_taps(model, where, found)
     reads = torch.zeros(len(tokens), 1, dtype=torch.long, device=tokens.device)
     run_tapped(model, tokens, taps, reads=reads)
@@ -111,7 +112,7 @@ def attention_to(model: Model, tokens: Tokens, where: dict[Role, Where]) -> Scor
 def _plain_run(
     model: Model, sequences: Sequences, where: dict[Role, Where]
 ) -> tuple[Scores, Baseline]:
-    found: dict[int, Scores] = {}
+    found: dict[int, LayerScores] = {}
     streams: dict[int, Tensor] = {}
     means: dict[int, Tensor] = {}
     taps = _pattern_taps(model, where, found)
@@ -134,7 +135,7 @@ def _keep(
 
 
 def _pattern_taps(
-    model: Model, where: dict[Role, Where], found: dict[int, Scores]
+    model: Model, where: dict[Role, Where], found: dict[int, LayerScores]
 ) -> dict[Site, Tap]:
     def score(layer: int) -> Tap:
         def tap(pattern: Tensor) -> None:
@@ -148,7 +149,7 @@ def _pattern_taps(
     return {Site("pattern", layer): score(layer) for layer in layers}
 
 
-def _joined(found: dict[int, Scores]) -> Scores:
+def _joined(found: dict[int, LayerScores]) -> Scores:
     layers = sorted(found)
     return {role: torch.cat([found[layer][role] for layer in layers]) for role in found[layers[0]]}
 

@@ -25,7 +25,7 @@ Behind a LayerNorm no reader sees the mean direction: writers are centred and d 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pandas as pd
 import torch
@@ -48,6 +48,11 @@ from pellucid.model.model import Model
 from pellucid.passes import Passes
 from pellucid.results import Result
 from pellucid.tables import COLUMNS, tabulate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.lens.draw_heads import CompositionView
 
 CHUNK = 64
 """Senders multiplied together, so that large models need little memory."""
@@ -120,6 +125,12 @@ class Composition(Result):
         frame = tabulate(self.heads, self.copying, "copying")
         return frame.assign(matching=self.matching.tolist())
 
+    def plot(self, kind: Kind | None = None, *, show: "CompositionView" = "z") -> "Figure":
+        """Every receiver with every sender, by ``"z"`` or ``"score"``; ``kind`` is the first."""
+        from pellucid.lens.draw_heads import draw_composition
+
+        return draw_composition(self, kind, show)
+
     def __str__(self) -> str:
         frame = self.to_frame()
         lines = [
@@ -157,7 +168,7 @@ def composition(
     norms of queries and keys divide them; both are left out of q and k.
     **Cost** no pass; for a pair and kind, one product of d_head x d_model by d_model x d_head.
     **Raises** ``EditError`` for a head or kind that is not there, or projections that were not
-    found.
+    found, ``UnsupportedArchitectureError`` for a norm that is none of the ordinary ones.
     """
     unknown = [kind for kind in kinds if kind not in get_args(Kind)]
     if unknown or not kinds:

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pellucid.lens.weights import HeadMatrices, fold_of, head_matrices, working
+from pellucid.lens.weights import HeadMatrices, fold_of, foldable, head_matrices, working
 from pellucid.model.anatomy import linear_weight
 from pellucid.model.forward import undisturbed
 from pellucid.model.model import Model
@@ -50,14 +50,15 @@ def copying_scores(
 ) -> Float[Tensor, "run node"]:
     """The score of every head; in the next ``nulls`` rows, with tokens paired at random.
 
-    NaN for heads whose values do not read the stream, and for all where the unembedding does not.
+    NaN for heads whose values do not read the stream, and for all where the unembedding does not
+    or a norm cannot be folded.
 
     **Cost** no pass; two products of n x d_model matrices a layer.
     """
     n, heads = len(streams.ids), model.anatomy.n_heads
     pairings = [torch.arange(n), *(torch.randperm(n, generator=generator) for _ in range(nulls))]
     unembed = working(linear_weight(model.anatomy.unembed)[streams.ids.to(model.device)])
-    if unembed.shape[1] != model.anatomy.d_model:
+    if unembed.shape[1] != model.anatomy.d_model or not foldable(model.anatomy):
         return torch.full((len(pairings), heads), torch.nan)
     found = []
     with undisturbed(model.module), torch.no_grad():

@@ -12,7 +12,7 @@ share need not be a cause: compare it with ``patch``.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 import torch
@@ -34,6 +34,11 @@ from pellucid.run.gradient import EMBED
 from pellucid.run.look import View
 from pellucid.tables import tabulate
 from pellucid.task.contrast import Contrast, ContrastBatch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.lens.draw_prompt import DirectView
 
 Split: TypeAlias = Literal["none", "source"]
 SHOWN = 12
@@ -130,6 +135,16 @@ class DirectEffects(Result):
         **Raises** ``TaskError`` when the two have no component in common.
         """
         return share_against_effect(self.to_frame(), effects)
+
+    def plot(self, show: "DirectView" = "map") -> "Figure":
+        """Shares as a ``"map"`` of layers and heads, as ``"bars"`` of the largest and the rest, or
+        those of the strongest heads by token attended to (``"sources"``, the first example).
+
+        **Raises** ``TaskError`` when shares were not split by source.
+        """
+        from pellucid.lens.draw_prompt import draw_direct
+
+        return draw_direct(self, show)
 
     def __str__(self) -> str:
         return "\n".join(lines(self))

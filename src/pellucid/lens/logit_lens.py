@@ -14,7 +14,7 @@ That a token can be read off a stream does not say that the model uses it there.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 import torch
@@ -30,6 +30,11 @@ from pellucid.passes import Passes, metering
 from pellucid.results import Result
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import label, prompt_ids, token_id
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.lens.draw_prompt import LensView
 
 Prompt: TypeAlias = str | Sequence[int]
 Target: TypeAlias = str | int
@@ -109,6 +114,20 @@ class LogitLens(Result):
                 self.against.to_frame("against", self.points, self.positions, of, self.targets)
             )
         return pd.concat(frames, ignore_index=True).astype({"layer": "Int64"})
+
+    def plot(self, show: "LensView | None" = None) -> "Figure":
+        """A grid of sublayers and positions with the likeliest tokens, or lines over sublayers.
+
+        ``show`` colours the grid by the ``"probability"`` of the likeliest token, the logit
+        ``"difference"`` of two targets (of two prompts, their difference in that), or the ``"kl"``
+        of two prompts; without it, the last of probability, kl and difference that is there. Frames
+        mark where two prompts part by KL. ``"layers"`` draws the last position's logit difference.
+
+        **Raises** ``TaskError`` for what needs two targets or two prompts.
+        """
+        from pellucid.lens.draw_prompt import draw_lens
+
+        return draw_lens(self, show)
 
     def __str__(self) -> str:
         return "\n".join(lines(self))

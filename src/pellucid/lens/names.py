@@ -1,9 +1,9 @@
-"""Choosing heads by name."""
+"""Choosing heads and views by name."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
-from pellucid.errors import EditError
+from pellucid.errors import EditError, TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 
@@ -28,3 +28,9 @@ def chosen_heads(model: Model, names: Names, *, argument: str = "heads") -> tupl
         )
     wanted = set(listed)
     return tuple(node for name, node in every.items() if name in wanted)
+
+
+def chosen_view(show: str, views: object) -> None:
+    """**Raises** ``TaskError`` for a ``show=`` that is none of ``views`` (a ``Literal``)."""
+    if show not in get_args(views):
+        raise TaskError(f"show={show!r} is not known; choose one of {get_args(views)}.")

@@ -12,6 +12,7 @@ it says which logits the neuron raises and lowers *in this prompt*, its sign inc
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -29,6 +30,9 @@ from pellucid.passes import Passes, count, metering
 from pellucid.results import Result, as_tensor
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import labels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TOKENS = 5
 """Tokens promoted and suppressed that are kept for each neuron."""
@@ -79,6 +83,12 @@ class Neurons(Result):
                 "suppresses": self.suppresses,
             }
         )
+
+    def plot(self) -> "Figure":
+        """A bar for each of the ``top`` neurons, with the tokens that it promotes."""
+        from pellucid.lens.draw_prompt import draw_neurons
+
+        return draw_neurons(self)
 
     def __str__(self) -> str:
         return "\n".join(lines(self))

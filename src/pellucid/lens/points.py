@@ -16,9 +16,11 @@ from pellucid.model.sites import Site
 from pellucid.results import stored
 from pellucid.run.gradient import demand_finite
 from pellucid.run.look import look, read_out
-from pellucid.shapes import Stream, Tokens
+from pellucid.shapes import Tokens
 
 Sublayer: TypeAlias = Literal["embed", "attn", "mlp", "block"]
+Read: TypeAlias = Float[Tensor, "row read d_model"]
+"""The stream at the positions that are read."""
 LOGITS_PER_CALL = 1 << 26
 """Logits that one call may return: 256 MB in float32."""
 
@@ -36,7 +38,7 @@ class LensPoint:
 
 def observe(
     model: Model, tokens: Tokens, at: Sequence[int]
-) -> tuple[tuple[LensPoint, ...], list[Stream], Float[Tensor, "row read d_vocab"]]:
+) -> tuple[tuple[LensPoint, ...], list[Read], Float[Tensor, "row read d_vocab"]]:
     """Every point with the stream there at positions ``at``, and the model's own logits there."""
     index = torch.tensor(at, device=tokens.device)
     blocks = model.anatomy.blocks
@@ -69,7 +71,7 @@ def observe(
 def through(
     model: Model,
     tokens: Tokens,
-    streams: Sequence[Stream],
+    streams: Sequence[Read],
     own: Float[Tensor, "row read d_vocab"],
     ids: Sequence[int],
     top: int,

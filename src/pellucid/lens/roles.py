@@ -15,6 +15,7 @@ heads").
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
@@ -32,6 +33,9 @@ from pellucid.passes import Passes, metering
 from pellucid.results import Result
 from pellucid.run.gradient import demand_finite
 from pellucid.tables import tabulate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 THRESHOLDS: dict[Role, float] = {
     "previous": 0.4,
@@ -119,6 +123,21 @@ class HeadRoles(Result):
             frame["holds"] = self.holds[:, column].tolist()
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
+
+    def plot(self, role: str | None = None) -> "Figure":
+        """A map of layers and heads for every role, or for one; heads that hold it are framed.
+
+        **Raises** ``TaskError`` for a role that there is not.
+        """
+        from pellucid.lens.draw_heads import draw_roles
+
+        return draw_roles(self, role)
+
+    def plot_loss(self) -> "Figure":
+        """The loss at every position of the repeated sequences."""
+        from pellucid.lens.draw_heads import draw_loss
+
+        return draw_loss(self)
 
     def __str__(self) -> str:
         lines = [

@@ -16,7 +16,7 @@ adds one), x'_p the same on the corrupted prompt, and L the metric:
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pandas as pd
 import torch
@@ -39,6 +39,11 @@ from pellucid.task.metrics import Metric
 from pellucid.task.metrics import metric as resolve_metric
 from pellucid.task.tokens import labels, token_id
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.lens.draw_prompt import TokensView
+
 Method: TypeAlias = Literal["gradient", "ig", "occlusion", "rollout"]
 Quantity: TypeAlias = Literal["estimate", "effect", "weight"]
 QUANTITY: dict[Method, Quantity] = {
@@ -57,8 +62,7 @@ DRAWN = 8
 class TokenAttribution(Result):
     """One number for each token of each clean prompt; 0 on padding.
 
-    Estimates and effects are in the metric's units, positive for a token that supports the answer;
-    weights are shares of attention.
+    Estimates and effects are in the metric's units, positive for support; weights are attention.
     """
 
     method: Method
@@ -97,6 +101,12 @@ class TokenAttribution(Result):
             if token
         ]
         return pd.DataFrame(rows, columns=["example", "position", "token", self.quantity])
+
+    def plot(self, show: "TokensView" = "strip", *, example: int = 0) -> "Figure":
+        """One example's tokens in reading order, on their colours or with a bar each."""
+        from pellucid.lens.draw_prompt import draw_tokens
+
+        return draw_tokens(self, show, example)
 
     def __str__(self) -> str:
         return "\n".join(lines(self))
@@ -277,7 +287,7 @@ def lines(found: TokenAttribution) -> Iterator[str]:
         value = row[found.quantity]
         bar = ("+" if value > 0 else "-") * round(30 * abs(value) / largest)
         token = column(quoted(row["token"], 18), 18)
-        yield f"  {row['position']:4d}  {token} {value:+9.4f}  {bar}".rstrip()
+        yield f"  {row['position']:4d}  {token} {value:+z9.4f}  {bar}".rstrip()
     yield ""
     if found.completeness is not None and found.difference is not None:
         total, wanted = float(found.per_example.sum(1).mean()), float(found.difference.mean())

@@ -5,8 +5,8 @@ the mean away. Up to that number, a head's query of stream x is
 
     W diag(gain) (I - 1 1^T / d) x        without the last factor for an RMSNorm
 
-so the gain and the centring belong to the head's matrix. They are found by what the norm *does*,
-whatever its class and however it keeps its weight (Gemma's gain is one more than its parameter).
+so the gain and the centring belong to the head's matrix. They are proved by what the norm
+*does* (``norms.py``), whatever its class (Gemma's gain is one more than its parameter).
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pellucid.model.anatomy import Attention, Projection, linear_weight
+from pellucid.errors import UnsupportedArchitectureError
+from pellucid.model.anatomy import Anatomy, Attention, Projection, linear_weight
 from pellucid.model.factors import times
+from pellucid.model.norms import NormForm, norm_form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,27 +39,37 @@ class Fold:
 
 
 def fold_of(norm: nn.Module | None, d_model: int, like: Tensor) -> Fold:
-    """The gain and the centring of ``norm``, read off its answers to two vectors and their minus.
+    """The gain and the centring of ``norm``, in the type and place of ``like``.
 
-    The odd part (norm(x) - norm(-x)) / 2 of a norm is gain * x / rms(x) for an x of mean zero; for
-    a constant x it is the gain, or zero when the mean is taken away.
+    **Raises** ``UnsupportedArchitectureError`` for a norm that is more than these (``norms.py``).
     """
-    dtype = like.dtype
-    if norm is None:
-        return Fold(gain=torch.ones(d_model, dtype=dtype, device=like.device), centres=False)
-    parameter = next(norm.parameters(), like)
-    x = torch.ones(d_model, dtype=parameter.dtype, device=parameter.device)
-    x[1::2] = -1
-    if d_model % 2:
-        x[-3:] = torch.tensor([2.0, -1.0, -1.0]).to(x)
-    with torch.no_grad():
-        odd, constant = (
-            (norm(v[None, None]) - norm(-v[None, None]))[0, 0].to(like) / 2
-            for v in (x, torch.ones_like(x))
+    gain = torch.ones(d_model, dtype=like.dtype, device=like.device)
+    if norm is None or isinstance(norm, nn.Identity):
+        return Fold(gain=gain, centres=False)
+    form = form_of(norm, d_model)
+    if form is None:
+        raise UnsupportedArchitectureError(
+            f"{type(norm).__name__} is no layer norm or RMS norm, so its gain cannot be folded "
+            "into the matrices that read it. Measure what heads do with patch() or head_roles()."
         )
-    x = x.to(like)
-    gain = odd * x.square().mean().sqrt() / x
-    return Fold(gain=gain, centres=float(constant.norm()) < 0.1 * float(gain.norm()))
+    known = form.gain()
+    found = known.detach().to(gain) if isinstance(known, Tensor) else gain * known
+    return Fold(gain=found, centres=form.centred)
+
+
+def form_of(norm: nn.Module, d_model: int) -> NormForm | None:
+    """The form of a norm of the stream, looked for in the type of its own weights."""
+    parameter = next(norm.parameters(), torch.empty(0))
+    return norm_form(norm, parameter.new_empty(d_model))
+
+
+def foldable(anatomy: Anatomy) -> bool:
+    """Whether every norm in front of heads, behind them and at the end is an ordinary one."""
+    attentions = [block.attention for block in anatomy.blocks if block.attention]
+    norms = [anatomy.final_norm, *(a.norm for a in attentions)]
+    norms += [norm for a in attentions for norm in a.post_norms]
+    real = [norm for norm in norms if norm is not None and not isinstance(norm, nn.Identity)]
+    return all(form_of(norm, anatomy.d_model) is not None for norm in real)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +98,7 @@ def head_matrices(attention: Attention, d_model: int) -> HeadMatrices:
 
     **Assumes** that q, k and v are linear in the normed stream; rotary embedding and norms of
     queries and keys, which act later, are left out.
+    **Raises** ``UnsupportedArchitectureError`` for a norm whose gain cannot be folded in.
     """
     output = working(attention.head_weight())
     before = fold_of(attention.norm, d_model, output)

@@ -39,6 +39,8 @@ class Site:
     ``z``          each head's output before the output projection ``[row pos head d_head]``
     ``attn_out mlp_out``  the terms written into the stream ``[row pos d_model]``
     ``neurons``    activations that the MLP's down-projection reads ``[row pos d_mlp]``
+
+    **Raises** ``EditError`` for a kind that there is not.
     """
 
     kind: SiteKind

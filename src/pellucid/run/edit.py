@@ -31,6 +31,8 @@ class Edit:
     ``positions`` picks positions (for the pattern: queries), negative ones from the end.
     ``value`` is a number, or a tensor that broadcasts to the chosen part in the site's canonical
     shape (see ``Site``), with heads and positions in the order given.
+
+    **Raises** ``EditError`` for an unknown operation, or heads or positions that choose nothing.
     """
 
     site: Site
@@ -62,7 +64,8 @@ def run_edited(
     Several edits of one site are applied one after the other.
 
     **Cost** 1 forward.
-    **Raises** ``EditError`` for a site, head or position that is not there.
+    **Raises** ``EditError`` for a site, head or position that is not there, or a value that does
+    not fit; ``TokenError`` and ``ContextLengthError`` for a prompt that the model cannot read.
     """
     tokens = _tokens(model, prompt)
     by_site: dict[Site, list[Edit]] = {}

@@ -43,7 +43,11 @@ class Task:
     make: Callable[..., ContrastBatch]
 
     def __call__(self, tokenizer: Tokenizer, n: int = 32, seed: int = 0) -> ContrastBatch:
-        """``n`` different contrasts for this tokenizer."""
+        """``n`` different contrasts for this tokenizer.
+
+        **Raises** ``TaskError`` when so many cannot be made, ``TokenError`` for a tokenizer that
+        does not read the words as the task needs them.
+        """
         return self.make(tokenizer, n, seed)
 
 
@@ -237,7 +241,10 @@ TASKS = {
 
 
 def tasks() -> tuple[Task, ...]:
-    """Every built-in task."""
+    """Every built-in task; each makes contrasts when called: ``task(tokenizer, n, seed)``.
+
+    **Cost** no passes.
+    """
     return tuple(TASKS.values())
 
 
