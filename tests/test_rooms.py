@@ -16,7 +16,7 @@ FLOORS = {
     "run": 2,
     "attribution": 3, "lens": 3,
     "circuit": 4,
-    "analysis": 5,
+    "analysis": 5, "zoo": 5,
     "doctor": 7, "arguments": 7, "catalogue": 7, "console": 7, "plan": 7, "commands": 7,
     "cli": 7,
 }  # fmt: skip

@@ -153,6 +153,8 @@ __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "zoo":  # a room of its own: pellucid.zoo.run
+        return import_module("pellucid.zoo")
     if name not in _HOMES:
         raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

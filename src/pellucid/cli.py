@@ -14,6 +14,7 @@ from pellucid.commands.circuits import circuit
 from pellucid.commands.heads import attention, compose, roles
 from pellucid.commands.prompts import dla, lens, neurons, tokens
 from pellucid.commands.scores import attribute, edges, patch
+from pellucid.commands.zoo import zoo
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models, name="models")
+app.add_typer(zoo, name="zoo")
 app.command()(analyze)
 app.command()(attribute)
 app.command()(patch)

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from pellucid.errors import UnsupportedArchitectureError
 from pellucid.model.model import Model
+from pellucid.model.probe import TOLERANCE
 from pellucid.model.sites import Site
 from pellucid.run.edge_products import Point, Values, slot_sites, stream_read
 from pellucid.run.freeze import frozen
@@ -124,3 +126,14 @@ def differentiated(model: Model, trace: Trace, change: Change) -> Gradients:
         observed=stream_read(model.anatomy),
         change=change,
     )
+
+
+def demand_identity(model: Model, error: float) -> None:
+    """**Raises** ``UnsupportedArchitectureError`` when edges don't add up to their nodes."""
+    if error > 10 * TOLERANCE.get(model.dtype, 1e-4):
+        raise UnsupportedArchitectureError(
+            f"{type(model.module).__name__}: the scores of a node's edges add up to something that "
+            f"differs from the node's own score by {error:.1e} of the largest, so some part reads "
+            "the stream beside the slots that were found. No edge score of it would be right; "
+            "use pellucid.attribute, which scores nodes."
+        )

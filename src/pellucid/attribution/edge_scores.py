@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EdgeMethod: TypeAlias = Literal[
-    "eap", "clean-corrupted", "eap-ig", "mask-ig", "atp*", "relp", "exact"
+    "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp", "exact"
 ]
 Edge: TypeAlias = tuple[Node, Slot]
+Positions: TypeAlias = Literal["sum", "each"]
+"""Scores added up over positions, or kept at each."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,8 @@ edge supports the answer. The methods differ in where the gradient is taken:
     mask-ig          every slot reads  a (what the nodes compute) + (1 - a) (their corrupted terms);
                      the edge mask's gradient, averaged over a at midpoints. Completes: its sum
                      over all edges is the metric difference.
+    slot-ig          what slots read goes from corrupted to clean: all slots, and queries, keys and
+                     values alone (``slot_ig.py``).
     atp*             eap, where edges into queries and keys count how attention really moves, and
                      cancelling gradients are told apart. (Kramár et al. 2024; ``atp_star.py``)
     relp             on the clean prompt, norms, patterns and gates held. (Rezaei Jafari et al.
@@ -21,7 +23,7 @@ edge supports the answer. The methods differ in where the gradient is taken:
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -29,12 +31,17 @@ from torch import Tensor
 from pellucid.attribution.atp_star import starred
 from pellucid.attribution.edge_parts import joined, parts_of
 from pellucid.attribution.edge_patch import Edges, patch_edges
-from pellucid.attribution.edge_points import points, record_edges, record_frozen
-from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores, packed, per_example
+from pellucid.attribution.edge_points import (
+    demand_identity,
+    points,
+    record_edges,
+    record_frozen,
+)
+from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores, Positions, packed, per_example
 from pellucid.attribution.nodes import CONVERGED, STEPS
-from pellucid.errors import TaskError, UnsupportedArchitectureError
+from pellucid.attribution.slot_ig import slot_ig
+from pellucid.errors import TaskError
 from pellucid.model.model import Model
-from pellucid.model.probe import TOLERANCE
 from pellucid.passes import metering
 from pellucid.run.edge_products import (
     Point,
@@ -46,8 +53,7 @@ from pellucid.run.record import Trace, opened, stream_sites
 from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.metrics import Metric
 
-Positions: TypeAlias = Literal["sum", "each"]
-INTEGRATED = ("eap-ig", "mask-ig")
+INTEGRATED = ("eap-ig", "mask-ig", "slot-ig")
 TINY = 1e-30
 
 
@@ -69,7 +75,7 @@ def attribute_edges(
     al. 2024) with the attention run again; ``relp`` (Rezaei Jafari et al. 2025) with norms,
     patterns and gates held. ``exact`` measures instead (``patch_edges``).
 
-    ``steps`` is for eap-ig and mask-ig; when it is not given they double from 4 until the
+    ``steps`` is for eap-ig, mask-ig and slot-ig; when it is not given they double from 4 until the
     completeness residual is below 2 %, or 64. ``positions="each"`` keeps the split by position.
     ``edges`` limits ``exact`` to those given, as ``("L5H1", "L9H6.q")``.
 
@@ -79,8 +85,8 @@ def attribute_edges(
     **Assumes** for all but exact that the metric is linear in each term; behind a head's own norm
     the norm is taken to first order too.
     **Cost** eap 2 forwards + 1 backward; clean-corrupted 3 + 2; eap-ig and mask-ig one more of each
-    per step; atp* 1 + 1 more for each layer, and the attention layers again for every sender in
-    front of them; relp 2 + 1; exact 2 forwards + 1 backward and 1 forward per edge.
+    per step, slot-ig 4; atp* 1 + 1 more for each layer, and the attention layers again for every
+    sender in front of them; relp 2 + 1; exact 2 forwards + 1 backward and 1 forward per edge.
     **Raises** ``TaskError`` for arguments that do not go together, and what ``record`` raises.
     """
     opened(model)
@@ -104,6 +110,8 @@ def _scored(
     positions: Positions,
 ) -> EdgeScores:
     """One part of the question, recorded at once."""
+    if method == "slot-ig":
+        return slot_ig(model, batch, metric=metric, steps=steps, positions=positions)
     if method == "relp":
         trace, note = record_frozen(model, batch, metric=metric)
     else:
@@ -186,14 +194,3 @@ def _collected(
         steps=steps,
         passes=trace.passes,
     )
-
-
-def demand_identity(model: Model, error: float) -> None:
-    """**Raises** ``UnsupportedArchitectureError`` when edges don't add up to their nodes."""
-    if error > 10 * TOLERANCE.get(model.dtype, 1e-4):
-        raise UnsupportedArchitectureError(
-            f"{type(model.module).__name__}: the scores of a node's edges add up to something that "
-            f"differs from the node's own score by {error:.1e} of the largest, so some part reads "
-            "the stream beside the slots that were found. No edge score of it would be right; "
-            "use pellucid.attribute, which scores nodes."
-        )

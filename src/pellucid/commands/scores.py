@@ -29,7 +29,9 @@ from pellucid.arguments import (
 )
 from pellucid.console import deliver, draw, open_model, progress, show_behaviour, table_text
 
-EdgeMethodName: TypeAlias = Literal["eap", "clean-corrupted", "eap-ig", "mask-ig", "atp*", "relp"]
+EdgeMethodName: TypeAlias = Literal[
+    "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp"
+]
 
 
 def attribute(
@@ -151,7 +153,7 @@ def edges(
         EdgeMethodName, typer.Option("--method", help="How edges are ranked.")
     ] = "eap",
     steps: Annotated[
-        int | None, typer.Option(min=1, help="For eap-ig and mask-ig; until complete if not given.")
+        int | None, typer.Option(min=1, help="For -ig methods; until complete if not given.")
     ] = None,
     top: Top = 20,
     as_json: AsJson = False,
@@ -167,8 +169,8 @@ def edges(
             f"--metric kl is at its minimum on the clean prompt, where {method} takes its "
             "gradient. Add --method mask-ig."
         )
-    if steps is not None and method not in ("eap-ig", "mask-ig"):
-        raise typer.BadParameter(f"--steps {steps}: only eap-ig and mask-ig take steps.")
+    if steps is not None and method not in ("eap-ig", "mask-ig", "slot-ig"):
+        raise typer.BadParameter(f"--steps {steps}: only eap-ig, mask-ig and slot-ig take steps.")
     question = ask(prompt, prompt_option, answer, foil, corrupted, prompts)
     opened = open_model(model, offline, dtype=dtype, device=device)
     from pellucid.attribution.edges import attribute_edges

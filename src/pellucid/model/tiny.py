@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+ROTARY_BASE = 100.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class TinyConfig:
@@ -27,6 +29,9 @@ class TinyConfig:
     max_position_embeddings: int = 64
     norm: Literal["layer", "rms", "none"] = "rms"
     parallel: bool = False
+    mlp: Literal["gelu", "gated"] = "gelu"
+    rotary_pairs: int = 0
+    """How many pairs of a head's query and key features turn with the position (RoPE)."""
 
 
 class TinyTransformer(nn.Module):
@@ -78,7 +83,7 @@ class Block(nn.Module):
         self.attention_norm = make_norm(config, dtype)
         self.attention = TinyAttention(config, dtype)
         self.mlp_norm = make_norm(config, dtype) if config.d_mlp else None
-        self.mlp = TinyMlp(config, dtype) if config.d_mlp else None
+        self.mlp = make_mlp(config, dtype) if config.d_mlp else None
 
     def forward(
         self, stream: Float[Tensor, "row pos d_model"], mask: Bool[Tensor, "row 1 query key"]
@@ -91,13 +96,14 @@ class Block(nn.Module):
 
 
 class TinyAttention(nn.Module):
-    """Softmax attention with grouped key/value heads and no positional encoding of its own."""
+    """Softmax attention with grouped key/value heads, and rotary positions if asked for."""
 
     def __init__(self, config: TinyConfig, dtype: torch.dtype):
         super().__init__()
         self.num_heads = config.num_attention_heads
         self.num_key_value_heads = config.num_key_value_heads
         self.head_dim = config.head_dim
+        self.rotary_pairs = config.rotary_pairs
         width, kv_width = self.num_heads * self.head_dim, self.num_key_value_heads * self.head_dim
         self.q_proj = nn.Linear(config.hidden_size, width, bias=False, dtype=dtype)
         self.k_proj = nn.Linear(config.hidden_size, kv_width, bias=False, dtype=dtype)
@@ -113,6 +119,7 @@ class TinyAttention(nn.Module):
             project(normed).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )  # row head pos d_head
+        q, k = turned(q, self.rotary_pairs), turned(k, self.rotary_pairs)
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         scores = q @ k.transpose(-1, -2) / self.head_dim**0.5  # row head query key
         pattern = scores.masked_fill(~mask, -torch.inf).softmax(-1)
@@ -132,6 +139,39 @@ class TinyMlp(nn.Module):
     def forward(self, normed: Float[Tensor, "row pos d_model"]) -> Float[Tensor, "row pos d_model"]:
         """The MLP's term."""
         return self.down_proj(self.act(self.up_proj(normed)))
+
+
+class TinyGatedMlp(nn.Module):
+    """(SiLU of gate) times up -> down."""
+
+    def __init__(self, config: TinyConfig, dtype: torch.dtype):
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden_size, config.d_mlp, dtype=dtype)
+        self.up_proj = nn.Linear(config.hidden_size, config.d_mlp, dtype=dtype)
+        self.down_proj = nn.Linear(config.d_mlp, config.hidden_size, dtype=dtype)
+
+    def forward(self, normed: Float[Tensor, "row pos d_model"]) -> Float[Tensor, "row pos d_model"]:
+        """The MLP's term."""
+        gate = nn.functional.silu(self.gate_proj(normed))  # row pos d_mlp
+        return self.down_proj(gate * self.up_proj(normed))
+
+
+def turned(
+    x: Float[Tensor, "row head pos d_head"], pairs: int
+) -> Float[Tensor, "row head pos d_head"]:
+    """Features i and pairs + i turned by  position x ROTARY_BASE^(-i / pairs),  for i < pairs."""
+    if not pairs:
+        return x
+    speed = ROTARY_BASE ** (-torch.arange(pairs, device=x.device, dtype=x.dtype) / pairs)
+    angle = torch.arange(x.shape[2], device=x.device, dtype=x.dtype)[:, None] * speed  # pos pair
+    one, other, rest = x.split([pairs, pairs, x.shape[-1] - 2 * pairs], dim=-1)
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat([one * cos - other * sin, one * sin + other * cos, rest], dim=-1)
+
+
+def make_mlp(config: TinyConfig, dtype: torch.dtype) -> TinyMlp | TinyGatedMlp:
+    """The MLP that the configuration names."""
+    return TinyGatedMlp(config, dtype) if config.mlp == "gated" else TinyMlp(config, dtype)
 
 
 def make_norm(config: TinyConfig, dtype: torch.dtype) -> nn.Module:

@@ -1,0 +1,85 @@
+"""A plan with one question to it, and the edges that were built to carry the answer.
+
+Which edges carry a behaviour depends on the corruption: what is the same in both prompts cannot
+matter. So a case is a plan and a corruption, and its edges are stated for that corruption.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeAlias
+
+from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.zoo.plan import Plan
+
+EdgeName: TypeAlias = tuple[str, str]
+"""Names of sender and slot, as ``("L0H1", "L1KV2.k")``."""
+
+N_EXAMPLES = 8
+CASES: dict[str, Callable[[], "Case"]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One behaviour under one corruption; edges are written with the plan's own head names."""
+
+    plan: Plan
+    contrast: ContrastBatch
+    truth: str
+    """Edges as ``"embed>prev.v prev>logits"``: all that are necessary or in a sufficient set."""
+    hidden: str = ""
+    """Edges that matter only while edges of ``truth`` are cut: neither true nor idle."""
+    opposes: str = ""
+    """Those of ``truth`` and ``hidden`` that work against the answer."""
+    sufficient: tuple[str, ...] = ()
+    """Minimal sufficient sets; when not given, ``truth`` is the only one."""
+    necessary: str | None = None
+    """Those of ``truth`` that break the behaviour when cut alone: all, if none has a stand-in."""
+
+
+def case(name: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
+    """Put a function that makes a case under ``behaviour/corruption``."""
+
+    def put(make: Callable[[], Case]) -> Callable[[], Case]:
+        CASES[name] = make
+        return make
+
+    return put
+
+
+def asked(draw: Callable[[Random], Contrast], *, seed: int = 0) -> ContrastBatch:
+    """Contrasts from a seed, no two alike."""
+    random = Random(seed)
+    found: dict[Contrast, None] = {}
+    while len(found) < N_EXAMPLES:
+        found[draw(random)] = None
+    return ContrastBatch(tuple(found))
+
+
+def changed(prompt: Iterable[int], changes: dict[int, int]) -> list[int]:
+    """``prompt`` with other tokens at some positions."""
+    new = list(prompt)
+    for position, token in changes.items():
+        new[position] = token
+    return new
+
+
+def edges(text: str, plan: Plan, group: int) -> frozenset[EdgeName]:
+    """The edges of ``text`` under the names that the model gives to its parts."""
+    places = plan.places(group)
+
+    def sender(role: str) -> str:
+        if role not in places:
+            return role
+        layer, head = places[role]
+        return f"L{layer}H{head}"
+
+    def slot(role: str) -> str:
+        owner, _, kind = role.partition(".")
+        if not kind:
+            return role
+        layer, head = places[owner]
+        return f"L{layer}H{head}.q" if kind == "q" else f"L{layer}KV{head // group}.{kind}"
+
+    pairs = (edge.split(">") for edge in text.split())
+    return frozenset((sender(u), slot(v)) for u, v in pairs)
