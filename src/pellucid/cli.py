@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from pellucid import report_command
 from pellucid.arguments import (
     AblationName,
     Answer,
@@ -50,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models, name="models")
+report_command.register(app)
 
 
 def main() -> None:

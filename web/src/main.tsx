@@ -1,0 +1,28 @@
+// Reads the document on the page and draws it.
+import { render } from "preact";
+import { decodeDocument } from "./data/decode";
+import type { Document } from "./data/decode";
+import { Page } from "./parts/Page";
+import type { Theme } from "./theme";
+import "./style.css";
+import { AnalysisView } from "./views/AnalysisView";
+import { FieldsView } from "./views/FieldsView";
+
+const VIEWS: Record<string, (props: { document: Document; theme: Theme }) => preact.JSX.Element> = {
+  Analysis: AnalysisView,
+};
+
+function start(): void {
+  const raw = JSON.parse(document.getElementById("pellucid-data")!.textContent!) as Record<string, unknown>;
+  const found = decodeDocument(raw);
+  const View = VIEWS[found.type] ?? FieldsView;
+  const made = found.fields.provenance as { model: string; created: string } | undefined;
+  render(
+    <Page title={`Pellucid: ${found.type}`} {...(made ? { subtitle: `${made.model}, ${made.created}` } : {})}>
+      {(theme) => <View document={found} theme={theme} />}
+    </Page>,
+    document.getElementById("pellucid")!,
+  );
+}
+
+start();
