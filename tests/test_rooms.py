@@ -18,7 +18,7 @@ FLOORS = {
     "circuit": 4,
     "analysis": 5,
     "doctor": 7, "arguments": 7, "catalogue": 7, "console": 7, "plan": 7, "cli": 7,
-    "report_command": 7,
+    "report_command": 7, "app": 7,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from pellucid import report_command
+from pellucid.app import command as app_command
 from pellucid.arguments import (
     AblationName,
     Answer,
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 app.add_typer(models, name="models")
 report_command.register(app)
+app_command.register(app)
 
 
 def main() -> None:

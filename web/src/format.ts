@@ -14,5 +14,6 @@ export function percent(value: number): string {
 
 /** A token as one reads it: what is not seen is drawn. */
 export function visible(token: string): string {
-  return token.replaceAll("\n", "\u21b5").replaceAll("\t", "\u21e5") || "\u2205";
+  const drawn = token.replaceAll("\n", "\u21b5").replaceAll("\t", "\u21e5");
+  return drawn.trim() === "" ? "\u2423".repeat(drawn.length) || "\u2205" : drawn;
 }

@@ -51,20 +51,24 @@ def framed(result: Result) -> str:
     )
 
 
-def around(data: dict[str, Any], *, title: str, text: str) -> str:
-    """A page for a document."""
-    script, style = bundled("pellucid.js"), bundled("pellucid.css")
-    policy = (
-        f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
+def around(data: dict[str, Any], *, title: str, text: str, connect: str = "'none'") -> str:
+    """A page for a document; ``text`` is for readers without scripts."""
     return TEMPLATE.format(
-        policy=policy,
+        policy=policy(connect=connect),
         title=escape(title),
-        style=style,
+        style=bundled("pellucid.css"),
         text=escape(text),
         data=json_in_html(data),
-        script=script,
+        script=bundled("pellucid.js"),
+    )
+
+
+def policy(*, connect: str = "'none'") -> str:
+    """What the page may do: run this script, use this style, and speak to ``connect``."""
+    return (
+        f"default-src 'none'; script-src {hashed(bundled('pellucid.js'))}; "
+        f"style-src {hashed(bundled('pellucid.css'))}; connect-src {connect}; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -52,6 +52,14 @@ export function nodeName(node: Node): string {
   return node.kind === "head" ? `L${node.layer}H${node.head}` : `M${node.layer}`;
 }
 
+/** What a name says: L9H6 is a head, M3 an MLP. */
+export function nodeOf(name: string): Node {
+  const head = /^L(\d+)H(\d+)$/.exec(name);
+  if (head) return { kind: "head", layer: Number(head[1]), head: Number(head[2]) };
+  const mlp = /^M(\d+)$/.exec(name);
+  return { kind: mlp ? "mlp" : "embed", layer: mlp ? Number(mlp[1]) : null, head: null };
+}
+
 /** One row of the table of nodes. */
 export interface NodeRow extends Node {
   name: string;

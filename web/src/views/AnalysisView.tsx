@@ -22,6 +22,8 @@ export function AnalysisView(props: { document: Document; theme: Theme }) {
   const [summary, ...rest] = props.document.story;
   const chosen = rows.find((row) => row.name === selected);
   const common = { rows, selected, onSelect: toggle, theme: props.theme };
+  const estimates = useMemo(() => rows.map((row) => ({ ...row, value: row.estimate })), [rows]);
+  const effects = useMemo(() => rows.map((row) => ({ ...row, value: row.effect })), [rows]);
   const found = searched(analysis);
   return (
     <>
@@ -31,10 +33,10 @@ export function AnalysisView(props: { document: Document; theme: Theme }) {
         <CircuitBySize analysis={analysis} found={found} order={derived.order} {...common} />
       )}
       <Card title="Estimates" note="From gradients. They chose what was measured; they are not measurements.">
-        <LayerMap label={`estimate (${analysis.attribution.method}), in the metric's units`} of="estimate" {...common} />
+        <LayerMap label={`estimate (${analysis.attribution.method}), in the metric's units`} word="estimate" {...common} rows={estimates} />
       </Card>
       <Card title="Measured effects" note={measuredNote(analysis, rows)}>
-        <LayerMap label="effect, in the metric's units" of="effect" absent="not measured alone" {...common} />
+        <LayerMap label="effect, in the metric's units" word="effect" absent="not measured alone" {...common} rows={effects} />
       </Card>
       <Card title="Nodes" wide>
         <NodeTable rows={rows} selected={selected} onSelect={toggle} />
