@@ -135,6 +135,37 @@ def test_a_long_job_shows_progress_and_can_be_cancelled(opened, address):
     turn_off_first(page)
 
 
+def test_two_prompts_are_patched_both_ways(opened, address):
+    page = asked(opened(address))
+    page.get_by_role("button", name="Contrast pairs").click()
+    page.get_by_label("Other prompt").fill(PROMPT.replace("store, John", "store, Mary"))
+    page.get_by_role("button", name="Compare").click()
+    stream = page.locator(".heatmap canvas[aria-label*=stream]")
+    stream.wait_for()
+    assert page.locator(".token.parts").count() == 2
+    for direction, base in (("noising", "clean"), ("denoising", "corrupted")):
+        page.get_by_role("button", name=direction, exact=True).click()
+        stream.wait_for()
+        stream.click(position={"x": 50, "y": 40})
+        page.get_by_text(f"the {base} run with").wait_for()
+        page.locator("[data-testid=compared]", has_text="patched").wait_for()
+        heads = page.get_by_test_id("compared").last.locator("thead th").all_inner_texts()
+        assert heads[:2] == [base, "patched"]
+
+
+def test_the_circuit_map_finds_measures_and_is_restored(opened, address):
+    page = asked(opened(address))
+    page.get_by_role("button", name="Circuit map").click()
+    page.get_by_label("Other prompt").fill(PROMPT.replace("store, John", "store, Mary"))
+    page.get_by_role("button", name="Find and measure").click()
+    page.locator("#size").wait_for()
+    page.locator("#size").fill("3")
+    shown = page.get_by_test_id("sufficiency").inner_text()
+    page.reload()
+    page.locator("#size").wait_for()
+    assert page.get_by_test_id("sufficiency").inner_text() == shown
+
+
 def test_bad_input_gets_its_message_at_the_field(opened, address):
     page = asked(opened(address, quiet=False))
     page.get_by_label("another answer").fill(" refrigerator magnets")

@@ -111,12 +111,15 @@ def test_the_mean_is_that_of_the_prompt(ask, difference, small):
     assert found["off"]["difference"] == pytest.approx(difference(edit), abs=1e-5)
 
 
+def tensor_of(encoded: dict) -> np.ndarray:
+    values = np.frombuffer(b64decode(encoded["base64"]), encoded["dtype"])
+    return values.reshape(encoded["shape"])
+
+
 def test_the_sweep_measures_every_part_as_turning_it_off_does(ask):
     found = ask(kind="sweep", **PAIR)["result"]
-    raw = b64decode(found["effect"]["base64"])
-    effect = dict(
-        zip([one["name"] for one in found["nodes"]], np.frombuffer(raw, "<f4"), strict=True)
-    )
+    values = tensor_of(found["effect"])
+    effect = dict(zip([one["name"] for one in found["nodes"]], values, strict=True))
     assert len(effect) == 3 * 4 + 3
     for name in ("L0H0", "L2H3", "M1"):
         off = ask(kind="off", **PAIR, nodes=[name])["result"]
@@ -138,9 +141,47 @@ def test_lenses_come_as_documents(ask, question, kind):
     assert event["result"]["type"] == kind
 
 
+TWO = {**PAIR, "corrupted": "When John and Mary went to the store"}
+
+
+def test_two_prompts_stand_side_by_side(ask, difference):
+    found = ask(kind="pair", **TWO)["result"]
+    assert "".join(found["corrupted"]["tokens"]) == TWO["corrupted"]
+    assert found["clean"]["difference"] == pytest.approx(difference(), abs=1e-5)
+
+
+@pytest.mark.parametrize("direction", ["noising", "denoising"])
+@pytest.mark.parametrize("sites", ["resid", "heads"])
+def test_a_patch_that_is_looked_at_has_the_effect_on_the_map(ask, direction, sites):
+    everywhere = ask(kind="patch", **TWO, direction=direction, sites=sites)["result"]["fields"]
+    effect = tensor_of(everywhere["per_example"])[0]
+    assert everywhere["positions"] == ([1, 2, 3, 4, 5, 6, 7] if sites == "resid" else None)
+    for row, place in ((0, 0), (-1, -1), (2 if sites == "resid" else 0, 1)):
+        what = everywhere["places"][place]["fields"]
+        where = {"nodes": [what["name"]]}
+        if sites == "resid":
+            where = {"layer": what["layer"], "position": everywhere["positions"][row]}
+        here = ask(kind="patched", **TWO, direction=direction, **where)["result"]
+        moved = here["patched"]["difference"] - here["base"]["difference"]
+        sign = -1 if direction == "noising" else 1
+        assert sign * moved == pytest.approx(effect[row, place], abs=1e-4)
+
+
+def test_the_circuit_is_an_analysis(ask):
+    event = ask(kind="circuit", **PAIR)
+    assert (event["event"], event["result"]["type"]) == ("done", "Analysis")
+    assert event["result"]["story"][0]["title"] == "Summary"
+
+
 @pytest.mark.parametrize(
     ("question", "field"),
     [
+        ({"kind": "pair", **PAIR, "corrupted": "a"}, "corrupted"),
+        ({"kind": "pair", **PAIR, "corrupted": PROMPT}, "corrupted"),
+        ({"kind": "circuit", **PAIR, "corrupted": "a"}, "corrupted"),
+        ({"kind": "patched", **TWO, "nodes": ["L0H0", "L0H1"]}, "nodes"),
+        ({"kind": "patched", **TWO, "layer": 3}, "layer"),
+        ({"kind": "patched", **TWO, "position": 8}, "position"),
         ({"kind": "next", "prompt": "a " * 40}, "prompt"),
         ({"kind": "token", "answer": " refrigerator magnets"}, "answer"),
         ({"kind": "lens", **PAIR, "foil": 10**6}, "foil"),

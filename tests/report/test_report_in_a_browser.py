@@ -2,11 +2,16 @@
 
 import csv
 import io
+import statistics
 
 import pytest
+import torch
 
+from pellucid import Node, Passes
 from pellucid.analysis.story import derived_of
 from pellucid.figures import palette
+from pellucid.lens.attention import AttentionPatterns
+from pellucid.lens.targets import TARGETS
 from pellucid.report.prose import at
 
 pytestmark = pytest.mark.browser
@@ -183,6 +188,44 @@ def test_the_table_sorts_filters_and_downloads(opened, analysis):
     rows = list(csv.DictReader(io.StringIO(waiting.value.path().read_text())))
     found = {row["node"]: float(row["estimate"]) for row in rows}
     assert found == pytest.approx(dict(zip(frame.node, frame.estimate, strict=True)), rel=1e-6)
+
+
+def test_a_matrix_of_200_tokens_follows_the_pointer(browser, tmp_path):
+    n = 200
+    pattern = torch.rand(1, n, n).tril()
+    result = AttentionPatterns(
+        tokens=tuple(range(n)),
+        labels=tuple(f" t{i}" for i in range(n)),
+        heads=(Node("head", 0, 0),),
+        pattern=pattern / pattern.sum(-1, keepdim=True),
+        value_norm=None,
+        note="",
+        entropy=torch.zeros(1, n),
+        share=dict.fromkeys(TARGETS, torch.zeros(1, n)),
+        passes=Passes(forwards=1),
+    )
+    (tmp_path / "a.html").write_text(result.to_html())
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto((tmp_path / "a.html").as_uri())
+    page.locator("summary").click()
+    page.locator(".heatmap canvas").wait_for()
+    spent = page.evaluate(
+        """async () => {
+          const canvas = document.querySelector('.heatmap canvas'), spent = [];
+          const box = canvas.getBoundingClientRect();
+          for (let i = 0; i < 30; i++) {
+            const at = { clientX: box.left + 80 + 4 * i, clientY: box.top + 30 + 4 * i };
+            const begun = performance.now();
+            canvas.dispatchEvent(new MouseEvent('mousemove', { ...at, bubbles: true }));
+            await new Promise(requestAnimationFrame);
+            spent.push(performance.now() - begun);
+          }
+          return spent;
+        }"""
+    )
+    context.close()
+    assert statistics.median(spent) < 50
 
 
 def number(text: str) -> float:

@@ -6,18 +6,24 @@ many other parts of the same kind and, for heads, of the same layers, drawn with
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.app import pairs
 from pellucid.app.asked import Asked, Instead
 from pellucid.app.jobs import FieldError
+from pellucid.app.saying import (
+    Taps,
+    blaming,
+    likeliest,
+    one_token_pair,
+    read_next,
+    standing,
+)
 from pellucid.circuit.circuit import resolve_nodes
-from pellucid.errors import PellucidError
 from pellucid.lens.attention import attention
 from pellucid.lens.direct import direct_effects
 from pellucid.lens.logit_lens import logit_lens
@@ -25,13 +31,10 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.report.document import compact, document
-from pellucid.run.gradient import demand_finite
-from pellucid.run.prompts import prompt_tokens, run_tapped
+from pellucid.run.prompts import prompt_tokens
 from pellucid.task.contrast import Contrast
 from pellucid.task.tokens import label, labels, token_id
 
-SHOWN = 10
-"""Candidates for what comes next."""
 COLUMNS = 24
 """Positions of a prompt that the lens reads, the last ones."""
 
@@ -43,27 +46,23 @@ def work_for(model: Model, asked: Asked) -> Callable[[], Any]:
 
 def forwards_of(model: Model, asked: Asked) -> int:
     """How many forwards the question takes, about; 0 where it is over at once."""
-    n = len(model.nodes)
-    return {"lens": 2 * model.anatomy.n_layers + 2, "sweep": n}.get(asked.kind, 0)
-
-
-@contextmanager
-def blaming(field: str) -> Iterator[None]:
-    """Errors of ours that are raised inside are about ``field``."""
-    try:
-        yield
-    except PellucidError as error:
-        raise FieldError(field, str(error)) from error
+    known = {
+        "lens": 2 * model.anatomy.n_layers + 2,
+        "sweep": len(model.nodes),
+        "circuit": pairs.CIRCUIT,
+        "patch": pairs.patches(model, asked),
+    }
+    return known.get(asked.kind, 0)
 
 
 def next_tokens(model: Model, asked: Asked) -> dict[str, Any]:
     """The prompt's tokens, and the likeliest next ones."""
     with blaming("prompt"):
         tokens = prompt_tokens(model, asked.prompt)
-    reading = _read(model, tokens, {})
+    reading = read_next(model, tokens, {})
     return {
         "tokens": labels(model.tokenizer, tokens[0].tolist()),
-        "candidates": _likeliest(model, reading),
+        "candidates": likeliest(model, reading),
     }
 
 
@@ -79,7 +78,7 @@ def lens(model: Model, asked: Asked) -> dict[str, Any]:
     """The logit lens at the last positions."""
     with blaming("prompt"):
         length = prompt_tokens(model, asked.prompt).shape[1]
-    answer, foil = _pair(model, asked)
+    answer, foil = one_token_pair(model, asked)
     positions = range(max(0, length - COLUMNS), length)
     return document(logit_lens(model, asked.prompt, targets=[answer, foil], positions=positions))
 
@@ -88,7 +87,7 @@ def direct(model: Model, asked: Asked) -> dict[str, Any]:
     """Direct effects, which sum to the logit difference."""
     with blaming("prompt"):
         ids = prompt_tokens(model, asked.prompt)[0].tolist()
-    answer, foil = _pair(model, asked)
+    answer, foil = one_token_pair(model, asked)
     # A contrast must have a second prompt; the shares on the first do not depend on it.
     other = [answer if ids[0] != answer else foil, *ids[1:]]
     return document(direct_effects(model, Contrast(ids, other, answer, foil)))
@@ -109,7 +108,7 @@ def turned_off(model: Model, asked: Asked) -> dict[str, Any]:
     """
     with blaming("prompt"):
         tokens = prompt_tokens(model, asked.prompt)
-    pair = _pair(model, asked)
+    pair = one_token_pair(model, asked)
     with blaming("nodes"):
         nodes = resolve_nodes(model, asked.nodes)
     if any(node.kind == "embed" for node in nodes):
@@ -117,14 +116,7 @@ def turned_off(model: Model, asked: Asked) -> dict[str, Any]:
     drawn = _others(model, nodes, asked.seed)
 
     def told(off: Sequence[Node]) -> dict[str, Any]:
-        logits = _read(model, tokens, _taps(off, asked.instead))
-        probability = logits.softmax(-1)
-        return {
-            "difference": float(logits[pair[0]] - logits[pair[1]]),
-            "answer": float(probability[pair[0]]),
-            "foil": float(probability[pair[1]]),
-            "candidates": _likeliest(model, logits)[:5],
-        }
+        return standing(model, read_next(model, tokens, _taps(off, asked.instead)), pair)
 
     return {
         "nodes": [node.name for node in nodes],
@@ -142,11 +134,11 @@ def sweep(model: Model, asked: Asked) -> dict[str, Any]:
     """
     with blaming("prompt"):
         tokens = prompt_tokens(model, asked.prompt)
-    answer, foil = _pair(model, asked)
+    answer, foil = one_token_pair(model, asked)
     nodes = [node for node in model.nodes if node.kind != "embed"]
     found = []
     for off in [(), *((node,) for node in nodes)]:
-        logits = _read(model, tokens, _taps(off, asked.instead))
+        logits = read_next(model, tokens, _taps(off, asked.instead))
         found.append(float(logits[answer] - logits[foil]))
     effect = found[0] - torch.tensor(found[1:])
     return {"nodes": [vars_of(node) for node in nodes], "effect": compact(effect)}
@@ -165,40 +157,14 @@ WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
     "attention": pattern,
     "off": turned_off,
     "sweep": sweep,
+    "circuit": pairs.circuit,
+    "pair": pairs.both,
+    "patch": pairs.patched_everywhere,
+    "patched": pairs.patched_here,
 }
 
 
-def _pair(model: Model, asked: Asked) -> tuple[int, int]:
-    """Answer and foil as ids, each one token."""
-    found = []
-    for name in ("answer", "foil"):
-        with blaming(name):
-            size = model.anatomy.d_vocab
-            found.append(token_id(model.tokenizer, getattr(asked, name), vocab_size=size))
-    if found[0] == found[1]:
-        raise FieldError("foil", "Answer and foil are the same token; choose two.")
-    return found[0], found[1]
-
-
-def _read(
-    model: Model, tokens: Tensor, taps: dict[Site, Callable[[Tensor], Tensor]]
-) -> Float[Tensor, " d_vocab"]:
-    """Logits behind the prompt."""
-    last = torch.tensor([[tokens.shape[1] - 1]], device=tokens.device)
-    logits = run_tapped(model, tokens, taps, reads=last)[0, 0].float().cpu()
-    demand_finite(logits, "model's output")
-    return logits
-
-
-def _likeliest(model: Model, logits: Float[Tensor, " d_vocab"]) -> list[dict[str, Any]]:
-    best = logits.softmax(-1).topk(min(SHOWN, len(logits)))
-    return [
-        {"id": token, "token": label(model.tokenizer, token), "probability": probability}
-        for token, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
-
-
-def _taps(off: Sequence[Node], instead: Instead) -> dict[Site, Callable[[Tensor], Tensor]]:
+def _taps(off: Sequence[Node], instead: Instead) -> Taps:
     heads: dict[Site, list[int]] = {}
     for node in off:
         heads.setdefault(site_of(node), []).extend([] if node.head is None else [node.head])

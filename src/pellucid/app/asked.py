@@ -5,8 +5,13 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from pellucid.app.jobs import FieldError
 
-Kind: TypeAlias = Literal["next", "token", "lens", "direct", "attention", "off", "sweep"]
+Kind: TypeAlias = Literal[
+    "next", "token", "lens", "direct", "attention", "off", "sweep",
+    "circuit", "pair", "patch", "patched",
+]  # fmt: skip
 Instead: TypeAlias = Literal["zero", "mean"]
+Direction: TypeAlias = Literal["noising", "denoising"]
+Sites: TypeAlias = Literal["resid", "heads"]
 LONGEST = 20_000
 """Characters of a prompt."""
 LARGEST = 2**31
@@ -18,6 +23,16 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "attention": ("prompt", "nodes"),
     "off": ("prompt", "answer", "foil", "nodes"),
     "sweep": ("prompt", "answer", "foil"),
+    "circuit": ("prompt", "answer", "foil"),
+    "pair": ("prompt", "corrupted", "answer", "foil"),
+    "patch": ("prompt", "corrupted", "answer", "foil"),
+    "patched": ("prompt", "corrupted", "answer", "foil"),
+}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "kind": get_args(Kind),
+    "instead": get_args(Instead),
+    "direction": get_args(Direction),
+    "sites": get_args(Sites),
 }
 
 
@@ -32,6 +47,11 @@ class Asked:
     nodes: tuple[str, ...] = ()
     instead: Instead = "zero"
     seed: int = 0
+    corrupted: str = ""
+    direction: Direction = "noising"
+    sites: Sites = "resid"
+    layer: int = 0
+    position: int = 0
 
 
 def read_asked(body: Any) -> Asked:
@@ -55,16 +75,16 @@ def read_asked(body: Any) -> Asked:
 
 
 def _check(name: str, value: Any) -> None:
-    if name in ("kind", "instead"):
-        choices = get_args(Kind if name == "kind" else Instead)
+    if name in CHOICES:
+        choices = CHOICES[name]
         fits, should = isinstance(value, str) and value in choices, f"one of {choices}"
-    elif name == "prompt":
+    elif name in ("prompt", "corrupted"):
         fits = isinstance(value, str) and len(value) <= LONGEST
         should = f"text of at most {LONGEST} characters"
     elif name == "nodes":
         fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
         should = "a list of names, as L9H6 or M3"
-    elif name == "seed":
+    elif name in ("seed", "layer", "position"):
         fits, should = _whole(value), "a whole number from 0"
     else:
         fits = _whole(value) or (isinstance(value, str) and len(value) <= LONGEST)

@@ -11,16 +11,21 @@ export interface Candidate {
 
 type Token = string | number | undefined;
 
-/** The prompt's tokens and what may come next, from which answer and foil are chosen. */
+export function PromptTokens({ tokens }: { tokens: string[] }) {
+  return (
+    <ol class="tokens" aria-label={`${tokens.length} tokens`}>
+      {tokens.map((token, i) => <li class="token" title={`position ${i}`}><bdi>{visible(token)}</bdi></li>)}
+    </ol>
+  );
+}
+
+/** What may come next, from which answer and foil are chosen. */
 export function Candidates(props: {
   next: Next; answer: Token; foil: Token; onAnswer: (token: string | number) => void; onFoil: (token: string | number) => void;
 }) {
   const { next, answer, foil } = props;
   return (
-    <>
-      <ol class="tokens" aria-label={`${next.tokens.length} tokens`}>
-        {next.tokens.map((token, i) => <li class="token" title={`position ${i}`}><bdi>{visible(token)}</bdi></li>)}
-      </ol>
+    <div>
       <h3>What comes next: choose an answer and a foil</h3>
       <ol class="bars candidates">
         {next.candidates.map((one) => (
@@ -41,7 +46,7 @@ export function Candidates(props: {
         <OwnToken name="another answer" value={answer} onToken={props.onAnswer} />
         <OwnToken name="another foil" value={foil} onToken={props.onFoil} />
       </div>
-    </>
+    </div>
   );
 }
 

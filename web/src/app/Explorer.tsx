@@ -6,14 +6,16 @@ import { LayerMap } from "../parts/LayerMap";
 import { LensGrid } from "../parts/LensGrid";
 import { Page } from "../parts/Page";
 import { Waterfall } from "../parts/Waterfall";
-import { useParam } from "../state";
+import { setParam, useParam } from "../state";
 import type { Theme } from "../theme";
-import { Candidates } from "./Candidates";
+import { CircuitMap } from "./CircuitMap";
+import { TwoPrompts } from "./TwoPrompts";
+import { Candidates, PromptTokens } from "./Candidates";
 import type { Candidate } from "./Candidates";
 import { useJob } from "./useJob";
 import { Part } from "./Part";
 import { PromptForm } from "./PromptForm";
-import { Status } from "./Status";
+import { Shown, Status } from "./Status";
 import { Sweep } from "./Sweep";
 import { TurnedOff } from "./TurnedOff";
 import { shareRows } from "./shares";
@@ -56,32 +58,40 @@ function Prompt({ about, theme }: { about: About; theme: Theme }) {
       ? { prompt, answer: chosen.answer, foil: chosen.foil }
       : null;
   const ask = (text: string) => {
-    if (text !== prompt) for (const forget of [setAnswer, setFoil]) forget(null);
+    if (text !== prompt) for (const name of OF_A_PROMPT) setParam(name, null);
     setPrompt(text);
   };
   return (
     <>
-      <Card title="Prompt">
-        <PromptForm value={prompt ?? ""} onAsk={ask} problem={next.problem} />
-        <Status job={next} />
-        {next.result && (
-          <Candidates
-            next={next.result}
-            answer={chosen.answer}
-            foil={chosen.foil}
-            onAnswer={(value) => setAnswer(JSON.stringify(value))}
-            onFoil={(value) => setFoil(JSON.stringify(value))}
-          />
-        )}
+      <Card title="Prompt" wide>
+        <div class="halves">
+          <div>
+            <PromptForm value={prompt ?? ""} onAsk={ask} problem={next.problem} />
+            <Status job={next} />
+            {next.result && <PromptTokens tokens={next.result.tokens} />}
+          </div>
+          {next.result && (
+            <Candidates
+              next={next.result}
+              answer={chosen.answer}
+              foil={chosen.foil}
+              onAnswer={(value) => setAnswer(JSON.stringify(value))}
+              onFoil={(value) => setFoil(JSON.stringify(value))}
+            />
+          )}
+        </div>
       </Card>
       {pair ? <Answers about={about} pair={pair} theme={theme} /> : <Hint />}
     </>
   );
 }
 
+/** What the address holds that has no meaning for another prompt. */
+const OF_A_PROMPT = ["answer", "foil", "cell", "corrupted", "found", "place", "size"];
+
 function Hint() {
   return (
-    <Card title="What you will see">
+    <Card title="What you will see" wide>
       <p class="note">
         Type a prompt and press Enter. The model's candidates for what comes next appear; choose an answer and a
         foil. Then every layer's reading, what each part writes towards the answer, and where heads look are shown,
@@ -91,8 +101,32 @@ function Hint() {
   );
 }
 
-/** Everything that is asked about a prompt with an answer and a foil. */
-function Answers({ about, pair, theme }: { about: About; pair: Pair; theme: Theme }) {
+const MODES: [string, string][] = [
+  ["prompt", "Prompt explorer"],
+  ["pairs", "Contrast pairs"],
+  ["circuit", "Circuit map"],
+];
+
+/** One way to look at the prompt; what another mode has found stays in the address. */
+function Answers(props: { about: About; pair: Pair; theme: Theme }) {
+  const [mode, setMode] = useParam("mode");
+  const chosen = MODES.some(([name]) => name === mode) ? mode : "prompt";
+  return (
+    <>
+      <nav class="modes wide" aria-label="Modes">
+        {MODES.map(([name, title]) => (
+          <button type="button" aria-pressed={name === chosen} onClick={() => setMode(name === "prompt" ? null : name)}>{title}</button>
+        ))}
+      </nav>
+      {chosen === "prompt" && <OnePrompt {...props} />}
+      {chosen === "pairs" && <TwoPrompts pair={props.pair} theme={props.theme} />}
+      {chosen === "circuit" && <CircuitMap pair={props.pair} theme={props.theme} />}
+    </>
+  );
+}
+
+/** Everything that is asked about one prompt with an answer and a foil. */
+function OnePrompt({ about, pair, theme }: { about: About; pair: Pair; theme: Theme }) {
   const [selected, select] = useParam("node");
   const direct = useJob({ kind: "direct", ...pair }, (found) => decodeDocument(found as never));
   const lens = useJob({ kind: "lens", ...pair }, (found) => decodeDocument(found as never));
@@ -104,13 +138,17 @@ function Answers({ about, pair, theme }: { about: About; pair: Pair; theme: Them
       <TurnedOff pair={pair} nodes={about.nodes} />
       <Card title="Direct effects" note="What each part itself wrote towards the answer rather than the foil. Shares add up; a large share need not be a cause.">
         <Status job={direct} />
-        {shares && <Waterfall direct={shares} selected={selected} onSelect={toggle} />}
+        <Shown job={direct}>
+          {shares && <Waterfall direct={shares} selected={selected} onSelect={toggle} />}
+        </Shown>
       </Card>
       <Card title="Heads and MLPs" note="Choose any part to see where it looks, and to turn it off.">
-        <LayerMap
-          label="direct effect, in logits" word="share" absent="not known yet"
-          rows={rows} selected={selected} onSelect={toggle} theme={theme}
-        />
+        <Shown job={direct}>
+          <LayerMap
+            label="direct effect, in logits" word="share" absent="not known yet"
+            rows={rows} selected={selected} onSelect={toggle} theme={theme}
+          />
+        </Shown>
       </Card>
       {selected && about.nodes.includes(selected) && (
         <Part name={selected} prompt={pair.prompt} share={rows.find((row) => row.name === selected)?.value ?? null} theme={theme} />
@@ -118,7 +156,9 @@ function Answers({ about, pair, theme }: { about: About; pair: Pair; theme: Them
       <Sweep pair={pair} theme={theme} selected={selected} onSelect={toggle} />
       <Card title="Logit lens" note="What the model would say if it stopped after each sublayer, at the prompt's last positions. That a token can be read off does not say that it is used." wide>
         <Status job={lens} />
-        {lens.result && <LensGrid lens={lens.result.fields as unknown as LogitLens} theme={theme} />}
+        <Shown job={lens}>
+          {lens.result && <LensGrid lens={lens.result.fields as unknown as LogitLens} theme={theme} />}
+        </Shown>
       </Card>
     </>
   );

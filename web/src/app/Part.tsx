@@ -6,7 +6,7 @@ import { signed } from "../format";
 import { AttentionOnTokens } from "../parts/AttentionOnTokens";
 import { Card } from "../parts/Card";
 import type { Theme } from "../theme";
-import { Status } from "./Status";
+import { Shown, Status } from "./Status";
 import { useOff } from "./TurnedOff";
 import { useJob } from "./useJob";
 
@@ -26,7 +26,7 @@ export function Part(props: { name: string; prompt: string; share: number | null
         {off.includes(name) ? `Turn ${name} on` : `Turn ${name} off`}
       </button>
       <Status job={job} />
-      {attention && <AttentionOnTokens attention={attention} theme={props.theme} />}
+      <Shown job={job}>{attention && <AttentionOnTokens attention={attention} theme={props.theme} />}</Shown>
     </Card>
   );
 }

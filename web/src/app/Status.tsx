@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import type { Asked } from "./useJob";
 
 /** Progress with time left and a way to stop; or what went wrong, unless a field shows it. */
@@ -14,4 +15,10 @@ export function Status({ job, fields = [] }: { job: Asked<unknown>; fields?: str
       {cancel && <button type="button" onClick={cancel}>Cancel</button>}
     </div>
   );
+}
+
+/** What an earlier question gave stays, faded, until the next answer is there. */
+export function Shown({ job, children }: { job: Asked<unknown>; children: ComponentChildren }) {
+  const stale = job.result !== null && (job.progress !== null || job.problem !== null);
+  return <div class={stale ? "stale" : undefined} aria-busy={stale}>{children}</div>;
 }

@@ -1,18 +1,11 @@
 // Parts turned off together, and the answer with and without them; beside it, random parts.
-import { percent, signed, visible } from "../format";
 import { Card } from "../parts/Card";
 import { setParam, useParam } from "../state";
-import type { Candidate } from "./Candidates";
 import type { Pair } from "./Explorer";
-import { Status } from "./Status";
+import { SideBySide } from "./SideBySide";
+import type { Told } from "./SideBySide";
+import { Shown, Status } from "./Status";
 import { useJob } from "./useJob";
-
-interface Told {
-  difference: number;
-  answer: number;
-  foil: number;
-  candidates: Candidate[];
-}
 
 interface Off {
   nodes: string[];
@@ -57,7 +50,7 @@ export function TurnedOff({ pair, nodes }: { pair: Pair; nodes: string[] }) {
             </select>
           </label>
           <Status job={job} />
-          {job.result && <Compared found={job.result} />}
+          <Shown job={job}>{job.result && <Compared found={job.result} />}</Shown>
           {job.result && (
             <button type="button" onClick={() => setSeed(String(asked.seed + 1))}>Draw other random parts (seed {asked.seed})</button>
           )}
@@ -68,24 +61,11 @@ export function TurnedOff({ pair, nodes }: { pair: Pair; nodes: string[] }) {
 }
 
 function Compared({ found }: { found: Off }) {
-  const columns: [string, Told | null][] = [
-    ["the model", found.plain],
-    [`without ${found.nodes.join(", ")}`, found.off],
-    [found.drawn ? `without ${found.drawn.join(", ")} (random)` : "random: too few others", found.random],
-  ];
-  const cell = (read: (told: Told) => string) => columns.map(([, told]) => <td class="number">{told ? read(told) : ""}</td>);
+  const random = found.drawn ? `without ${found.drawn.join(", ")} (random)` : "random: too few others";
   return (
-    <div class="table-scroll compared">
-      <table data-testid="compared">
-        <thead><tr><td />{columns.map(([name]) => <th scope="col">{name}</th>)}</tr></thead>
-        <tbody>
-          <tr><th scope="row">logit difference</th>{cell((told) => signed(told.difference))}</tr>
-          <tr><th scope="row">moved by</th>{cell((told) => (told === found.plain ? "" : signed(told.difference - found.plain.difference)))}</tr>
-          <tr><th scope="row">answer</th>{cell((told) => percent(told.answer))}</tr>
-          <tr><th scope="row">foil</th>{cell((told) => percent(told.foil))}</tr>
-          <tr><th scope="row">says next</th>{cell((told) => `“${visible(told.candidates[0]?.token ?? "")}” ${percent(told.candidates[0]?.probability ?? 0)}`)}</tr>
-        </tbody>
-      </table>
-    </div>
+    <SideBySide
+      base={found.plain}
+      columns={[["the model", found.plain], [`without ${found.nodes.join(", ")}`, found.off], [random, found.random]]}
+    />
   );
 }

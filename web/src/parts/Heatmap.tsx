@@ -30,6 +30,7 @@ export interface HeatmapProps {
 }
 
 const TOP = 18;
+const FINE = 6;
 const FONT = "11px system-ui, sans-serif";
 const KEYS: Record<string, [number, number]> = {
   ArrowUp: [-1, 0],
@@ -48,8 +49,13 @@ export function Heatmap(props: HeatmapProps) {
   const cell = Math.max(props.minCellWidth ?? 4, Math.min(props.maxCellWidth ?? 44, fitting));
   const layout = { left, cell, height, width: left + cell * props.columns.length };
 
+  const cells = useRef<HTMLCanvasElement | null>(null);
+  // Cells are painted when what they show changes, not when the pointer moves.
   useEffect(() => {
-    if (canvas.current && width > 0) paint(canvas.current, props, layout, over);
+    if (width > 0) cells.current = painted(props, layout, getComputedStyle(canvas.current!).getPropertyValue("--quiet"));
+  }, [props, width]);
+  useEffect(() => {
+    if (cells.current) show(canvas.current!, cells.current, props, layout, over);
   });
 
   const at = (event: MouseEvent): Cell | null => {
@@ -101,22 +107,33 @@ interface Layout {
   width: number;
 }
 
-function paint(canvas: HTMLCanvasElement, props: HeatmapProps, at: Layout, over: Cell | null) {
-  const style = getComputedStyle(canvas);
-  const tall = TOP + at.height * props.rows.length;
+/** Names and cells, on a canvas that is not on the page. */
+function painted(props: HeatmapProps, at: Layout, ink: string): HTMLCanvasElement {
   const density = devicePixelRatio || 1;
+  const canvas = document.createElement("canvas");
   canvas.width = Math.round(at.width * density);
-  canvas.height = Math.round(tall * density);
-  canvas.style.width = `${at.width}px`;
-  canvas.style.height = `${tall}px`;
+  canvas.height = Math.round((TOP + at.height * props.rows.length) * density);
   const draw = canvas.getContext("2d")!;
   draw.scale(density, density);
   draw.font = FONT;
   draw.textBaseline = "middle";
-  const ink = style.getPropertyValue("--quiet");
   paintNames(draw, props, at, ink);
   for (let r = 0; r < props.rows.length; r++)
     for (let c = 0; c < props.columns.length; c++) paintCell(draw, props, at, r, c, ink);
+  return canvas;
+}
+
+/** The cells, and frames around what is selected and what is pointed at. */
+function show(canvas: HTMLCanvasElement, cells: HTMLCanvasElement, props: HeatmapProps, at: Layout, over: Cell | null) {
+  const style = getComputedStyle(canvas);
+  const density = devicePixelRatio || 1;
+  canvas.width = cells.width;
+  canvas.height = cells.height;
+  canvas.style.width = `${at.width}px`;
+  canvas.style.height = `${TOP + at.height * props.rows.length}px`;
+  const draw = canvas.getContext("2d")!;
+  draw.drawImage(cells, 0, 0);
+  draw.scale(density, density);
   const mark = style.getPropertyValue("--ink");
   for (const place of props.selected) outline(draw, at, place, mark, 2);
   if (over) outline(draw, at, over, style.getPropertyValue("--focus"), 2);
@@ -158,6 +175,7 @@ function paintCell(
 }
 
 function hatch(draw: CanvasRenderingContext2D, x: number, y: number, w: number, h: number, ink: string) {
+  if (w < FINE || h < FINE) return; // Too small for lines: left empty.
   draw.save();
   draw.beginPath();
   draw.rect(x, y, w, h);
