@@ -166,6 +166,16 @@ def test_the_circuit_map_finds_measures_and_is_restored(opened, address):
     assert page.get_by_test_id("sufficiency").inner_text() == shown
 
 
+def test_heads_are_typed_when_asked_and_not_before(opened, address):
+    page = asked(opened(address))
+    page.get_by_role("button", name="Head roles").click()
+    assert page.get_by_test_id("role").count() == 0
+    page.get_by_role("button", name="Type every head").click()
+    page.locator(".status", has_text=re.compile("running|forwards")).wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Type every head").wait_for()
+
+
 def test_bad_input_gets_its_message_at_the_field(opened, address):
     page = asked(opened(address, quiet=False))
     page.get_by_label("another answer").fill(" refrigerator magnets")

@@ -190,6 +190,20 @@ def test_the_table_sorts_filters_and_downloads(opened, analysis):
     assert found == pytest.approx(dict(zip(frame.node, frame.estimate, strict=True)), rel=1e-6)
 
 
+def test_the_role_map_frames_the_heads_that_hold_a_role(browser, tmp_path, tiny_roles):
+    (tmp_path / "r.html").write_text(tiny_roles.to_html())
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "r.html").as_uri())
+    for index, role in enumerate(tiny_roles.roles):
+        page.locator("select").select_option(str(index))
+        text = page.get_by_test_id("role").inner_text()
+        assert text.startswith(f"{len(tiny_roles.holders(role))} of {len(tiny_roles.heads)} ")
+        names = page.locator(".note").last.inner_text().split()
+        assert sorted(names) == sorted(node.name for node in tiny_roles.holders(role))
+    context.close()
+
+
 def test_a_matrix_of_200_tokens_follows_the_pointer(browser, tmp_path):
     n = 200
     pattern = torch.rand(1, n, n).tril()

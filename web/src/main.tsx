@@ -9,13 +9,14 @@ import type { Theme } from "./theme";
 import "./style.css";
 import { AnalysisView } from "./views/AnalysisView";
 import { FieldsView } from "./views/FieldsView";
-import { AttentionView, DirectEffectsView, LogitLensView } from "./views/LensViews";
+import { AttentionView, DirectEffectsView, HeadRolesView, LogitLensView } from "./views/LensViews";
 
 const VIEWS: Record<string, (props: { document: Document; theme: Theme }) => preact.JSX.Element> = {
   Analysis: AnalysisView,
   LogitLens: LogitLensView,
   DirectEffects: DirectEffectsView,
   AttentionPatterns: AttentionView,
+  HeadRoles: HeadRolesView,
 };
 
 function start(): void {

@@ -27,6 +27,7 @@ from pellucid.circuit.circuit import resolve_nodes
 from pellucid.lens.attention import attention
 from pellucid.lens.direct import direct_effects
 from pellucid.lens.logit_lens import logit_lens
+from pellucid.lens.roles import head_roles
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
@@ -149,6 +150,11 @@ def vars_of(node: Node) -> dict[str, Any]:
     return {"name": node.name, "kind": node.kind, "layer": node.layer, "head": node.head}
 
 
+def roles(model: Model, asked: Asked) -> dict[str, Any]:
+    """What every head does on random tokens; no prompt is needed."""
+    return document(head_roles(model, seed=asked.seed))
+
+
 WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
     "next": next_tokens,
     "token": one_token,
@@ -161,6 +167,7 @@ WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
     "pair": pairs.both,
     "patch": pairs.patched_everywhere,
     "patched": pairs.patched_here,
+    "roles": roles,
 }
 
 

@@ -7,7 +7,7 @@ from pellucid.app.jobs import FieldError
 
 Kind: TypeAlias = Literal[
     "next", "token", "lens", "direct", "attention", "off", "sweep",
-    "circuit", "pair", "patch", "patched",
+    "circuit", "pair", "patch", "patched", "roles",
 ]  # fmt: skip
 Instead: TypeAlias = Literal["zero", "mean"]
 Direction: TypeAlias = Literal["noising", "denoising"]
@@ -27,6 +27,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "pair": ("prompt", "corrupted", "answer", "foil"),
     "patch": ("prompt", "corrupted", "answer", "foil"),
     "patched": ("prompt", "corrupted", "answer", "foil"),
+    "roles": (),
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "kind": get_args(Kind),

@@ -14,6 +14,7 @@ import { Candidates, PromptTokens } from "./Candidates";
 import type { Candidate } from "./Candidates";
 import { useJob } from "./useJob";
 import { Part } from "./Part";
+import { Roles } from "./Roles";
 import { PromptForm } from "./PromptForm";
 import { Shown, Status } from "./Status";
 import { Sweep } from "./Sweep";
@@ -105,6 +106,7 @@ const MODES: [string, string][] = [
   ["prompt", "Prompt explorer"],
   ["pairs", "Contrast pairs"],
   ["circuit", "Circuit map"],
+  ["roles", "Head roles"],
 ];
 
 /** One way to look at the prompt; what another mode has found stays in the address. */
@@ -121,6 +123,7 @@ function Answers(props: { about: About; pair: Pair; theme: Theme }) {
       {chosen === "prompt" && <OnePrompt {...props} />}
       {chosen === "pairs" && <TwoPrompts pair={props.pair} theme={props.theme} />}
       {chosen === "circuit" && <CircuitMap pair={props.pair} theme={props.theme} />}
+      {chosen === "roles" && <Roles theme={props.theme} />}
     </>
   );
 }

@@ -55,7 +55,11 @@ function Bar(props: {
       class={`step ${step.selectable ? "selectable" : ""} ${step.name === props.selected ? "chosen" : ""}`}
       aria-label={`${step.name}: ${signed(step.share)}`}
       onClick={choose}
-      onKeyDown={(event) => event.key === "Enter" && choose()}
+      onKeyDown={(event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        choose();
+      }}
       {...role}
     >
       <rect class="hit" x={0} y={y} width={props.width} height={ROW} />

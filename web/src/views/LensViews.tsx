@@ -6,6 +6,8 @@ import { AttentionOnTokens } from "../parts/AttentionOnTokens";
 import { Card } from "../parts/Card";
 import { LensGrid } from "../parts/LensGrid";
 import { Waterfall } from "../parts/Waterfall";
+import { RoleMap } from "../parts/RoleMap";
+import type { HeadRoles } from "../parts/RoleMap";
 import { useParam } from "../state";
 import type { Theme } from "../theme";
 
@@ -45,6 +47,15 @@ export function AttentionView({ document, theme }: ViewProps) {
         </select>
       </label>
       <AttentionOnTokens attention={attention} index={index} theme={theme} />
+    </Card>
+  );
+}
+
+export function HeadRolesView({ document, theme }: ViewProps) {
+  const [selected, select] = useParam("node");
+  return (
+    <Card title="Head roles" note="By behaviour on repeated random tokens, beside scores where the reason for a role is gone (the null)." wide>
+      <RoleMap found={document.fields as unknown as HeadRoles} selected={selected} onSelect={select} theme={theme} />
     </Card>
   );
 }
