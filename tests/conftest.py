@@ -1,6 +1,7 @@
 """Shared fixtures."""
 
 import os
+import shutil
 import sys
 from importlib import metadata
 
@@ -67,3 +68,19 @@ def run(random_gpt2, monkeypatch, capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's chromium. In CI its absence is a failure, elsewhere a skip that says what to do."""
+    found = shutil.which("chromium")
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "no chromium on the PATH; install it: apt-get install chromium"
+        )
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

@@ -11,14 +11,14 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "pellucid"
 FLOORS = {
     "errors": 0, "fields": 0, "shapes": 0, "passes": 0, "results": 0, "tables": 0, "stats": 0,
-    "figures": 0,
+    "figures": 0, "report": 0,
     "model": 1, "task": 1,
     "run": 2,
     "attribution": 3, "lens": 3,
     "circuit": 4,
     "analysis": 5, "zoo": 5,
     "doctor": 7, "arguments": 7, "catalogue": 7, "console": 7, "plan": 7, "commands": 7,
-    "cli": 7,
+    "app": 7, "cli": 7,
 }  # fmt: skip
 
 

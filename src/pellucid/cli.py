@@ -13,7 +13,9 @@ from pellucid.commands.analysis import analyze
 from pellucid.commands.circuits import circuit
 from pellucid.commands.heads import attention, compose, roles
 from pellucid.commands.prompts import dla, lens, neurons, tokens
+from pellucid.commands.report import report
 from pellucid.commands.scores import attribute, edges, patch
+from pellucid.commands.serve import serve
 from pellucid.commands.zoo import zoo
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
 
@@ -37,6 +39,8 @@ app.command()(tokens)
 app.command()(attention)
 app.command()(roles)
 app.command()(compose)
+app.command()(report)
+app.command("app")(serve)
 
 
 def main() -> None:

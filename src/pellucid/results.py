@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import uuid4
 
 import torch
@@ -20,6 +20,9 @@ from torch import Tensor
 
 from pellucid.errors import ResultFileError
 from pellucid.fields import check_fields
+
+if TYPE_CHECKING:
+    from pellucid.report.prose import Section
 
 SCHEMA = 1
 """Version of the JSON layout; a higher one is refused with advice to upgrade."""
@@ -44,8 +47,33 @@ class Result:
 
     def to_json(self, *, indent: int | None = None) -> str:
         """One JSON document; tensors are nested lists, what is not finite is null."""
-        body = _encode(self, lambda t: {"tensor": _finite(t.tolist()), "dtype": _dtype(t)})
+        body = encode(self, lambda t: {"tensor": _finite(t.tolist()), "dtype": _dtype(t)})
         return json.dumps({"schema": SCHEMA, **body}, indent=indent, allow_nan=False)
+
+    def derived(self) -> dict[str, Any]:
+        """What is computed from the fields and shown beside them; by name."""
+        return {}
+
+    def story(self) -> "tuple[Section, ...]":
+        """What the numbers say, in sentences that keep where each number came from."""
+        return ()
+
+    def to_html(self) -> str:
+        """One HTML file that draws this result; it opens from a disk and fetches nothing."""
+        from pellucid.report.page import page
+
+        return page(self)
+
+    def to_markdown(self) -> str:
+        """What the numbers say and the table, as Markdown."""
+        from pellucid.report.markdown import markdown
+
+        return markdown(self)
+
+    def _repr_html_(self) -> str:
+        from pellucid.report.page import framed
+
+        return framed(self)
 
     def save(self, path: str | Path) -> Path:
         """Write the folder ``path``: JSON beside tensors. An existing result is replaced.
@@ -66,7 +94,7 @@ class Result:
             tensors[key] = tensor.detach().cpu().contiguous().clone()
             return {"stored": key}
 
-        body = {"schema": SCHEMA, **_encode(self, keep)}
+        body = {"schema": SCHEMA, **encode(self, keep)}
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = target.parent / f".{target.name}-{uuid4().hex}"
@@ -115,20 +143,19 @@ class Result:
             raise ResultFileError(f"{folder} is damaged: {error!r}. Make it again.") from error
 
 
-def _encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
+def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
+    """JSON values for what a result may hold; ``tensor`` says how a tensor is written."""
     if isinstance(value, Tensor):
         return tensor(value.detach().cpu())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         if type(value).__name__ not in _TYPES:
             raise TypeError(f"{type(value).__name__} is not marked with @stored")
-        fields = {
-            f.name: _encode(getattr(value, f.name), tensor) for f in dataclasses.fields(value)
-        }
+        fields = {f.name: encode(getattr(value, f.name), tensor) for f in dataclasses.fields(value)}
         return {"type": type(value).__name__, "fields": fields}
     if isinstance(value, dict):
-        return {"mapping": {str(k): _encode(v, tensor) for k, v in value.items()}}
+        return {"mapping": {str(k): encode(v, tensor) for k, v in value.items()}}
     if isinstance(value, list | tuple):
-        return [_encode(v, tensor) for v in value]
+        return [encode(v, tensor) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return {"number": str(value)}
     return value

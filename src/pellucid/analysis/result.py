@@ -1,6 +1,7 @@
 """What one call of ``analyze`` returns: the question, the evidence, and how it was made."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from pellucid.circuit.backups import Backups
 from pellucid.circuit.circuit import Circuit
 from pellucid.circuit.faithfulness import Faithfulness
 from pellucid.passes import Passes
+from pellucid.report.prose import Section
 from pellucid.results import Result, stored
 from pellucid.run.answers import TopToken
 from pellucid.stats.agreement import Agreement
@@ -100,7 +102,14 @@ class Analysis(Result):
 
         return summarise(self)
 
-    def _repr_html_(self) -> str:
-        from html import escape
+    def derived(self) -> dict[str, Any]:
+        """The estimates, the order of the curve, and the percentiles among random sets."""
+        from pellucid.analysis.story import derived_of
 
-        return f"<pre>{escape(str(self))}</pre>"
+        return derived_of(self)
+
+    def story(self) -> tuple[Section, ...]:
+        """What was asked, found and measured, and how."""
+        from pellucid.analysis.story import story_of
+
+        return story_of(self)

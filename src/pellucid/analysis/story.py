@@ -1,0 +1,148 @@
+"""An analysis in sentences, each made from its numbers; measured and estimated are told apart.
+
+No sentence says more than what was measured: no grade, and no word for how good a number is.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pellucid.analysis.result import Analysis
+from pellucid.analysis.wording import NOT_DONE, OVER
+from pellucid.circuit.discover import rankings
+from pellucid.report.prose import Section, section
+
+METHOD = (
+    "A measured effect is how far the metric falls when the model is run with one node's values on "
+    "the prompt replaced by those on the corrupted prompt.",
+    "For the circuit, parts are replaced with: {circuit.ablation}.",
+    "Sufficiency is (m(C) - m(none)) / (m(all) - m(none)), never clipped: m(C) is the metric when "
+    "every replaceable part outside the set C is replaced. It is 1 for the whole model and 0 for "
+    "nothing, and can lie outside that range.",
+    "Comprehensiveness is the share that is lost when the parts in C are replaced instead.",
+    "Estimates are gradients. They chose what was measured, and nothing else here rests on them.",
+    "Positive supports the answer, in estimates and in effects.",
+)
+LIMITS = (
+    "The account is for these prompts, this metric and this kind of replacement. Other wordings "
+    "may use other parts.",
+    "The search is greedy. Minimal means that no single node can go, not that the set is the "
+    "smallest.",
+    "A part whose estimate is near zero was not measured alone, and may matter all the same.",
+    "Numbers differ in their last digits between processors.",
+)
+REPRODUCE = (
+    "{provenance.command}",
+    "Model {provenance.model} ({provenance.model_source}), weights {provenance.weight_hash}, "
+    "{provenance.dtype} on {provenance.device}, {provenance.threads} threads, seed "
+    "{provenance.seed}.",
+    "Pellucid {provenance.pellucid}, torch {provenance.torch}, transformers "
+    "{provenance.transformers}, Python {provenance.python}; made {provenance.created}.",
+)
+
+
+def story_of(a: Analysis) -> tuple[Section, ...]:
+    """What was asked, found and measured; how; how to do it again."""
+    return (
+        section(a, "Summary", [*_question(a), *_circuit(a), *_agreement(a)]),
+        section(a, "Read with care", [f"{{caveats.{i}}}" for i in range(len(a.caveats))]),
+        section(a, "Method", METHOD),
+        section(a, "Limits", LIMITS),
+        section(a, "Cost", ["{passes}."]),
+        section(a, "How to reproduce", REPRODUCE),
+    )
+
+
+def derived_of(a: Analysis) -> dict[str, Any]:
+    """The estimates, how complete they are, the order of the curve, and the percentiles."""
+    estimates = dict(zip(a.attribution.nodes, a.attribution.estimate.tolist(), strict=True))
+    kinds = ("head",) if a.circuit.over == "heads" else ("head", "mlp")
+    searched = [node for node in a.attribution.nodes if node.kind in kinds]
+    percentiles = {
+        f"{name}.{which}": getattr(found, which)
+        for name in ("over_heads", "over_heads_and_mlps")
+        for which in ("percentile_same_size", "percentile_same_layers")
+        if (found := getattr(a, name)) is not None
+    }
+    return {
+        "estimate": a.attribution.estimate,
+        "effect": a.patches.effect,
+        "completeness": a.attribution.completeness,
+        "order": [node.name for node in rankings(searched, estimates)[1]],
+        **percentiles,
+    }
+
+
+def _question(a: Analysis) -> Iterator[str]:
+    if len(a.question.clean) > 1:
+        yield (
+            "{question.clean.length} prompts were analysed; numbers are means over them, and the "
+            "first is quoted."
+        )
+    yield "The prompt is “{question.clean.0}”; the corrupted one is “{question.corrupted.0}”."
+    yield (
+        "The answer “{question.answer.0}” is held against “{question.foil.0}”: on the prompt, "
+        "{provenance.model} gives the answer a log-probability that differs by {preference:+z.2f} "
+        "from that of the other."
+    )
+    if a.top:
+        likely = ", ".join(
+            f"“{{top.{i}.token}}” {{top.{i}.probability:.0%}}" for i in range(min(4, len(a.top)))
+        )
+        yield f"It says next: {likely}."
+    yield (
+        "The metric ({question.metric}) is {metric_clean:+z.2f} on the prompt and "
+        "{metric_corrupted:+z.2f} on the corrupted one."
+    )
+    if not a.behaves:
+        yield NOT_DONE
+
+
+def _circuit(a: Analysis) -> Iterator[str]:
+    searched = "over_heads" if a.circuit.over == "heads" else "over_heads_and_mlps"
+    found = getattr(a, searched)
+    if found is None:
+        yield "No circuit is claimed: {circuit.note}."
+        return
+    names = ", ".join(f"{{circuit.names.{i}}}" for i in range(len(a.circuit)))
+    yield f"The circuit is {{{searched}.size}} of {{{searched}.out_of}} parts: {names}."
+    if a.circuit.minimal:
+        yield "Without any one of them, sufficiency fell below the target of {circuit.target:.2f}."
+    other = "over_heads_and_mlps" if searched == "over_heads" else "over_heads"
+    for name in (searched, other):
+        yield from _faithfulness(a, name)
+
+
+def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
+    found = getattr(a, name)
+    if found is None:
+        return
+    yield (
+        f"Measured with {OVER[found.over]}: with everything outside the circuit replaced, "
+        f"{{{name}.sufficiency:z.3f}} of the difference is left (the metric is "
+        f"{{{name}.metric_circuit:+z.2f}}); with the circuit replaced, "
+        f"{{{name}.comprehensiveness:z.3f}} of it is lost (the metric is "
+        f"{{{name}.metric_without:+z.2f}})."
+    )
+    if found.percentile_same_size is not None:
+        yield (
+            f"Beside {{{name}.random_same_size.length}} random sets of each kind: "
+            f"{{{name}.percentile_same_size:.0f}} % of those of the same size, and "
+            f"{{{name}.percentile_same_layers:.0f}} % of those with as many nodes in each layer, "
+            "are less sufficient."
+        )
+
+
+def _agreement(a: Analysis) -> Iterator[str]:
+    effects = a.patches.effect[0]
+    if not len(effects):
+        return
+    largest = int(effects.abs().argmax())
+    yield (
+        "Of {agreement.n} nodes that were replaced alone, "
+        f"{{patches.places.{largest}.name}} changes the metric most: its effect is "
+        f"{{patches.effect.0.{largest}:+z.3f}}."
+    )
+    yield (
+        "The estimates of these nodes agree with their measured effects to Spearman "
+        "{agreement.spearman:z.2f} and Pearson {agreement.pearson:z.2f}."
+    )

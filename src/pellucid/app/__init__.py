@@ -1,0 +1,1 @@
+"""Floor 7: the local web app: one model, one worker, one page."""

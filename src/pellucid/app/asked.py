@@ -1,0 +1,103 @@
+"""What a request may ask for, checked field by field before it becomes a job."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias, get_args
+
+from pellucid.app.jobs import FieldError
+
+Kind: TypeAlias = Literal[
+    "next", "token", "lens", "direct", "attention", "off", "sweep",
+    "circuit", "pair", "patch", "patched", "roles",
+]  # fmt: skip
+Instead: TypeAlias = Literal["zero", "mean"]
+Direction: TypeAlias = Literal["noising", "denoising"]
+Sites: TypeAlias = Literal["resid", "heads"]
+LONGEST = 20_000
+"""Characters of a prompt."""
+LARGEST = 2**31
+NEEDS: dict[str, tuple[str, ...]] = {
+    "next": ("prompt",),
+    "token": ("answer",),
+    "lens": ("prompt", "answer", "foil"),
+    "direct": ("prompt", "answer", "foil"),
+    "attention": ("prompt", "nodes"),
+    "off": ("prompt", "answer", "foil", "nodes"),
+    "sweep": ("prompt", "answer", "foil"),
+    "circuit": ("prompt", "answer", "foil"),
+    "pair": ("prompt", "corrupted", "answer", "foil"),
+    "patch": ("prompt", "corrupted", "answer", "foil"),
+    "patched": ("prompt", "corrupted", "answer", "foil"),
+    "roles": (),
+}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "kind": get_args(Kind),
+    "instead": get_args(Instead),
+    "direction": get_args(Direction),
+    "sites": get_args(Sites),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One question of the page; ``answer`` and ``foil`` are text or ids of single tokens."""
+
+    kind: Kind
+    prompt: str = ""
+    answer: str | int = ""
+    foil: str | int = ""
+    nodes: tuple[str, ...] = ()
+    instead: Instead = "zero"
+    seed: int = 0
+    corrupted: str = ""
+    direction: Direction = "noising"
+    sites: Sites = "resid"
+    layer: int = 0
+    position: int = 0
+
+
+def read_asked(body: Any) -> Asked:
+    """The question in a request's JSON.
+
+    **Raises** ``FieldError`` naming the first field that is missing, unknown or of another kind.
+    """
+    if not isinstance(body, dict):
+        raise FieldError("kind", "Send a JSON object.")
+    known = {field.name for field in fields(Asked)}
+    for name, value in body.items():
+        if name not in known:
+            raise FieldError(str(name), f"{name!r} is not asked for; the fields are {known}.")
+        _check(name, value)
+    if "kind" not in body:
+        raise FieldError("kind", f"Say which kind of question it is: one of {get_args(Kind)}.")
+    for name in NEEDS[body["kind"]]:
+        if body.get(name) in (None, "", []):
+            raise FieldError(name, f"Give a {name}.")
+    return Asked(**{**body, "nodes": tuple(body.get("nodes", ()))})
+
+
+def _check(name: str, value: Any) -> None:
+    if name in CHOICES:
+        choices = CHOICES[name]
+        fits, should = isinstance(value, str) and value in choices, f"one of {choices}"
+    elif name in ("prompt", "corrupted"):
+        fits = isinstance(value, str) and len(value) <= LONGEST
+        should = f"text of at most {LONGEST} characters"
+    elif name == "nodes":
+        fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        should = "a list of names, as L9H6 or M3"
+    elif name in ("seed", "layer", "position"):
+        fits, should = _whole(value), "a whole number from 0"
+    else:
+        fits = _whole(value) or (isinstance(value, str) and len(value) <= LONGEST)
+        should = "text, or a token's id"
+    if not fits or (isinstance(value, str) and not _encodable(value)):
+        raise FieldError(name, f"{name} must be {should}.")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
+
+
+def _encodable(text: str) -> bool:
+    """Half a surrogate pair is JSON, and not text."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -1,0 +1,62 @@
+"""Who may speak to the app: pages that it served itself, to whoever was given the address.
+
+Any page in the same browser can send requests to 127.0.0.1. Three things keep them out: the token
+that is part of the address printed at the start, a Host that is this machine (a name that was bent
+to point here is refused), and an Origin, where a browser sends one, that is this app.
+"""
+
+from secrets import compare_digest
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+HOSTS = ("127.0.0.1", "localhost")
+HEADER = "x-pellucid-token"
+LARGEST = 1 << 20
+"""Bytes that a request may bring."""
+
+
+class Guard:
+    """ASGI middleware that answers 403 to everybody else, and 413 to what is too large."""
+
+    def __init__(self, app: ASGIApp, *, token: str) -> None:
+        self.app = app
+        self.token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self.refusal(scope, headers)
+        if refusal:
+            await PlainTextResponse(refusal, status_code=403)(scope, receive, send)
+        elif not _small(headers):
+            text = f"A request may bring at most {LARGEST} bytes, and must say how many."
+            await PlainTextResponse(text, status_code=413)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def refusal(self, scope: Scope, headers: Headers) -> str:
+        """Why a request is refused; empty when it is not."""
+        host = headers.get("host", "")
+        if host.rsplit(":", 1)[0] not in HOSTS:
+            return "This app answers on 127.0.0.1 only."
+        origin = headers.get("origin")
+        if origin is not None and origin != f"http://{host}":
+            return "This app answers its own pages only."
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        given = headers.get(HEADER) or next(iter(query.get("token", [])), "")
+        if not compare_digest(given.encode(), self.token.encode()):
+            return "Open the address that `pellucid app` printed; its token is missing or old."
+        return ""
+
+
+def _small(headers: Headers) -> bool:
+    if "transfer-encoding" in headers:
+        return False
+    length = headers.get("content-length", "0")
+    return length.isdecimal() and int(length) <= LARGEST

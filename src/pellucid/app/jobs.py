@@ -1,0 +1,116 @@
+"""Work for the model, one piece at a time, with progress, time left and a way to stop.
+
+A job is stopped where it counts its next forward: the meter's callback raises, and everything that
+edits the model puts it back on the way out, as after any exception.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from queue import SimpleQueue
+from typing import Any, Literal, TypeAlias
+
+from pellucid.errors import PellucidError
+from pellucid.passes import Passes, metering
+
+KEPT = 64
+"""Finished jobs that are remembered."""
+Event: TypeAlias = dict[str, Any]
+Work: TypeAlias = Callable[[], Any]
+State: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
+class FieldError(Exception):
+    """What was wrong with one field of what was asked."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Cancelled(Exception):
+    """The job was asked to stop."""
+
+
+@dataclass(eq=False)
+class Job:
+    """One piece of work and everything that happened to it so far."""
+
+    id: str
+    work: Work
+    forwards: int
+    """How many forwards it will take; 0 when that is not known."""
+    state: State = "waiting"
+    events: list[Event] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in ("done", "failed", "cancelled")
+
+    def tell(self, state: State, **more: Any) -> None:
+        """Add an event; whoever follows the job will see it."""
+        self.events.append({"event": state, **more})
+        self.state = state
+
+
+class Worker:
+    """Runs jobs one after the other on a thread of its own."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self._waiting: SimpleQueue[Job] = SimpleQueue()
+        self._ids = count(1)
+        threading.Thread(target=self._run_all, daemon=True, name="pellucid worker").start()
+
+    def add(self, work: Work, *, forwards: int = 0) -> Job:
+        """Put work in the queue."""
+        job = Job(id=str(next(self._ids)), work=work, forwards=forwards)
+        finished = [old for old in self.jobs.values() if old.over]
+        for old in finished[: max(0, len(finished) - KEPT)]:
+            del self.jobs[old.id]
+        self.jobs[job.id] = job
+        self._waiting.put(job)
+        return job
+
+    def _run_all(self) -> None:
+        while True:
+            run(self._waiting.get())
+
+
+def run(job: Job) -> None:
+    """Do the work; whatever happens becomes the job's last event."""
+    begun = time.monotonic()
+
+    def progress(passes: Passes) -> None:
+        if job.stop.is_set():
+            raise Cancelled
+        spent = time.monotonic() - begun
+        left = spent / passes.forwards * (job.forwards - passes.forwards) if passes.forwards else 0
+        job.tell(
+            "running",
+            forwards=passes.forwards,
+            total=job.forwards,
+            left=round(max(0.0, left), 1) if job.forwards else None,
+        )
+
+    try:
+        if job.stop.is_set():
+            raise Cancelled
+        job.tell("running", forwards=0, total=job.forwards, left=None)
+        with metering(progress):
+            result = job.work()
+        job.tell("done", result=result, seconds=round(time.monotonic() - begun, 3))
+    except Cancelled:
+        job.tell("cancelled")
+    except FieldError as error:
+        job.tell("failed", field=error.field, message=str(error))
+    except PellucidError as error:
+        job.tell("failed", field=None, message=str(error))
+    except Exception as error:  # The server goes on; the terminal shows where it happened.
+        logging.getLogger(__name__).exception("a job failed")
+        job.tell("failed", field=None, message=f"{type(error).__name__}: {error}")

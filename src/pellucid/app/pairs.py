@@ -1,0 +1,154 @@
+"""Questions about two prompts: the circuit between them, and values of one put into the other."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pellucid.analysis.analyze import analyze
+from pellucid.app.asked import Asked
+from pellucid.app.jobs import FieldError
+from pellucid.app.saying import blaming, one_token_pair, read_next, standing
+from pellucid.attribution.patch import patch
+from pellucid.circuit.circuit import resolve_nodes
+from pellucid.model.model import Model
+from pellucid.model.sites import Site, site_of
+from pellucid.report.document import document
+from pellucid.run.prompts import prompt_tokens
+from pellucid.task.contrast import Contrast
+from pellucid.task.tokens import labels
+
+RANDOM_SETS = 10
+CIRCUIT = 150 + 20 + 2 * RANDOM_SETS
+"""Forwards that finding and measuring a circuit takes at most."""
+COLUMNS = 24
+"""Positions at which the stream is patched, the last ones from where the prompts part."""
+
+
+def circuit(model: Model, asked: Asked) -> dict[str, Any]:
+    """The circuit behind the answer, measured beside random sets.
+
+    **Cost** at most ``CIRCUIT`` forwards, 1 backward.
+    """
+    answer, foil = one_token_pair(model, asked)
+    with blaming("corrupted"):
+        found = analyze(
+            model,
+            prompt=asked.prompt,
+            answer=answer,
+            foil=foil,
+            corrupted=asked.corrupted or None,
+            random_sets=RANDOM_SETS,
+            seed=asked.seed,
+        )
+    return document(found)
+
+
+def both(model: Model, asked: Asked) -> dict[str, Any]:
+    """Both prompts as tokens, and what the model says behind each.
+
+    **Cost** 2 forwards.
+    """
+    contrast, pair = _contrast(model, asked)
+    found = {}
+    for name, prompt in (("clean", contrast.clean), ("corrupted", contrast.corrupted)):
+        tokens = prompt_tokens(model, prompt)
+        found[name] = {
+            "tokens": labels(model.tokenizer, tokens[0].tolist()),
+            **standing(model, read_next(model, tokens, {}), pair),
+        }
+    return found
+
+
+def patched_everywhere(model: Model, asked: Asked) -> dict[str, Any]:
+    """The effect of each patch: the stream at each layer and position, or each head.
+
+    **Cost** 2 forwards, 1 backward, and 1 forward for each patch.
+    """
+    contrast, _ = _contrast(model, asked)
+    return document(
+        patch(
+            model,
+            contrast,
+            direction=asked.direction,
+            sites=asked.sites,
+            positions=_columns(contrast) if asked.sites == "resid" else "all",
+        )
+    )
+
+
+def patched_here(model: Model, asked: Asked) -> dict[str, Any]:
+    """What the model says with one patch: of the nodes given, or of the stream at one place.
+
+    **Cost** 3 forwards.
+    """
+    contrast, pair = _contrast(model, asked)
+    prompts = [prompt_tokens(model, p) for p in (contrast.clean, contrast.corrupted)]
+    base, source = prompts if asked.direction == "noising" else prompts[::-1]
+    site, head = _place(model, asked, base.shape[1])
+    kept: list[Tensor] = []
+
+    def keep(value: Tensor) -> Tensor:
+        kept.append(value.clone())
+        return value
+
+    def put(value: Tensor) -> Tensor:
+        new = value.clone()
+        if head is not None:
+            new[:, :, head] = kept[0][:, :, head]
+        elif asked.nodes:
+            new = kept[0]
+        else:
+            new[:, asked.position] = kept[0][:, asked.position]
+        return new
+
+    from_source = read_next(model, source, {site: keep})
+    return {
+        "source": standing(model, from_source, pair),
+        "base": standing(model, read_next(model, base, {}), pair),
+        "patched": standing(model, read_next(model, base, {site: put}), pair),
+    }
+
+
+def patches(model: Model, asked: Asked) -> int:
+    """How many forwards ``patched_everywhere`` takes, about."""
+    if asked.sites == "heads":
+        return 2 + sum(node.kind == "head" for node in model.nodes)
+    return 0
+
+
+def _contrast(model: Model, asked: Asked) -> tuple[Contrast, tuple[int, int]]:
+    """The contrast, of ids, with answer and foil of one token each."""
+    pair = one_token_pair(model, asked)
+    with blaming("prompt"):
+        clean = prompt_tokens(model, asked.prompt)
+    with blaming("corrupted"):
+        corrupted = prompt_tokens(model, asked.corrupted)
+        contrast = Contrast(clean[0].tolist(), corrupted[0].tolist(), *pair)
+        contrast.resolve(
+            model.tokenizer,
+            max_positions=model.max_positions,
+            vocab_size=model.anatomy.d_vocab,
+        )
+    return contrast, pair
+
+
+def _columns(contrast: Contrast) -> tuple[int, ...]:
+    """Positions from where the prompts part; before it a patch changes nothing."""
+    clean, corrupted = torch.tensor(contrast.clean), torch.tensor(contrast.corrupted)
+    first = int((clean != corrupted).nonzero()[0])
+    return tuple(range(max(first, len(clean) - COLUMNS), len(clean)))
+
+
+def _place(model: Model, asked: Asked, length: int) -> tuple[Site, int | None]:
+    if asked.nodes:
+        with blaming("nodes"):
+            nodes = resolve_nodes(model, asked.nodes)
+        if len(nodes) != 1 or nodes[0].kind == "embed":
+            raise FieldError("nodes", "Patch one head or MLP at a time.")
+        return site_of(nodes[0]), nodes[0].head
+    if asked.layer >= model.anatomy.n_layers:
+        raise FieldError("layer", f"Layers go from 0 to {model.anatomy.n_layers - 1}.")
+    if asked.position >= length:
+        raise FieldError("position", f"Positions go from 0 to {length - 1}.")
+    return Site("resid_pre", asked.layer), None

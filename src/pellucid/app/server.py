@@ -1,0 +1,128 @@
+"""The HTTP interface: one page, and jobs that are asked for, followed and cancelled.
+
+GET  /                      the page; its address carries the token
+POST /api/jobs              a question (``asked.py``) -> its id
+GET  /api/jobs/ID/events    server-sent events until the job is over
+POST /api/jobs/ID/cancel    ask a job to stop
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from pellucid.app.answers import forwards_of, work_for
+from pellucid.app.asked import read_asked
+from pellucid.app.guard import Guard
+from pellucid.app.jobs import FieldError, Job, Worker
+from pellucid.model.model import Model
+from pellucid.report.page import around, policy
+
+LOOK = 0.03
+"""Seconds between looks at a job that is followed."""
+OWN = "'self'"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def application(model: Model, *, token: str) -> Starlette:
+    """The app for one model; ``token`` is what a request must bring."""
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Route("/api/jobs", add, methods=["POST"]),
+            Route("/api/jobs/{id:str}/events", follow),
+            Route("/api/jobs/{id:str}/cancel", cancel, methods=["POST"]),
+        ],
+        middleware=[Middleware(Guard, token=token)],
+    )
+    app.state.model = model
+    app.state.worker = Worker()
+    return app
+
+
+async def page(request: Request) -> Response:
+    """The page that asks everything else."""
+    model: Model = request.app.state.model
+    about = {
+        "model": model.name,
+        "layers": model.anatomy.n_layers,
+        "nodes": [node.name for node in model.nodes],
+        "max_positions": model.max_positions,
+    }
+    html = around(
+        {"type": "App", "fields": about},
+        title=f"Pellucid: {model.name}",
+        text="This page needs JavaScript; the command line does not: pellucid --help",
+        connect=OWN,
+    )
+    rules = f"{policy(connect=OWN)}; frame-ancestors 'none'"
+    return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": rules})
+
+
+async def add(request: Request) -> Response:
+    """Check a question and put it in the queue."""
+    try:
+        asked = read_asked(json.loads(await request.body()))
+    except FieldError as error:
+        return refused(error.field, str(error))
+    except (ValueError, RecursionError):
+        return refused("kind", "The body is not JSON.")
+    model: Model = request.app.state.model
+    job = request.app.state.worker.add(work_for(model, asked), forwards=forwards_of(model, asked))
+    return JSONResponse({"id": job.id}, status_code=202, headers=HEADERS)
+
+
+async def follow(request: Request) -> Response:
+    """What happened to a job so far, and what happens until it is over."""
+    job = request.app.state.worker.jobs.get(request.path_params["id"])
+    if job is None:
+        return missing()
+    return StreamingResponse(events(job), media_type="text/event-stream", headers=HEADERS)
+
+
+async def cancel(request: Request) -> Response:
+    """Ask a job to stop; it says itself when it has."""
+    job = request.app.state.worker.jobs.get(request.path_params["id"])
+    if job is None:
+        return missing()
+    job.stop.set()
+    return JSONResponse({"id": job.id}, status_code=202, headers=HEADERS)
+
+
+async def events(job: Job) -> AsyncIterator[str]:
+    """The job's events; of those that came since the last look only the last is news."""
+    told = 0
+    while True:
+        over = job.over
+        if len(job.events) > told:
+            told = len(job.events)
+            yield as_sent(job.events[-1])
+        if over:
+            return
+        await asyncio.sleep(LOOK)
+
+
+def as_sent(event: dict[str, Any]) -> str:
+    """A server-sent event; its data is one line of JSON."""
+    return f"data: {json.dumps(event, allow_nan=False)}\n\n"
+
+
+def refused(field: str, message: str) -> Response:
+    """What is wrong with a field."""
+    return JSONResponse({"field": field, "message": message}, status_code=400, headers=HEADERS)
+
+
+def missing() -> Response:
+    """There is no such job, or it is long over."""
+    message = "There is no such job; the app may have been started again."
+    return JSONResponse({"message": message}, status_code=404, headers=HEADERS)

@@ -1,0 +1,49 @@
+"""A result as Markdown: what is said about it, and its table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from pellucid.report.prose import plain
+from pellucid.results import Result
+
+SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
+
+
+def markdown(result: Result) -> str:
+    """The story of a result, and the table of its ``to_frame``."""
+    return "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: Result) -> Iterator[str]:
+    yield f"# Pellucid: {type(result).__name__}"
+    for one in result.story():
+        yield from ("", f"## {one.title}", "")
+        for sentence in one.sentences:
+            yield f"- {quoted(plain(sentence))}"
+    frame = getattr(result, "to_frame", None)
+    if frame is not None:
+        yield from ("", "## Table", "", *table(frame()))
+
+
+def table(frame: pd.DataFrame) -> Iterator[str]:
+    """A frame as a Markdown table; columns that hold nothing are left out."""
+    shown = [column for column in frame.columns if frame[column].notna().any()]
+    yield f"| {' | '.join(shown)} |"
+    yield f"|{'---|' * len(shown)}"
+    for row in frame[shown].astype(object).itertuples(index=False):
+        yield f"| {' | '.join(map(_cell, row))} |"
+
+
+def quoted(text: str) -> str:
+    """Text of which nothing is taken for markup; line breaks become spaces."""
+    return " ".join(text.splitlines()).translate(SPECIAL)
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    if isinstance(value, float):
+        return f"{value:+.4f}"
+    return quoted(str(value))

@@ -1,0 +1,21 @@
+"""The app in a process of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """`pellucid app` running, with the address that is its first line."""
+    command = [sys.executable, "-c", "from pellucid.cli import main; main()", "app"]
+    process = subprocess.Popen(
+        [*command, "--no-browser", "--offline", *arguments], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process.stdout.readline().strip(), process
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()

@@ -1,0 +1,313 @@
+"""The interface that the page speaks: what it answers, to whom, and what it makes of bad input."""
+
+import json
+import logging
+import time
+from base64 import b64decode
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from pellucid import Edit, PellucidError, Site, run_edited
+from pellucid.app.asked import LONGEST, Asked
+from pellucid.app.guard import HEADER
+from pellucid.app.jobs import KEPT, Worker
+from pellucid.passes import count
+from pellucid.run.prompts import prompt_tokens, run_tapped
+
+PROMPT = "When Mary and John went to the store"
+PAIR = {"prompt": PROMPT, "answer": " Mary", "foil": " John"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {HEADER: "wrong"},
+        {HEADER: ""},
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example:8000"},
+        {"origin": "http://evil.example"},
+        {"origin": "http://127.0.0.1:9"},
+        {"origin": "null"},
+    ],
+)
+def test_strangers_are_refused(client, headers):
+    for way, path in (("GET", "/"), ("POST", "/api/jobs"), ("GET", "/nowhere")):
+        answer = client.request(way, path, headers=headers)
+        assert answer.status_code == 403
+        assert "pellucid-data" not in answer.text
+
+
+def test_the_address_with_the_token_opens_the_page(client):
+    bare = TestClient(client.app, base_url="http://127.0.0.1:8000")
+    page = bare.get("/?token=secret")
+    assert page.status_code == 200
+    rules = page.headers["content-security-policy"]
+    assert rules.startswith("default-src 'none'; script-src 'sha256-")
+    assert "connect-src 'self'" in rules
+    assert "unsafe" not in rules
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert "secret" not in page.text
+
+
+def test_its_own_page_may_ask(client):
+    answer = client.post(
+        "/api/jobs",
+        json={"kind": "next", "prompt": "a"},
+        headers={"origin": "http://127.0.0.1:8000"},
+    )
+    assert answer.status_code == 202
+
+
+def test_what_comes_next_is_what_the_model_says(ask, small):
+    found = ask(kind="next", prompt=PROMPT)["result"]
+    assert "".join(found["tokens"]) == PROMPT
+    probability = run_edited(small, PROMPT, [])[0, -1].softmax(-1)
+    for one in found["candidates"]:
+        assert one["probability"] == pytest.approx(float(probability[one["id"]]), abs=1e-6)
+    assert found["candidates"][0]["id"] == int(probability.argmax())
+
+
+@pytest.fixture(scope="module")
+def difference(small, ask):
+    """The logit difference with edits, through the library instead of the app."""
+    answer, foil = (ask(kind="token", answer=PAIR[n])["result"]["id"] for n in ("answer", "foil"))
+
+    def edited(*edits: Edit) -> float:
+        logits = run_edited(small, PROMPT, edits)[0, -1]
+        return float(logits[answer] - logits[foil])
+
+    return edited
+
+
+def test_turning_off_is_the_edit_that_it_says(ask, difference):
+    found = ask(kind="off", **PAIR, nodes=["L1H2", "M2"], seed=4)["result"]
+
+    def without(head: str, mlp: str) -> float:
+        return difference(
+            Edit(site=Site("z", int(head[1])), heads=int(head[3])),
+            Edit(site=Site("mlp_out", int(mlp[1]))),
+        )
+
+    head, mlp = found["drawn"]
+    assert head.startswith("L1H")
+    assert head != "L1H2"
+    assert mlp in ("M0", "M1")
+    assert found["plain"]["difference"] == pytest.approx(difference(), abs=1e-5)
+    assert found["off"]["difference"] == pytest.approx(without("L1H2", "M2"), abs=1e-5)
+    assert found["random"]["difference"] == pytest.approx(without(head, mlp), abs=1e-5)
+
+
+def test_the_mean_is_that_of_the_prompt(ask, difference, small):
+    site, seen = Site("z", 1), {}
+    tokens = prompt_tokens(small, PROMPT)
+    run_tapped(small, tokens, {site: lambda z: seen.setdefault("z", z)})
+    edit = Edit(site=site, heads=2, value=seen["z"][0, :, 2].mean(0))
+    found = ask(kind="off", **PAIR, nodes=["L1H2"], instead="mean")["result"]
+    assert found["off"]["difference"] == pytest.approx(difference(edit), abs=1e-5)
+
+
+def tensor_of(encoded: dict) -> np.ndarray:
+    values = np.frombuffer(b64decode(encoded["base64"]), encoded["dtype"])
+    return values.reshape(encoded["shape"])
+
+
+def test_the_sweep_measures_every_part_as_turning_it_off_does(ask):
+    found = ask(kind="sweep", **PAIR)["result"]
+    values = tensor_of(found["effect"])
+    effect = dict(zip([one["name"] for one in found["nodes"]], values, strict=True))
+    assert len(effect) == 3 * 4 + 3
+    for name in ("L0H0", "L2H3", "M1"):
+        off = ask(kind="off", **PAIR, nodes=[name])["result"]
+        fall = off["plain"]["difference"] - off["off"]["difference"]
+        assert effect[name] == pytest.approx(fall, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ({"kind": "lens", **PAIR}, "LogitLens"),
+        ({"kind": "direct", **PAIR}, "DirectEffects"),
+        ({"kind": "attention", "prompt": PROMPT, "nodes": ["L1H1"]}, "AttentionPatterns"),
+    ],
+)
+def test_lenses_come_as_documents(ask, question, kind):
+    event = ask(**question)
+    assert event["event"] == "done"
+    assert event["result"]["type"] == kind
+
+
+TWO = {**PAIR, "corrupted": "When John and Mary went to the store"}
+
+
+def test_two_prompts_stand_side_by_side(ask, difference):
+    found = ask(kind="pair", **TWO)["result"]
+    assert "".join(found["corrupted"]["tokens"]) == TWO["corrupted"]
+    assert found["clean"]["difference"] == pytest.approx(difference(), abs=1e-5)
+
+
+@pytest.mark.parametrize("direction", ["noising", "denoising"])
+@pytest.mark.parametrize("sites", ["resid", "heads"])
+def test_a_patch_that_is_looked_at_has_the_effect_on_the_map(ask, direction, sites):
+    everywhere = ask(kind="patch", **TWO, direction=direction, sites=sites)["result"]["fields"]
+    effect = tensor_of(everywhere["per_example"])[0]
+    assert everywhere["positions"] == ([1, 2, 3, 4, 5, 6, 7] if sites == "resid" else None)
+    for row, place in ((0, 0), (-1, -1), (2 if sites == "resid" else 0, 1)):
+        what = everywhere["places"][place]["fields"]
+        where = {"nodes": [what["name"]]}
+        if sites == "resid":
+            where = {"layer": what["layer"], "position": everywhere["positions"][row]}
+        here = ask(kind="patched", **TWO, direction=direction, **where)["result"]
+        moved = here["patched"]["difference"] - here["base"]["difference"]
+        sign = -1 if direction == "noising" else 1
+        assert sign * moved == pytest.approx(effect[row, place], abs=1e-4)
+
+
+def test_the_circuit_is_an_analysis(ask):
+    event = ask(kind="circuit", **PAIR)
+    assert (event["event"], event["result"]["type"]) == ("done", "Analysis")
+    assert event["result"]["story"][0]["title"] == "Summary"
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ({"kind": "pair", **PAIR, "corrupted": "a"}, "corrupted"),
+        ({"kind": "pair", **PAIR, "corrupted": PROMPT}, "corrupted"),
+        ({"kind": "circuit", **PAIR, "corrupted": "a"}, "corrupted"),
+        ({"kind": "patched", **TWO, "nodes": ["L0H0", "L0H1"]}, "nodes"),
+        ({"kind": "patched", **TWO, "layer": 3}, "layer"),
+        ({"kind": "patched", **TWO, "position": 8}, "position"),
+        ({"kind": "next", "prompt": "a " * 40}, "prompt"),
+        ({"kind": "token", "answer": " refrigerator magnets"}, "answer"),
+        ({"kind": "lens", **PAIR, "foil": 10**6}, "foil"),
+        ({"kind": "lens", **PAIR, "foil": " Mary"}, "foil"),
+        ({"kind": "off", **PAIR, "nodes": ["L9H9"]}, "nodes"),
+        ({"kind": "off", **PAIR, "nodes": ["embed"]}, "nodes"),
+        ({"kind": "attention", "prompt": PROMPT, "nodes": ["M0"]}, "nodes"),
+    ],
+)
+def test_what_only_the_model_can_refuse_names_its_field(ask, question, field):
+    event = ask(**question)
+    assert (event["event"], event["field"]) == ("failed", field)
+    assert event["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "kind"),
+        (b"[1]", "kind"),
+        (b'{"kind": "all"}', "kind"),
+        (b'{"prompt": "a"}', "kind"),
+        (b'{"kind": "next"}', "prompt"),
+        (b'{"kind": "next", "prompt": 3}', "prompt"),
+        (b'{"kind": "next", "prompt": "\\ud800"}', "prompt"),
+        (b'{"kind": "next", "prompt": "a", "colour": 1}', "colour"),
+        (b'{"kind": "token", "answer": true}', "answer"),
+        (b'{"kind": "token", "answer": -1}', "answer"),
+        (b'{"kind": "next", "prompt": "a", "nodes": "L1H1"}', "nodes"),
+        (b'{"kind": "next", "prompt": "a", "seed": 1.5}', "seed"),
+    ],
+)
+def test_bad_input_is_refused_at_its_field(client, body, field):
+    answer = client.post("/api/jobs", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["field"] == field
+
+
+def test_what_is_too_large_is_refused(client):
+    long = {"kind": "next", "prompt": "a" * (LONGEST + 1)}
+    assert client.post("/api/jobs", json=long).json()["field"] == "prompt"
+    assert client.post("/api/jobs", content=b" " * (2 << 20)).status_code == 413
+    assert client.post("/api/jobs", content=iter([b"{}"])).status_code == 413
+
+
+def test_a_job_that_is_not_there_is_not_found(client):
+    assert client.get("/api/jobs/0/events").status_code == 404
+    assert client.post("/api/jobs/0/cancel").status_code == 404
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+bodies = st.dictionaries(
+    st.sampled_from([*Asked.__dataclass_fields__, "other"]),
+    json_values
+    | st.sampled_from(["next", "lens", "off", PROMPT, " Mary", "zero"])
+    | st.just(["L1H1"]),
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    body=bodies | json_values,
+    path=st.sampled_from(["/", "/api/jobs", "/api/jobs/1/cancel", "/x"]),
+    way=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
+)
+def test_whatever_is_sent_is_answered_with_success_or_blame(client, caplog, body, path, way):
+    with caplog.at_level(logging.ERROR, "pellucid"):
+        answer = client.request(way, path, content=json.dumps(body).encode())
+        assert 200 <= answer.status_code < 300 or 400 <= answer.status_code < 500
+        if answer.status_code == 202 and path == "/api/jobs":
+            client.get(f"/api/jobs/{answer.json()['id']}/events")
+    assert not caplog.records
+
+
+def finished(worker: Worker, work, **more):
+    job = worker.add(work, **more)
+    while not job.over:
+        time.sleep(0.001)
+    return job
+
+
+def test_a_job_that_is_cancelled_stops_at_its_next_forward():
+    worker, passed = Worker(), []
+
+    def endless():
+        while True:
+            passed.append(count(forwards=1, calls=1))
+            time.sleep(0.001)
+
+    running = worker.add(endless, forwards=10**6)
+    waiting = worker.add(lambda: passed.append("never"))
+    waiting.stop.set()
+    while len(running.events) < 5:
+        time.sleep(0.001)
+    assert running.events[-1]["left"] > 0
+    running.stop.set()
+    assert finished(worker, lambda: 7).events[-1]["result"] == 7
+    assert [running.state, waiting.state] == ["cancelled", "cancelled"]
+    assert "never" not in passed
+
+
+def test_the_worker_goes_on_after_an_error(caplog):
+    worker = Worker()
+
+    def refuse():
+        raise PellucidError("not today")
+
+    def break_down():
+        raise RuntimeError("a bug")
+
+    assert finished(worker, refuse).events[-1]["message"] == "not today"
+    assert finished(worker, break_down).events[-1]["message"] == "RuntimeError: a bug"
+    assert "a job failed" in caplog.text
+    assert finished(worker, lambda: torch.tensor(1).item()).state == "done"
+
+
+def test_old_jobs_are_forgotten():
+    worker = Worker()
+    for _ in range(KEPT + 20):
+        finished(worker, lambda: None)
+    assert len(worker.jobs) <= KEPT + 1

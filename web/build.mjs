@@ -1,0 +1,43 @@
+// Bundles src/ into the Python package, and records the hash of what it was made from.
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = join(here, "../src/pellucid/report/static");
+const MADE_FROM = ["build.mjs", "package.json", "package-lock.json", "tsconfig.json"];
+
+function sources(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? sources(path) : [path];
+  });
+}
+
+// Names and contents, each closed by a zero byte, in the order of the names' code points.
+function sourceHash() {
+  const paths = [...MADE_FROM.map((name) => join(here, name)), ...sources(join(here, "src"))];
+  const names = paths.map((path) => relative(here, path).replaceAll("\\", "/")).sort();
+  const hash = createHash("sha256");
+  for (const name of names) hash.update(`${name}\0`).update(readFileSync(join(here, name))).update("\0");
+  return hash.digest("hex");
+}
+
+await build({
+  entryPoints: { pellucid: join(here, "src/main.tsx") },
+  outdir: out,
+  bundle: true,
+  minify: true,
+  charset: "ascii",
+  target: "es2022",
+  format: "iife",
+  legalComments: "none",
+});
+// A page holds both inline: neither may close the element that it stands in.
+for (const name of ["pellucid.js", "pellucid.css"]) {
+  const text = readFileSync(join(out, name), "utf8");
+  if (/<\/(script|style)/i.test(text)) throw new Error(`${name} would end its own element`);
+}
+writeFileSync(join(out, "sources.sha256"), `${sourceHash()}\n`);

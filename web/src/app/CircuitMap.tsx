@@ -1,0 +1,38 @@
+// The circuit behind the answer, found and measured when asked for, drawn as a report draws it.
+import { useState } from "preact/hooks";
+import { decodeDocument } from "../data/decode";
+import { Card } from "../parts/Card";
+import { setParam, useParam } from "../state";
+import type { Theme } from "../theme";
+import { AnalysisView } from "../views/AnalysisView";
+import type { Pair } from "./Explorer";
+import { SecondPrompt } from "./SecondPrompt";
+import { Status } from "./Status";
+import { useJob } from "./useJob";
+
+export function CircuitMap({ pair, theme }: { pair: Pair; theme: Theme }) {
+  const [corrupted, setCorrupted] = useParam("corrupted");
+  const [found, setFound] = useParam("found");
+  const [stopped, stop] = useState(false);
+  const question = { kind: "circuit", ...pair, corrupted: corrupted ?? "" };
+  const job = useJob(found !== null && !stopped ? question : null, (result) => decodeDocument(result as never));
+  const run = (text: string) => {
+    setCorrupted(text || null);
+    setParam("size", null);
+    setFound("yes");
+    stop(false);
+  };
+  const cancel = job.cancel && (() => { job.cancel?.(); stop(true); });
+  return (
+    <>
+      <Card title="Find the circuit" note="Parts get their values on the other prompt. The smallest set found that keeps the answer is measured, beside 10 + 10 random sets." wide>
+        <SecondPrompt
+          first={pair.prompt} value={corrupted ?? ""} problem={job.problem} run="Find and measure" onAsk={run}
+          note="Change the words that decide. Left as it is, another prompt is made here."
+        />
+        <Status job={{ ...job, cancel }} />
+      </Card>
+      {job.result && <AnalysisView document={job.result} theme={theme} />}
+    </>
+  );
+}

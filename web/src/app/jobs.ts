@@ -1,0 +1,89 @@
+// Asks the server for work and follows it through server-sent events.
+
+const token = new URLSearchParams(location.search).get("token") ?? "";
+const HEADERS = { "x-pellucid-token": token, "content-type": "application/json" };
+
+export interface Progress {
+  forwards: number;
+  total: number;
+  left: number | null;
+}
+
+export interface JobEvent extends Progress {
+  event: "running" | "done" | "failed" | "cancelled";
+  result: unknown;
+  field: string | null;
+  message: string;
+  seconds: number;
+}
+
+/** What a field got wrong, or (without a field) what went wrong altogether. */
+export class Refusal extends Error {
+  constructor(readonly field: string | null, message: string) {
+    super(message);
+  }
+}
+
+export interface Running {
+  done: Promise<unknown>;
+  cancel: () => void;
+}
+
+/** Ask; `done` is the result, a `Refusal`, or null when the job was cancelled. */
+export function ask(question: Record<string, unknown>, onProgress?: (progress: Progress) => void): Running {
+  let id: string | null = null;
+  let stopped = false;
+  const stop = () => {
+    if (id !== null) void send(`/api/jobs/${id}/cancel`, "POST").catch(() => undefined);
+  };
+  const done = (async () => {
+    const added = await send("/api/jobs", "POST", question);
+    id = ((await added.json()) as { id: string }).id;
+    if (stopped) stop();
+    return await follow(await send(`/api/jobs/${id}/events`, "GET"), onProgress);
+  })();
+  return {
+    done,
+    cancel: () => {
+      stopped = true;
+      stop();
+    },
+  };
+}
+
+async function send(path: string, method: string, body?: unknown): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { method, headers: HEADERS, ...(body ? { body: JSON.stringify(body) } : {}) });
+  } catch {
+    throw new Refusal(null, "The app does not answer. Start `pellucid app` again and open the address it prints.");
+  }
+  if (response.ok) return response;
+  const text = await response.text();
+  let told: { field?: string; message?: string } = {};
+  try {
+    told = JSON.parse(text) as typeof told;
+  } catch {
+    told = { message: text };
+  }
+  throw new Refusal(told.field ?? null, told.message ?? `The app answered ${response.status}.`);
+}
+
+async function follow(response: Response, onProgress?: (progress: Progress) => void): Promise<unknown> {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
+    if (done) throw new Refusal(null, "The app stopped before it had answered.");
+    text += value;
+    const messages = text.split("\n\n");
+    text = messages.pop()!;
+    for (const message of messages) {
+      const event = JSON.parse(message.replace(/^data: /, "")) as JobEvent;
+      if (event.event === "running") onProgress?.(event);
+      else if (event.event === "done") return event.result;
+      else if (event.event === "cancelled") return null;
+      else throw new Refusal(event.field, event.message);
+    }
+  }
+}

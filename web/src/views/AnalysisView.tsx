@@ -1,0 +1,58 @@
+// An analysis: what was asked, what was found, how it was measured. One selection for all parts.
+import { useMemo } from "preact/hooks";
+import type { Document } from "../data/decode";
+import { asAnalysis, nodeRows, searched } from "../data/results";
+import type { Analysis, NodeRow } from "../data/results";
+import { signed } from "../format";
+import { Card } from "../parts/Card";
+import { LayerMap } from "../parts/LayerMap";
+import { NodeTable } from "../parts/NodeTable";
+import { SelectedBar } from "../parts/SelectedBar";
+import { Story } from "../parts/Story";
+import { useParam } from "../state";
+import type { Theme } from "../theme";
+import { CircuitBySize } from "./CircuitBySize";
+import { Question } from "./Question";
+
+export function AnalysisView(props: { document: Document; theme: Theme }) {
+  const [analysis, derived] = useMemo(() => asAnalysis(props.document), [props.document]);
+  const rows = useMemo(() => nodeRows(analysis, derived), [analysis, derived]);
+  const [selected, select] = useParam("node");
+  const toggle = (name: string) => select(name === selected ? null : name);
+  const [summary, ...rest] = props.document.story;
+  const chosen = rows.find((row) => row.name === selected);
+  const common = { rows, selected, onSelect: toggle, theme: props.theme };
+  const estimates = useMemo(() => rows.map((row) => ({ ...row, value: row.estimate })), [rows]);
+  const effects = useMemo(() => rows.map((row) => ({ ...row, value: row.effect })), [rows]);
+  const found = searched(analysis);
+  return (
+    <>
+      {summary && <Card title={summary.title}><Story section={summary} /></Card>}
+      <Card title="Question"><Question analysis={analysis} /></Card>
+      {found && (
+        <CircuitBySize analysis={analysis} found={found} order={derived.order} {...common} />
+      )}
+      <Card title="Estimates" note="From gradients. They chose what was measured; they are not measurements.">
+        <LayerMap label={`estimate (${analysis.attribution.method}), in the metric's units`} word="estimate" {...common} rows={estimates} />
+      </Card>
+      <Card title="Measured effects" note={measuredNote(analysis, rows)}>
+        <LayerMap label="effect, in the metric's units" word="effect" absent="not measured alone" {...common} rows={effects} />
+      </Card>
+      <Card title="Nodes" wide>
+        <NodeTable rows={rows} selected={selected} onSelect={toggle} />
+      </Card>
+      {rest.filter((section) => section.sentences.length).map((section) => (
+        <Card title={section.title} wide={section.title === "How to reproduce"}>
+          <Story section={section} />
+        </Card>
+      ))}
+      {chosen && <SelectedBar node={chosen} onClear={() => select(null)} />}
+    </>
+  );
+}
+
+function measuredNote(analysis: Analysis, rows: NodeRow[]): string {
+  const span = `${signed(analysis.metric_clean, 2)} to ${signed(analysis.metric_corrupted, 2)}`;
+  const measured = rows.filter((row) => row.effect !== null).length;
+  return `Fall of the metric when a node alone gets its value on the corrupted prompt; ${measured} nodes were measured. Replacing the whole prompt moves the metric from ${span}.`;
+}

@@ -1,0 +1,61 @@
+// Single lens results, each as its own page.
+import type { Document } from "../data/decode";
+import type { AttentionPatterns, DirectEffects, LogitLens } from "../data/lenses";
+import { nodeName } from "../data/results";
+import { AttentionOnTokens } from "../parts/AttentionOnTokens";
+import { Card } from "../parts/Card";
+import { LensGrid } from "../parts/LensGrid";
+import { Waterfall } from "../parts/Waterfall";
+import { RoleMap } from "../parts/RoleMap";
+import type { HeadRoles } from "../parts/RoleMap";
+import { useParam } from "../state";
+import type { Theme } from "../theme";
+
+interface ViewProps {
+  document: Document;
+  theme: Theme;
+}
+
+export function LogitLensView({ document, theme }: ViewProps) {
+  return (
+    <Card title="Logit lens" note="What the model would say if it stopped there. That a token can be read off does not say that it is used." wide>
+      <LensGrid lens={document.fields as unknown as LogitLens} theme={theme} />
+    </Card>
+  );
+}
+
+export function DirectEffectsView({ document }: ViewProps) {
+  const [selected, select] = useParam("node");
+  return (
+    <Card title="Direct effects" note="What each component itself wrote towards the answer: shares that add up. A large share need not be a cause." wide>
+      <Waterfall direct={document.fields as unknown as DirectEffects} selected={selected} onSelect={select} />
+    </Card>
+  );
+}
+
+export function AttentionView({ document, theme }: ViewProps) {
+  const attention = document.fields as unknown as AttentionPatterns;
+  const names = attention.heads.map(nodeName);
+  const [chosen, choose] = useParam("node");
+  const index = Math.max(0, names.indexOf(chosen ?? ""));
+  return (
+    <Card title="Attention" wide>
+      <label class="field">
+        Head{" "}
+        <select value={names[index]} onChange={(e) => choose(e.currentTarget.value)}>
+          {names.map((name) => <option value={name}>{name}</option>)}
+        </select>
+      </label>
+      <AttentionOnTokens attention={attention} index={index} theme={theme} />
+    </Card>
+  );
+}
+
+export function HeadRolesView({ document, theme }: ViewProps) {
+  const [selected, select] = useParam("node");
+  return (
+    <Card title="Head roles" note="By behaviour on repeated random tokens, beside scores where the reason for a role is gone (the null)." wide>
+      <RoleMap found={document.fields as unknown as HeadRoles} selected={selected} onSelect={select} theme={theme} />
+    </Card>
+  );
+}
