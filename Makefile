@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	  --answer " Mary" --foil " John" --random-sets 25
 
 test: $(VENV)/.installed-dev check chromium
-	PELLUCID_CHECK_SHAPES=1 $(BIN)/python -m pytest
+	PELLUCID_CHECK_SHAPES=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -24,6 +24,7 @@ docs: $(VENV)/.installed-docs
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/speed.py --write benchmarks/README.md
+	$(BIN)/python benchmarks/edges.py --write benchmarks/README.md
 
 # Pages are tested in Debian's chromium. Without it those tests are skipped, and in CI they fail.
 chromium:

@@ -14,7 +14,7 @@ from pellucid.errors import EditError
 from pellucid.zoo import METHODS, ZooResult, ZooScore, names, page, run
 from pellucid.zoo.nulls import Calibration, calibrate
 from pellucid.zoo.result import BLIND
-from pellucid.zoo.scoring import size_error
+from pellucid.zoo.scoring import SEARCHES, size_error
 
 FEW = ["and/both@gpt", "or/both@llama", "negative/token@saturated-junk"]
 
@@ -108,7 +108,7 @@ def test_every_method_says_what_it_cannot_see():
 
 
 def test_all_methods_are_scored_unless_some_are_named():
-    assert get_args(EdgeMethod) == METHODS
+    assert (*get_args(EdgeMethod), *SEARCHES) == METHODS
     assert set(BLIND) < set(METHODS)
     assert pellucid.zoo.run is run
 
@@ -172,3 +172,11 @@ def worst_seen(method: str, name: str, *slots: str) -> float:
 def test_what_a_method_is_said_not_to_see_it_scores_near_0(method, name, slots):
     assert worst_seen(method, name, *slots) < 0.02
     assert worst_seen("slot-ig", name, *slots) > 0.1
+
+
+def test_the_measured_search_ends_with_as_many_edges_as_there_are():
+    found = run("verified", models="*@gpt", null_tests=0).to_frame()
+    off = found.size_error.astype(int)
+    assert (off == 0).mean() >= 0.9
+    assert off.abs().max() <= 2
+    assert found.auprc.mean() >= 0.97

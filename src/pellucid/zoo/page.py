@@ -19,6 +19,8 @@ with the rest cut and with the rest in place. Names are `behaviour/corruption@va
   all of them are found. *log-CMD*: mean of |1 - f| over the logarithm of the circuit's size, f
   measured; it is not 0 for a perfect ranking, because sizes below the truth cannot be faithful.
 - *forwards*, *backwards*: mean number of passes a model.
+- *size error*: of a search that ends with a set, how many edges it is off from the nearest right
+  answer (the truth, or a minimal sufficient set), in size.
 - *false discoveries*: how often anything is discovered in models without a circuit, over the
   nominal rate of {nominal:.0%} (Benjamini-Hochberg on sign-flip p-values, {examples} examples)."""
 HEADS = {

@@ -1,7 +1,8 @@
 """Scoring methods by the zoo: how far up each puts the edges that are known to matter.
 
-1. A method is a name that ``attribute_edges`` knows, or a function of (model, contrast) that gives
-   ``EdgeScores``, a matrix [sender, slot], or an ``EdgeCircuit``, whose set is then judged as well.
+1. A method is a name that ``attribute_edges`` knows, ``verified`` (``discover_edges`` by slot-ig,
+   to nine tenths of the effect), or a function of (model, contrast) that gives ``EdgeScores``, a
+   matrix [sender, slot], or an ``EdgeCircuit``, whose set is then judged as well.
 2. Edges are ranked by absolute score. Hidden ones, which matter only while others are cut, count
    neither way.
 3. Beside the ranking, its prefixes are measured: |1 - f| over the logarithm of the size.
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores
 from pellucid.attribution.edges import INTEGRATED, attribute_edges
+from pellucid.circuit.discover_edges import discover_edges
 from pellucid.circuit.edge_circuit import EdgeCircuit
 from pellucid.circuit.edge_measure import EdgeMeasure
 from pellucid.circuit.edge_sets import EdgeSet, top
@@ -35,7 +37,10 @@ from pellucid.zoo.result import BLIND, ZooResult, ZooScore
 
 Found: TypeAlias = EdgeScores | EdgeCircuit | Float[Tensor, "sender slot"]
 Scorer: TypeAlias = Callable[[Model, ContrastBatch], Found]
-METHODS: tuple[str, ...] = get_args(EdgeMethod)
+SEARCHES = ("verified",)
+"""Searches that end with a set of edges, whose size is judged beside its ranking."""
+METHODS: tuple[str, ...] = (*get_args(EdgeMethod), *SEARCHES)
+SEARCH_TARGET, SEARCH_BUDGET = 0.9, 400
 NULL_STEPS = 4
 """Where nothing is to be found, there is no metric difference by which to choose the steps."""
 
@@ -155,10 +160,24 @@ def calibrated(method: str, scorer: Scorer, tests: int) -> Calibration | None:
 
 
 def _named(method: str, steps: int | None = None) -> Scorer:
+    if method in SEARCHES:
+        return _searched
+
     def score(model: Model, contrast: ContrastBatch) -> EdgeScores:
         return attribute_edges(model, contrast, method=method, steps=steps)  # type: ignore[arg-type]
 
     return score
+
+
+def _searched(model: Model, contrast: ContrastBatch) -> EdgeCircuit:
+    return discover_edges(
+        model,
+        contrast,
+        scores=attribute_edges(model, contrast, method="slot-ig"),
+        target=SEARCH_TARGET,
+        budget=SEARCH_BUDGET,
+        insist=True,
+    )
 
 
 def _matrix(subject: Specimen, method: str, found: Found) -> Float[Tensor, "sender slot"]:
