@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.attribution.edge_scores import EdgeScores
+from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores
 from pellucid.attribution.edges import attribute_edges
 from pellucid.circuit.acdc import acdc
 from pellucid.circuit.automatic import automatic, demand_examples
@@ -44,7 +44,9 @@ from pellucid.task.metrics import KL, Metric
 EdgeSearch: TypeAlias = Literal["verified", "automatic", "nested", "top", "greedy", "acdc"]
 EDGE_BUDGET = 400
 """Forwards that a search may spend unless the caller says otherwise."""
-MASK_STEPS = 5
+RANKING: EdgeMethod = "slot-ig"
+"""The method that finds the most of what is known (benchmarks/zoo.md)."""
+RANKING_STEPS = 4
 
 
 def discover_edges(
@@ -65,7 +67,7 @@ def discover_edges(
 ) -> EdgeCircuit:
     """A set of edges whose measured sufficiency reaches ``target``, or of a stated ``size``.
 
-    ``scores`` rank the edges; without them mask-ig with five steps does. ``size`` is for top and
+    ``scores`` rank the edges; without them slot-ig with four steps does. ``size`` is for top and
     greedy, ``tau`` (in nats) for acdc, ``target`` for the others; ``seed`` draws the examples that
     automatic holds out, and nested's budgets. Nothing is claimed for a model that does not prefer
     the answer, unless you ``insist``.
@@ -85,7 +87,7 @@ def discover_edges(
         nothing = "" if insist else nothing_to_explain(trace)
         if scores is None and method != "acdc" and not nothing:
             scores = attribute_edges(
-                model, contrast, method="mask-ig", metric=metric, steps=MASK_STEPS
+                model, contrast, method=RANKING, metric=metric, steps=RANKING_STEPS
             )
         nearness = Nearness(KL(trace.logits_clean)) if method == "acdc" else None
         measure = EdgeMeasure(

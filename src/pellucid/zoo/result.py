@@ -20,8 +20,8 @@ BLIND = {
     "scores near 0; half of each of two streams is short, and a norm blows up what else is there.",
     "atp*": "One softmax at a time is computed anew: what lies upstream of a saturated one, and "
     "edges with a stand-in (OR, backup), score near 0.",
-    "verified": "A minimal sufficient set is enough for it: edges that oppose the answer, and all but "
-    "one of several alternatives, are left out. Its ranking is that of slot-ig.",
+    "verified": "A minimal sufficient set is enough for it: edges that oppose the answer, and all "
+    "but one of several alternatives, are left out. Its ranking is that of slot-ig.",
     "exact": "One edge is cut at a time, so an edge with a stand-in (OR, backup) measures 0.",
 }
 """What a method cannot see by construction, beside the note that may come with its scores."""
