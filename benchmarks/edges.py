@@ -47,7 +47,7 @@ def measure(case: Case, rounds: int) -> list[Row]:
         ),
     ]
     if long:
-        return [*rows, *peer(case, plain)]
+        return rows
     return [
         *rows,
         timed(case, "an edge circuit, per variant", variants(case), plain, rounds, 3, per=VARIANTS),

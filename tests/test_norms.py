@@ -67,15 +67,18 @@ def test_the_form_follows_later_changes_of_the_weights():
 
 def check(norm: nn.Module, x: torch.Tensor) -> None:
     """Both directions against torch.func, to what single precision inside a norm leaves."""
+    outer = torch.randn(*x.shape[:2], 5, 4, dtype=torch.float64)
+    weight = torch.randn(5, 4, WIDTH, dtype=torch.float64) / 2
     gradient = torch.randn(2, 5, 3, WIDTH, dtype=torch.float64)[: len(x), :, : x.shape[1]]
 
     def run(value):
         return functional_call(norm, {}, (value,))
 
     with torch.no_grad():
-        back = pulled_back(norm, x, gradient)
+        back = pulled_back(norm, x, outer, weight)
         forth = pushed_forward([norm], x, gradient)
     for i in range(gradient.shape[1]):
-        assert_close(back[:, i], vjp(run, x)[1](gradient[:, i])[0], atol=2e-5, rtol=1e-5)
+        here = outer[:, :, i] @ weight[i]
+        assert_close(back[i], vjp(run, x)[1](here)[0], atol=2e-5, rtol=1e-5)
         expected = jvp(run, x, gradient[:, i])[1]
         assert_close(forth[:, i], expected, atol=2e-5, rtol=1e-5)

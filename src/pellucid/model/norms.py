@@ -83,21 +83,32 @@ def norm_form(norm: nn.Module, like: Tensor) -> NormForm | None:
 def pulled_back(
     norm: nn.Module | None,
     x: Float[Tensor, "row pos d_model"],
-    gradient: Float[Tensor, "row slot pos d_model"],
+    outer: Float[Tensor, "row pos head d_head"],
+    weight: Float[Tensor, "head d_head d_model"],
     scale: Scale = "differentiated",
-) -> Float[Tensor, "row slot pos d_model"]:
-    """Gradients at the norm's output, several at each place, turned into those at its input.
+) -> Float[Tensor, "head row pos d_model"]:
+    """Gradients at what each matrix gives, turned into those at what the norm before them reads.
 
+    Gain and centring are put into the matrices, 1/s into the gradients; what is left is n n^T / d.
     A norm of no known form is differentiated also where the scale is to be held.
     """
+    form = None if norm is None else norm_form(norm, x)
+    if form is not None:
+        n, s = form.normalise(x)
+        outer = outer / s[..., None]
+        weight = form.centre(weight * form.gain())
+    heads, (rows, length, d_model) = outer.shape[2], x.shape
+    flat = outer.permute(2, 0, 1, 3).flatten(1, 2)  # head (row pos) d_head
+    gradient = torch.bmm(flat, weight.to(flat.dtype)).view(heads, rows, length, d_model)
     if norm is None:
         return gradient
-    form = norm_form(norm, x)
     if form is not None:
-        n, s = form.normalise(x[:, None])
-        return form.through(n, gradient * form.gain(), scale) / s
+        if scale == "differentiated":
+            along = torch.linalg.vecdot(gradient, n) / d_model  # head row pos
+            gradient.addcmul_(along[..., None], n, value=-1)
+        return gradient
     with torch.enable_grad():
-        spread = x[:, None].expand_as(gradient).detach().clone().requires_grad_()
+        spread = x.expand_as(gradient).detach().clone().requires_grad_()
         out = norm(spread.flatten(0, 1)).reshape(gradient.shape)
         (found,) = torch.autograd.grad(out, spread, gradient)
     return found

@@ -135,6 +135,12 @@ def _projection_hook(projection: Projection, tap: Tap) -> Any:
         if in_order == slice(0, output.shape[-1]):
             whole = tap(output.unflatten(-1, columns.shape))
             return None if whole is None else whole.flatten(-2)
+        if in_order is not None:
+            new = tap(output[..., in_order].unflatten(-1, columns.shape))
+            if new is None:
+                return None
+            parts = (output[..., : in_order.start], new.flatten(-2), output[..., in_order.stop :])
+            return torch.cat([part.to(output.dtype) for part in parts], dim=-1)
         index = columns.to(output.device)
         new = tap(output[..., index])
         if new is None:

@@ -9,7 +9,8 @@ gradient at what slot v reads of the stream, the product of edge (u, v) is
    projection's matrix, through the norm's Jacobian, it is r_v. No copy of the stream per head.
 2. For an MLP and for the logits, r_v is the gradient where that part reads the stream.
 3. d_u of a head is the change of its z times its output matrix, through any norm behind it.
-4. One matrix product a layer gives all edges into it.
+4. One matrix product gives all edges into a layer or two, and some that do not exist, which are
+   dropped: every sender is read from memory once for many slots.
 
 For every u the sum over v is the node's own product (its change times its gradient): the chain
 rule, and a check on all of the above at once.
@@ -32,15 +33,18 @@ from pellucid.run.gradient import EMBED
 Values = Mapping[Site, Tensor]
 ROW_BYTES = 1 << 28
 """Bytes of sender changes that are held at a time; more rows are done one part after another."""
+TOGETHER = 32
+"""Slots that one matrix product should have at least."""
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Slots that read the stream at one place, with the gradient of each there."""
+class Readers:
+    """Slots that follow each other, and the gradient at what each reads of the stream."""
 
     slots: slice
     senders: int
-    gradient: Float[Tensor, "row slot pos d_model"]
+    """How many of the nodes any of them reads."""
+    gradient: Float[Tensor, "slot row pos d_model"]
 
 
 def slot_sites(anatomy: Anatomy) -> list[Site]:
@@ -86,11 +90,10 @@ def edge_products(
     """
     change = point.change[EMBED]
     products = change.new_zeros(len(change), *anatomy.edges.shape, dtype=precise(change))
-    for rows, sent, reader in _parts(anatomy, point, since):
-        products[rows, : reader.senders, reader.slots] = (
-            sent.flatten(2) @ reader.gradient.flatten(2).mT
-        )
-    return products
+    for rows, sent, into in _parts(anatomy, point, since):
+        gradient = into.gradient.flatten(2).permute(1, 2, 0)  # row (pos d_model) slot
+        products[rows, : into.senders, into.slots] = sent.flatten(2) @ gradient
+    return products.masked_fill_(~anatomy.edges.to(products.device), 0)
 
 
 def edge_products_by_position(
@@ -103,10 +106,10 @@ def edge_products_by_position(
     change = point.change[EMBED]
     shape = (*change.shape[:2], *anatomy.edges.shape)
     products = change.new_zeros(shape, dtype=precise(change))
-    for rows, sent, reader in _parts(anatomy, point, since):
-        gradient = reader.gradient.permute(0, 2, 3, 1)  # row pos d_model slot
-        products[rows, since:, : reader.senders, reader.slots] = sent.transpose(1, 2) @ gradient
-    return products
+    for rows, sent, into in _parts(anatomy, point, since):
+        gradient = into.gradient.permute(1, 2, 3, 0)  # row pos d_model slot
+        products[rows, since:, : into.senders, into.slots] = sent.transpose(1, 2) @ gradient
+    return products.masked_fill_(~anatomy.edges.to(products.device), 0)
 
 
 def node_products(anatomy: Anatomy, point: Point) -> Float[Tensor, "row sender"]:
@@ -127,8 +130,8 @@ def precise(like: Tensor) -> torch.dtype:
 
 def _parts(
     anatomy: Anatomy, point: Point, since: int
-) -> Iterator[tuple[slice, Float[Tensor, "row sender pos d_model"], Reader]]:
-    """Rows few enough to hold every sender's change at once; what reaches each reader in turn."""
+) -> Iterator[tuple[slice, Float[Tensor, "row sender pos d_model"], Readers]]:
+    """Rows few enough to hold every sender's change at once; what reaches the slots in turn."""
     rows, length, d_model = point.change[EMBED].shape
     dtype = precise(point.change[EMBED])
     one_row = 4 * len(anatomy.nodes) * (length - since) * d_model
@@ -140,10 +143,10 @@ def _parts(
         )
         here = Point(change, values, gradient, point.scale)
         changes = sender_changes(anatomy, here).to(dtype)
-        for reader in readers(anatomy, here):
-            slot = anatomy.slots[reader.slots.start]
-            sent = arriving(anatomy, changes[:, : reader.senders], anatomy.nodes, slot)
-            yield at, sent, replace(reader, gradient=reader.gradient.to(dtype))
+        for into in readers(anatomy, here):
+            slot = anatomy.slots[into.slots.start]
+            sent = arriving(anatomy, changes[:, : into.senders], anatomy.nodes, slot)
+            yield at, sent, replace(into, gradient=into.gradient.to(dtype))
 
 
 def arriving(
@@ -163,45 +166,55 @@ def arriving(
     return changes * spread.reshape(len(factors), *[1] * (changes.ndim - 3), -1)
 
 
-def readers(anatomy: Anatomy, point: Point) -> Iterator[Reader]:
-    """The gradient of every slot at what it reads of the stream, layer by layer."""
+def readers(anatomy: Anatomy, point: Point) -> Iterator[Readers]:
+    """The gradient of every slot at what it reads of the stream, a layer or two at a time.
+
+    Where layers multiply the stream a term differs from place to place, so places go one by one.
+    """
+    waiting: list[Tensor] = []
     index = 0
+    for found in _by_place(anatomy, point):
+        waiting.append(found)
+        count = sum(map(len, waiting))
+        last = index + count == len(anatomy.slots)
+        if count >= TOGETHER or last or anatomy.multiplies:
+            senders = anatomy.senders_of(anatomy.slots[index + count - 1])
+            gradient = torch.cat(waiting) if len(waiting) > 1 else found
+            yield Readers(slice(index, index + count), senders, gradient)
+            index += count
+            waiting.clear()
+
+
+def _by_place(anatomy: Anatomy, point: Point) -> Iterator[Float[Tensor, "slot row pos d_model"]]:
+    """The same for the slots that read the stream at one place, in the order of ``slots``."""
     for layer, block in enumerate(anatomy.blocks):
         if block.attention:
-            group = _attention_gradient(block.attention, layer, point)
-            yield Reader(
-                slots=slice(index, index + group.shape[1]),
-                senders=anatomy.senders_of(anatomy.slots[index]),
-                gradient=group,
-            )
-            index += group.shape[1]
+            yield _attention_gradient(block.attention, layer, point)
         if block.mlp:
-            at = slice(index, index + 1)
-            senders = anatomy.senders_of(anatomy.slots[index])
-            yield Reader(at, senders, point.gradient[Site("mlp_in", layer)][:, None])
-            index += 1
-    last = point.gradient[Site("resid_pre", anatomy.n_layers)][:, None]
-    yield Reader(slice(index, index + 1), len(anatomy.nodes), last)
+            yield point.gradient[Site("mlp_in", layer)][None]
+    yield point.gradient[Site("resid_pre", anatomy.n_layers)][None]
 
 
 def _attention_gradient(
     attention: Attention, layer: int, point: Point
-) -> Float[Tensor, "row slot pos d_model"]:
+) -> Float[Tensor, "slot row pos d_model"]:
+    site = Site("attn_in", layer)
     if not attention.by_head:
-        return point.gradient[Site("attn_in", layer)][:, None]
-    groups = []
-    for kind, projection in (("q", attention.q), ("k", attention.k), ("v", attention.v)):
-        assert projection is not None
-        outer = point.gradient[Site(kind, layer)]  # type: ignore[arg-type]
-        groups.append(
-            einsum(
-                outer,
-                projection.head_weight().to(outer.dtype),
-                "row pos head d_head, head d_head d_model -> row head pos d_model",
+        return point.gradient[site][None]
+    kinds = (("q", attention.q), ("k", attention.k), ("v", attention.v))
+    return torch.cat(
+        [
+            pulled_back(
+                attention.norm,
+                point.at[site],
+                point.gradient[Site(kind, layer)],  # type: ignore[arg-type]
+                projection.head_weight(),
+                point.scale,
             )
-        )
-    read = point.at[Site("attn_in", layer)]
-    return pulled_back(attention.norm, read, torch.cat(groups, dim=1), point.scale)
+            for kind, projection in kinds
+            if projection is not None
+        ]
+    )
 
 
 def sender_changes(anatomy: Anatomy, point: Point) -> Float[Tensor, "row sender pos d_model"]:
