@@ -32,7 +32,7 @@ def measure(case: Case, rounds: int) -> list[Row]:
         timed(
             case,
             f"all {int(model.anatomy.edges.sum()):,} edges, eap",
-            lambda: pellucid.attribute_edges(model, contrast),
+            lambda: pellucid.attribute_edges(model, contrast, method="eap"),
             plain,
             rounds,
             bound,
@@ -58,7 +58,7 @@ def measure(case: Case, rounds: int) -> list[Row]:
 def variants(case: Case) -> Callable[[], object]:
     """Sixteen circuits of 20 to 400 edges, measured anew each time."""
     model, contrast = case.model, case.contrast
-    scores = pellucid.attribute_edges(model, contrast).matrix
+    scores = pellucid.attribute_edges(model, contrast, method="eap").matrix
     sets = [top(model.anatomy, scores, 25 * (i + 1)) for i in range(VARIANTS)]
     trace = record(model, contrast, sites=[*node_sites(model), *stream_sites(model)])
     return lambda: EdgeMeasure(model, trace).metric(sets)

@@ -110,8 +110,10 @@ def test_effects_at_positions_are_drawn_under_the_tokens(run, tmp_path):
          "--method occlusion"),
         (["tokens", "a", "--answer", "x", "--foil", "y", "--method", "gradient", "--metric", "kl"],
          "has no gradient"),
-        (["edges", "a", "--answer", "x", "--foil", "y", "--metric", "kl"], "--method mask-ig"),
-        (["edges", "a", "--answer", "x", "--foil", "y", "--steps", "4"], "only eap-ig"),
+        (["edges", "a", "--answer", "x", "--foil", "y", "--method", "eap", "--metric", "kl"],
+         "--method mask-ig"),
+        (["edges", "a", "--answer", "x", "--foil", "y", "--method", "eap", "--steps", "4"],
+         "only eap-ig"),
     ],
 )  # fmt: skip
 def test_bad_arguments_exit_with_2_before_a_model_opens(words, says, monkeypatch):

@@ -43,8 +43,8 @@ def test_what_reads_the_stream_beside_the_slots_is_noticed(family: str) -> None:
 def test_edges_add_up_and_cuts_reach_both_ends(family: str) -> None:
     model = opened(family)
     exact = model.dtype == torch.float64
-    for method in ("eap", "mask-ig", "relp"):
-        steps = {"steps": 2} if method == "mask-ig" else {}
+    for method in ("eap", "mask-ig", "slot-ig", "relp"):
+        steps = {"steps": 2} if method.endswith("-ig") else {}
         scores = attribute_edges(model, QUESTIONS, method=method, **steps)
         assert scores.identity_error < 1e-5  # many norms compute in single precision whatever comes
 

@@ -316,14 +316,14 @@ def test_signed_order_takes_supporters_first(one_tiny, pair):
 
 @pytest.mark.parametrize("fractions", [(), (0.5, 0.1), (0.0, 1.0), (0.5, 1.5)])
 def test_fractions_have_to_rise(model, questions, fractions):
-    scores = pellucid.attribute_edges(model, questions)
+    scores = pellucid.attribute_edges(model, questions, method="eap")
     with pytest.raises(EditError, match="rise"):
         pellucid.edge_curve(model, questions, scores, fractions=fractions)
 
 
 def test_results_are_read_back_as_they_were(model, tmp_path):
     found = pellucid.discover_edges(model, many_questions(24), method="automatic")
-    scores = pellucid.attribute_edges(model, many_questions(5))
+    scores = pellucid.attribute_edges(model, many_questions(5), method="eap")
     for result in (
         found,
         pellucid.edge_faithfulness(model, many_questions(5), found, random_sets=2),

@@ -96,7 +96,9 @@ def test_every_edge_agrees_to_a_ten_thousandth(made, tmp_path):
     for parameter in module.eval().parameters():  # weights large enough for attention to move
         parameter.data.mul_(4).add_(0.02 * torch.randn_like(parameter))
     ours = attribute_edges(
-        Model.build(copy.deepcopy(module)), Contrast(CORRUPTED, CLEAN, ANSWER, FOIL)
+        Model.build(copy.deepcopy(module)),
+        Contrast(CORRUPTED, CLEAN, ANSWER, FOIL),
+        method="eap",
     )
     frame = ours.to_frame().set_index(["sender", "slot"])["estimate"]
     reference = theirs(module, tmp_path)

@@ -138,7 +138,7 @@ def test_where_nothing_is_to_be_found_little_is(method):
 
 def test_a_score_that_favours_the_answer_is_caught_by_the_null_models():
     def favouring(model, contrast):
-        scores = attribute_edges(model, contrast)
+        scores = attribute_edges(model, contrast, method="eap")
         return type(scores)(**{**vars(scores), "halves": scores.halves.abs()})
 
     found = calibrate("favouring", favouring, tests=2)

@@ -1,5 +1,6 @@
 """`pellucid attribute`, `patch` and `edges`: who matters, estimated or measured."""
 
+import textwrap
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -150,8 +151,8 @@ def edges(
     device: Device = None,
     metric: MetricOption = "logit_diff",
     method: Annotated[
-        EdgeMethodName, typer.Option("--method", help="How edges are ranked.")
-    ] = "eap",
+        EdgeMethodName, typer.Option("--method", help="How edges are ranked; eap is the cheapest.")
+    ] = "slot-ig",
     steps: Annotated[
         int | None, typer.Option(min=1, help="For -ig methods; until complete if not given.")
     ] = None,
@@ -179,6 +180,6 @@ def edges(
         contrast = question.contrast(opened, metric)
         found = attribute_edges(opened, contrast, method=method, metric=metric, steps=steps)
     result = replace(found, passes=meter.passes)
-    note = f"\n{result.note}" if result.note else ""
-    deliver(result, table_text(result, "estimate", top) + note, as_json=as_json, out=out)
+    text = "\n".join([table_text(result, "estimate", top), *textwrap.wrap(result.note, 80)])
+    deliver(result, text, as_json=as_json, out=out)
     draw(plot, lambda: result.plot(top=top))
