@@ -248,7 +248,7 @@ keep(compared.plot(), "6-patching-against-direct-effects")
 
 # %%
 one = pellucid.discover(model, question)
-(ioi,) = (task for task in pellucid.tasks() if task.name == "ioi")
+(ioi,) = pellucid.tasks("ioi")
 batch = ioi(model.tokenizer, 8)
 kept = pellucid.faithfulness(model, question, one)
 transferred = pellucid.faithfulness(model, batch, one)

@@ -82,8 +82,9 @@ def test_induction_repeats_and_begins_like_a_prompt():
 
 def test_names_and_limits():
     assert [one.name for one in tasks()] == NAMES
+    assert [one.name for one in tasks("ioi", "capitals")] == ["ioi", "capitals"]
     with pytest.raises(TaskError, match=r"No task is called 'iou'\. There are ioi, greater_than"):
-        task("iou")
+        tasks("iou")
     with pytest.raises(TaskError, match="Ask for fewer"):
         task("capitals")(byte_level(), 100_000)
     with pytest.raises(TaskError, match="at least one"):

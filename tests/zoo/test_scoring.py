@@ -180,3 +180,10 @@ def test_the_measured_search_ends_with_as_many_edges_as_there_are():
     assert (off == 0).mean() >= 0.9
     assert off.abs().max() <= 2
     assert found.auprc.mean() >= 0.97
+
+
+def test_the_automatic_size_is_that_of_a_right_answer():
+    some = ["induction/*@gpt", "duplicate/*@gpt", "or/*@gpt", "sort/*@gpt"]
+    found = run("automatic", models=some, null_tests=0).to_frame()
+    assert len(found) == 12
+    assert (found.size_error.astype(int) == 0).all()

@@ -112,11 +112,10 @@ class EdgeScores(Result):
         return edge_figure(values, title=title, label=f"{self.column} (metric's units)")
 
     def __str__(self) -> str:
-        frame = self.to_frame()
+        frame = self.to_frame().dropna(subset=[self.column])
         best = frame.reindex(frame[self.column].abs().sort_values(ascending=False).index)
-        return f"{int(self.exists.sum())} edges by {self.method} ({self.passes})\n" + best.head(
-            10
-        ).to_string(index=False)
+        head = f"{len(frame)} of {int(self.exists.sum())} edges by {self.method} ({self.passes})"
+        return f"{head}\n{best.head(10).to_string(index=False)}"
 
 
 def per_example(

@@ -240,12 +240,13 @@ TASKS = {
 }
 
 
-def tasks() -> tuple[Task, ...]:
-    """Every built-in task; each makes contrasts when called: ``task(tokenizer, n, seed)``.
+def tasks(*names: str) -> tuple[Task, ...]:
+    """The built-in tasks of those names, or all; ``task(tokenizer, n, seed)`` makes contrasts.
 
     **Cost** no passes.
+    **Raises** ``TaskError`` for a name that is not there, listing those that are.
     """
-    return tuple(TASKS.values())
+    return tuple(task(name) for name in names or TASKS)
 
 
 def task(name: str) -> Task:

@@ -6,6 +6,7 @@ matter. So a case is a plan and a corruption, and its edges are stated for that 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 from typing import TypeAlias
 
@@ -16,6 +17,11 @@ EdgeName: TypeAlias = tuple[str, str]
 """Names of sender and slot, as ``("L0H1", "L1KV2.k")``."""
 
 N_EXAMPLES = 8
+"""Questions on which a truth is certified and rankings are judged, the first of a case's."""
+MANY = 36
+"""Questions of a case, where there are so many: a search that tests edges over examples needs
+more."""
+TRIES = 20
 CASES: dict[str, Callable[[], "Case"]] = {}
 
 
@@ -48,10 +54,12 @@ def case(name: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
 
 
 def asked(draw: Callable[[Random], Contrast], *, seed: int = 0) -> ContrastBatch:
-    """Contrasts from a seed, no two alike."""
+    """Contrasts from a seed, no two alike: ``MANY``, or fewer where there are not so many."""
     random = Random(seed)
     found: dict[Contrast, None] = {}
-    while len(found) < N_EXAMPLES:
+    for tried in count():
+        if len(found) == MANY or (len(found) >= N_EXAMPLES and tried >= TRIES * MANY):
+            break
         found[draw(random)] = None
     return ContrastBatch(tuple(found))
 

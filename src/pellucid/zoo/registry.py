@@ -20,7 +20,7 @@ from pellucid.model.model import Model
 from pellucid.task.contrast import ContrastBatch
 from pellucid.zoo import copying, logic, matching, sequences
 from pellucid.zoo.build import built
-from pellucid.zoo.case import CASES, Case, edges
+from pellucid.zoo.case import CASES, N_EXAMPLES, Case, edges
 from pellucid.zoo.variety import VARIETIES, Variety
 
 BEHAVIOURS = (copying, matching, logic, sequences)
@@ -40,6 +40,9 @@ class Specimen:
     name: str
     model: Model
     contrast: ContrastBatch
+    """Questions on which the truth is certified, and rankings are judged."""
+    many: ContrastBatch
+    """The same and more, for searches that test edges over examples."""
     truth: EdgeSet
     """Edges that are necessary, or in a minimal sufficient set."""
     necessary: EdgeSet
@@ -104,7 +107,8 @@ def made(name: str, case: Case, variety: Variety, *, seed: int = 0) -> Specimen:
     """A case in a variety; what a gate needs is a gated MLP, whatever the variety says."""
     if any(neuron.times is not None for neuron in case.plan.neurons):
         variety = replace(variety, mlp="gated")
-    prompts = torch.tensor([list(contrast.clean) for contrast in case.contrast.contrasts])
+    contrast = ContrastBatch(case.contrast.contrasts[:N_EXAMPLES])
+    prompts = torch.tensor([list(one.clean) for one in contrast.contrasts])
     model = Model.build(built(case.plan, variety, prompts, seed=seed))
 
     def stated(text: str) -> EdgeSet:
@@ -121,7 +125,8 @@ def made(name: str, case: Case, variety: Variety, *, seed: int = 0) -> Specimen:
     return Specimen(
         name=name,
         model=model,
-        contrast=case.contrast,
+        contrast=contrast,
+        many=case.contrast,
         truth=stated(case.truth),
         necessary=necessary,
         hidden=stated(case.hidden),

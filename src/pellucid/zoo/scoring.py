@@ -1,8 +1,9 @@
 """Scoring methods by the zoo: how far up each puts the edges that are known to matter.
 
-1. A method is a name that ``attribute_edges`` knows, ``verified`` (``discover_edges`` by slot-ig,
-   to nine tenths of the effect), or a function of (model, contrast) that gives ``EdgeScores``, a
-   matrix [sender, slot], or an ``EdgeCircuit``, whose set is then judged as well.
+1. A method is a name that ``attribute_edges`` knows, ``verified`` or ``automatic``
+   (``discover_edges`` by slot-ig, to nine tenths of the effect; automatic is shown more questions,
+   for it tests edges over examples), or a function of (model, contrast) that gives ``EdgeScores``,
+   a matrix [sender, slot], or an ``EdgeCircuit``, whose set is then judged as well.
 2. Edges are ranked by absolute score. Hidden ones, which matter only while others are cut, count
    neither way.
 3. Beside the ranking, its prefixes are measured: |1 - f| over the logarithm of the size.
@@ -11,6 +12,7 @@
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeAlias, get_args
 
 import torch
@@ -19,7 +21,7 @@ from torch import Tensor
 
 from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores
 from pellucid.attribution.edges import INTEGRATED, attribute_edges
-from pellucid.circuit.discover_edges import discover_edges
+from pellucid.circuit.discover_edges import EdgeSearch, discover_edges
 from pellucid.circuit.edge_circuit import EdgeCircuit
 from pellucid.circuit.edge_measure import EdgeMeasure
 from pellucid.circuit.edge_sets import EdgeSet, top
@@ -37,7 +39,7 @@ from pellucid.zoo.result import BLIND, ZooResult, ZooScore
 
 Found: TypeAlias = EdgeScores | EdgeCircuit | Float[Tensor, "sender slot"]
 Scorer: TypeAlias = Callable[[Model, ContrastBatch], Found]
-SEARCHES = ("verified",)
+SEARCHES: tuple[EdgeSearch, ...] = ("verified", "automatic")
 """Searches that end with a set of edges, whose size is judged beside its ranking."""
 METHODS: tuple[str, ...] = (*get_args(EdgeMethod), *SEARCHES)
 SEARCH_TARGET, SEARCH_BUDGET = 0.9, 400
@@ -114,7 +116,7 @@ def scored(
     **Raises** ``EditError`` for a matrix of another shape than the model's.
     """
     with metering() as meter:
-        found = scorer(subject.model, subject.contrast)
+        found = scorer(subject.model, subject.many if method == "automatic" else subject.contrast)
     cost = meter.passes
     matrix = _matrix(subject, method, found).abs().nan_to_num(0.0)
     values, true = matrix[subject.judged].numpy(), subject.truth[subject.judged].numpy()
@@ -161,7 +163,7 @@ def calibrated(method: str, scorer: Scorer, tests: int) -> Calibration | None:
 
 def _named(method: str, steps: int | None = None) -> Scorer:
     if method in SEARCHES:
-        return _searched
+        return partial(_searched, method)
 
     def score(model: Model, contrast: ContrastBatch) -> EdgeScores:
         return attribute_edges(model, contrast, method=method, steps=steps)  # type: ignore[arg-type]
@@ -169,10 +171,11 @@ def _named(method: str, steps: int | None = None) -> Scorer:
     return score
 
 
-def _searched(model: Model, contrast: ContrastBatch) -> EdgeCircuit:
+def _searched(method: EdgeSearch, model: Model, contrast: ContrastBatch) -> EdgeCircuit:
     return discover_edges(
         model,
         contrast,
+        method=method,
         scores=attribute_edges(model, contrast, method="slot-ig"),
         target=SEARCH_TARGET,
         budget=SEARCH_BUDGET,
