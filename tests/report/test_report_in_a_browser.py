@@ -15,6 +15,7 @@ from pellucid.lens.targets import TARGETS
 from pellucid.report.prose import at
 
 pytestmark = pytest.mark.browser
+NODES = "[aria-label='Table of nodes'] tbody tr"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
@@ -92,8 +93,8 @@ def test_every_number_shown_in_a_sentence_is_that_of_the_data(opened, analysis):
 
 def test_a_click_selects_a_node_everywhere(opened, analysis):
     page = opened().page
-    page.locator("tbody tr").nth(1).click()
-    name = page.locator("tbody tr.chosen th").inner_text()
+    nodes(page).nth(1).click()
+    name = page.locator(f"{NODES}.chosen th").inner_text()
     assert page.locator(".selected strong").inner_text() == name
     assert f"node={name}" in page.url
     page.locator("#size").fill(str(len(analysis.over_heads.curve_sizes) - 1))  # every head
@@ -110,7 +111,7 @@ def test_the_heat_map_can_be_used_with_the_keyboard(opened):
     assert page.locator(".readout").first.inner_text().startswith("L1H1: estimate")
     page.keyboard.press("Enter")
     assert page.locator(".selected strong").inner_text() == "L1H1"
-    assert page.locator("tbody tr.chosen").count() == 1
+    assert page.locator(f"{NODES}.chosen").count() == 1
 
 
 def test_the_slider_shows_what_was_measured_at_each_size(opened, analysis):
@@ -130,7 +131,7 @@ def test_the_slider_shows_what_was_measured_at_each_size(opened, analysis):
 
 def test_a_link_shows_the_same_again(opened, analysis):
     first = opened().page
-    first.locator("tbody tr").nth(2).click()
+    nodes(first).nth(2).click()
     first.locator("#size").fill("1")
     first.locator("header button").click()
     second = opened(hash=first.evaluate("location.hash")).page
@@ -179,9 +180,9 @@ def test_the_table_sorts_filters_and_downloads(opened, analysis):
     page.get_by_role("button", name="estimate").click()
     frame = analysis.to_frame()
     first = frame.loc[frame.estimate.abs().idxmax()]
-    assert page.locator("tbody th").first.inner_text() == first.node
+    assert nodes(page).locator("th").first.inner_text() == first.node
     page.get_by_role("searchbox").fill("mlp")
-    assert page.locator("tbody tr").count() == (frame.kind == "mlp").sum()
+    assert nodes(page).count() == (frame.kind == "mlp").sum()
     page.get_by_role("searchbox").fill("")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV").click()
@@ -240,6 +241,10 @@ def test_a_matrix_of_200_tokens_follows_the_pointer(browser, tmp_path):
     )
     context.close()
     assert statistics.median(spent) < 50
+
+
+def nodes(page):
+    return page.locator(NODES)
 
 
 def number(text: str) -> float:

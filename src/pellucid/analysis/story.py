@@ -163,8 +163,8 @@ def _repair(a: Analysis) -> Iterator[str]:
         return
     ways = ", ".join(f"{{backups.repairs.{i}.ablation}}" for i in range(len(b.repairs)))
     yield (
-        f"Other nodes were looked at with the circuit replaced ({ways}); for "
-        "{backups.looked_at.length} the growth of their effect was measured."
+        f"Other nodes were looked at with the circuit replaced ({ways}); "
+        "{backups.looked_at.length} growths of a node's effect were measured."
     )
     grown = [i for i, one in enumerate(b.looked_at) if one.found]
     if not grown:
@@ -178,9 +178,8 @@ def _repair(a: Analysis) -> Iterator[str]:
         if one.ablation in ablations:
             yield (
                 f"With the circuit replaced ({{backups.repairs.{i}.ablation}}) the metric is "
-                f"{{backups.repairs.{i}.metric_without:+z.2f}}, of which "
-                f"{{backups.repairs.{i}.repaired:+z.2f}} is what backups save by changing what "
-                "they write."
+                f"{{backups.repairs.{i}.metric_without:+z.2f}}; by changing what they write, the "
+                f"backups raise it by {{backups.repairs.{i}.repaired:+z.2f}}."
             )
         if one.note:
             yield f"{{backups.repairs.{i}.ablation}}: {{backups.repairs.{i}.note}}."
@@ -190,19 +189,16 @@ def _growth(b: Backups, i: int) -> str:
     place = f"backups.looked_at.{i}"
     others = f", with {{{place}.others.length}} others replaced both times"
     return (
-        f"Replacing {{{place}.node.name}} costs {{{place}.effect_before:+z.3f}} with the circuit "
+        f"The effect of {{{place}.node.name}} is {{{place}.effect_before:+z.3f}} with the circuit "
         f"whole and {{{place}.effect_after:+z.3f}} with the circuit replaced "
         f"({{{place}.ablation}}{others if b.looked_at[i].others else ''})."
     )
 
 
 def _counted(b: Backups) -> str:
-    beside = (
-        "and more than that of any node for {backups.controls} random sets"
-        if b.controls
-        else "and it was held against {backups.controls} random sets"
-    )
+    beside = "more than that of any node for {backups.controls} random sets of replaced nodes"
+    none = "random sets of replaced nodes that it was compared with: {backups.controls}"
     return (
         "A backup is a node whose measured effect grows by more than {backups.share:.0%} of the "
-        f"effect of the corrupted prompt, {beside}."
+        f"effect of the corrupted prompt{', and ' + beside if b.controls else '; ' + none}."
     )

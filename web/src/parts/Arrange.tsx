@@ -12,7 +12,7 @@ export function Arrange(props: {
   const { names, arranging } = props;
   const [open, setOpen] = useParam("arrange");
   return (
-    <details open={open !== null} onToggle={(event) => setOpen(event.currentTarget.open ? "open" : null)}>
+    <details class="controls" open={open !== null} onToggle={(event) => setOpen(event.currentTarget.open ? "open" : null)}>
       <summary>Pin, name and group nodes</summary>
       <p class="note">
         What is pinned stays whatever size is shown. A name is yours and stands beside the node's. A group is drawn as

@@ -44,7 +44,7 @@ export function CircuitGraph(props: Choice & { boxes: Box[]; edges: Edge[]; hidd
           </svg>
         </div>
       </div>
-      <p class="readout" aria-live="polite" data-testid="graph-readout">{told ?? chosen?.title ?? ""}</p>
+      <p class="graph-readout" aria-live="polite" data-testid="graph-readout">{told ?? chosen?.title ?? ""}</p>
     </>
   );
 }
@@ -60,7 +60,7 @@ function BoxShape({ box, limit, theme, selected, onSelect }: Choice & { box: Pla
     <g
       class={kinds.filter(Boolean).join(" ")}
       {...(still ? { role: "img" } : { role: "button", tabIndex: 0, "aria-pressed": chosen })}
-      aria-label={`${box.title}${box.backup ? ", a backup" : ""}${box.pinned ? ", pinned" : ""}`}
+      aria-label={`${box.told}${box.backup ? ", a backup" : ""}${box.pinned ? ", pinned" : ""}`}
       transform={`translate(${box.x},${box.y})`}
       onClick={choose}
       onKeyDown={(event) => {

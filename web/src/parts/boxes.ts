@@ -15,6 +15,8 @@ const TOP = Infinity;
 export interface Box {
   key: string;
   text: string;
+  /** What it is called, and its effect. */
+  told: string;
   title: string;
   kind: "head" | "mlp" | "group" | "end";
   layer: number;
@@ -53,11 +55,13 @@ export function boxesOf(
       continue;
     }
     const label = arranged.labels[node.name];
+    const told = `${node.name}${label ? ` (${label})` : ""}: effect ${node.effect === null ? "not measured alone" : signed(node.effect)}`;
     const across = node.kind === "embed" ? 0.5 : ((node.head ?? columns - 1) + 0.5) / columns;
     boxes.set(key, {
       key, across,
       text: group ? group.name : label ? `${node.name} · ${label}` : node.name,
-      title: `${node.name}${label ? ` (${label})` : ""}: effect ${node.effect === null ? "not measured alone" : signed(node.effect)}, estimate ${signed(node.estimate)}`,
+      told,
+      title: `${told}, estimate ${signed(node.estimate)}`,
       kind: group ? "group" : node.kind === "embed" ? "end" : node.kind,
       layer: node.layer ?? -1,
       effect: group ? null : node.effect,
@@ -73,13 +77,14 @@ function grouped(box: Box, all: string[], together: Map<string, number>): Box {
   const whole = all.length === box.members.length;
   const effect = whole ? (together.get(keyOf(all)) ?? null) : null;
   const count = whole ? String(all.length) : `${box.members.length} of ${all.length}`;
-  const told = effect === null ? "not measured together" : `measured together: effect ${signed(effect)}`;
-  return { ...box, text: `${box.text} (${count})`, title: `${box.text}: ${box.members.join(", ")}; ${told}`, effect };
+  const measured = effect === null ? "not measured together" : `measured together: effect ${signed(effect)}`;
+  const told = `${box.text}: ${box.members.join(", ")}; ${measured}`;
+  return { ...box, text: `${box.text} (${count})`, told, title: told, effect };
 }
 
 /** The logits, where edges end. */
 export const LOGITS: Box = {
-  key: "logits", text: "logits", title: "logits: what the answer is read from", kind: "end", layer: TOP, across: 0.5,
+  key: "logits", text: "logits", told: "logits", title: "logits: what the answer is read from", kind: "end", layer: TOP, across: 0.5,
   effect: null, members: ["logits"], backup: false, pinned: false,
 };
 
