@@ -8,7 +8,7 @@ from typing import Any
 
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import NOT_DONE, OVER
-from pellucid.circuit.backups import Backups, Growth
+from pellucid.circuit.backups import Backups
 from pellucid.circuit.discover import rankings
 from pellucid.report.prose import Section, section
 
@@ -70,14 +70,9 @@ def derived_of(a: Analysis) -> dict[str, Any]:
         "effect": a.patches.effect,
         "completeness": a.attribution.completeness,
         "order": [node.name for node in rankings(searched, estimates)[1]],
-        "backups": [] if a.backups is None else [growth_of(one) for one in a.backups.looked_at],
+        **(a.backups.derived() if a.backups else {"backups": []}),
         **percentiles,
     }
-
-
-def growth_of(one: Growth) -> dict[str, Any]:
-    """What is computed of a growth: its measured size, and what it is made of."""
-    return {"node": one.node.name, "effect": one.effect, "role": one.role}
 
 
 def _question(a: Analysis) -> Iterator[str]:

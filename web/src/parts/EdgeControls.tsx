@@ -1,5 +1,4 @@
 // From what size on edges are drawn, and what their colours mean.
-import { largest } from "../data/edges";
 import type { Edge } from "../data/edges";
 import { useParam } from "../state";
 
@@ -11,7 +10,8 @@ export function useLeast(edges: Edge[]): [number, number, (percent: number) => v
   const [value, setValue] = useParam("least");
   const found = value === null ? FIRST : Number(value);
   const percent = Number.isFinite(found) ? Math.max(0, Math.min(STEPS, found)) : FIRST;
-  return [(percent / STEPS) * largest(edges), percent, (next) => setValue(next === FIRST ? null : String(next))];
+  const most = Math.max(0, ...edges.map((edge) => Math.abs(edge.effect)));
+  return [(percent / STEPS) * most, percent, (next) => setValue(next === FIRST ? null : String(next))];
 }
 
 export function EdgeControls({ edges, word }: { edges: Edge[]; word: string }) {

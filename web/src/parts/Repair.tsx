@@ -1,13 +1,15 @@
 // What does more once the circuit is replaced: every growth that was measured, backups first.
-import type { Analysis, AnalysisDerived } from "../data/results";
+import type { AnalysisDerived, Backups } from "../data/results";
 import { nodeName } from "../data/results";
 import { signed } from "../format";
 
-export function RepairTable(props: { analysis: Analysis; derived: AnalysisDerived; selected: string | null; onSelect: (name: string) => void }) {
-  const { backups } = props.analysis;
+export function RepairTable(props: {
+  backups: Backups | null; derived: AnalysisDerived["backups"]; selected: string | null; onSelect: (name: string) => void;
+}) {
+  const { backups } = props;
   if (!backups?.looked_at.length) return null;
   const rows = backups.looked_at
-    .map((growth, i) => ({ ...growth, ...props.derived.backups[i]!, name: nodeName(growth.node) }))
+    .map((growth, i) => ({ ...growth, ...props.derived[i]!, name: nodeName(growth.node) }))
     .sort((a, b) => Number(b.found) - Number(a.found) || b.effect - a.effect);
   return (
     <div class="table-scroll" tabIndex={0} role="region" aria-label="Growth of nodes once the circuit is replaced">

@@ -49,7 +49,7 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
       {rest.filter((section) => section.sentences.length).map((section) => (
         <Card title={section.title} wide={WIDE.has(section.title)}>
           <Story section={section} />
-          {section.title === REPAIR && <RepairTable analysis={analysis} derived={derived} selected={selected} onSelect={toggle} />}
+          {section.title === REPAIR && <RepairTable backups={analysis.backups} derived={derived.backups} selected={selected} onSelect={toggle} />}
         </Card>
       ))}
       {chosen && <SelectedBar node={chosen} onClear={() => select(null)} />}
