@@ -30,7 +30,7 @@ export function CircuitGraph(props: Choice & { boxes: Box[]; edges: Edge[]; hidd
     <>
       <div class="graph-scroll">
         <div ref={frame} class="graph">
-          <svg width={width} height={height} role="group" aria-label={`${boxes.length} boxes in their layers, ${paths.length} edges drawn`}>
+          <svg width={width} height={height} viewBox={`0 0 ${Math.max(width, 1)} ${Math.max(height, 1)}`} role="group" aria-label={`${boxes.length} boxes in their layers, ${paths.length} edges drawn`}>
             {bands.map((band, i) => (
               <g>
                 <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
