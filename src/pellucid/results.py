@@ -47,7 +47,7 @@ class Result:
 
     def to_json(self, *, indent: int | None = None) -> str:
         """One JSON document; tensors are nested lists, what is not finite is null."""
-        body = encode(self, lambda t: {"tensor": _finite(t.tolist()), "dtype": _dtype(t)})
+        body = encode(self, _listed)
         return json.dumps({"schema": SCHEMA, **body}, indent=indent, allow_nan=False)
 
     def derived(self) -> dict[str, Any]:
@@ -112,7 +112,9 @@ class Result:
 
     @classmethod
     def load(cls: type[R], path: str | Path) -> R:
-        """Read what ``save`` wrote.
+        """Read the folder that ``save`` wrote, or a file that holds what ``to_json`` gave.
+
+        What was not finite in a tensor is NaN when it comes from a ``to_json`` file.
 
         **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind, or when
         a field does not hold what it should.
@@ -120,27 +122,47 @@ class Result:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        folder = Path(path)
-        try:
-            body = json.loads((folder / "result.json").read_text())
-            tensors = load_file(str(folder / "tensors.safetensors"))
-            schema = int(body.pop("schema"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-            raise ResultFileError(f"{folder} is not a readable saved result: {error}") from error
-        if schema > SCHEMA:
+        place = Path(path)
+        body = read_json(place)
+        if body["schema"] > SCHEMA:
             raise ResultFileError(
-                f"{folder} was written with schema {schema}; this version reads up to {SCHEMA}. "
-                "Upgrade pellucid."
+                f"{place} was written with schema {body['schema']}; this version reads up to "
+                f"{SCHEMA}. Upgrade pellucid."
             )
         if body.get("type") != cls.__name__:
             raise ResultFileError(
-                f"{folder} holds the kind {body.get('type')}, not {cls.__name__}. "
+                f"{place} holds the kind {body.get('type')}, not {cls.__name__}. "
                 f"Read it with {body.get('type')}.load."
             )
         try:
+            tensors = {} if place.is_file() else load_file(str(place / "tensors.safetensors"))
+        except (OSError, SafetensorError) as error:
+            raise unreadable(place, error) from error
+        try:
             return _decode(body, tensors)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ResultFileError(f"{folder} is damaged: {error!r}. Make it again.") from error
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise ResultFileError(f"{place} is damaged: {error!r}. Make it again.") from error
+
+
+def read_json(place: Path) -> dict[str, Any]:
+    """The JSON of a saved folder, or of a file; it has a schema and a type.
+
+    **Raises** ``ResultFileError`` when ``place`` is neither.
+    """
+    file = place if place.is_file() else place / "result.json"
+    try:
+        body = json.loads(file.read_text(encoding="utf-8"))
+        return {**body, "schema": int(body["schema"]), "type": str(body["type"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(place, error) from error
+
+
+def unreadable(place: Path, error: Exception) -> ResultFileError:
+    """What to say of a place that holds no result."""
+    return ResultFileError(
+        f"{place} is not a readable saved result: {type(error).__name__}: {error}. Give a folder "
+        "that save() or `--out NAME` wrote, or a .json file of `--out NAME.json` or to_json()."
+    )
 
 
 def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
@@ -168,6 +190,8 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
         return value
     if "stored" in value:
         return tensors[value["stored"]]
+    if "tensor" in value:
+        return _from_lists(value)
     if "number" in value:
         return float(value["number"])
     if "mapping" in value:
@@ -177,6 +201,24 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
     )
     check_fields(made)
     return made
+
+
+def _listed(tensor: Tensor) -> dict[str, Any]:
+    """The shape is there for tensors without entries, whose lists do not show it."""
+    shape = list(tensor.shape)
+    return {"tensor": _finite(tensor.tolist()), "dtype": _dtype(tensor), "shape": shape}
+
+
+def _from_lists(value: dict[str, Any]) -> Tensor:
+    dtype = getattr(torch, value["dtype"])
+    tensor = torch.tensor(_with_nan(value["tensor"]), dtype=dtype)
+    return tensor.reshape(value["shape"]) if "shape" in value else tensor
+
+
+def _with_nan(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_nan(v) for v in value]
+    return math.nan if value is None else value
 
 
 def _finite(value: Any) -> Any:

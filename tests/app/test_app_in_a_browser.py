@@ -159,11 +159,67 @@ def test_the_circuit_map_finds_measures_and_is_restored(opened, address):
     page.get_by_label("Other prompt").fill(PROMPT.replace("store, John", "store, Mary"))
     page.get_by_role("button", name="Find and measure").click()
     page.locator("#size").wait_for()
+    assert "Edges between them were not measured" in page.locator("main").inner_text()
+    numbers = measured_edges(page)
+    arranged(page)
     page.locator("#size").fill("3")
-    shown = page.get_by_test_id("sufficiency").inner_text()
+    before = drawn(page)
+    assert {"embed", "logits"} <= set(before["boxes"])
     page.reload()
-    page.locator("#size").wait_for()
-    assert page.get_by_test_id("sufficiency").inner_text() == shown
+    page.locator("#least").wait_for()
+    page.get_by_test_id("groups").get_by_text("measured together: effect").wait_for()
+    assert drawn(page) == before
+    page.locator("#least").fill("0")
+    assert page.get_by_test_id("drawn").inner_text().endswith(f"{len(numbers)} of {len(numbers)}")
+
+
+def measured_edges(page) -> list[float]:
+    """Measures the edges; what the table and the keyboard tell of them is the same."""
+    page.get_by_role("button", name="Measure the edges").click()
+    page.locator("#least").wait_for()
+    assert "each cut alone" in page.locator("main").inner_text()
+    page.get_by_text("Measured edges as a table").click()
+    rows = page.get_by_test_id("edges").locator("tbody tr")
+    told = [rows.nth(i).locator("th, td").all_inner_texts() for i in range(rows.count())]
+    numbers = [float(effect.replace("\u2212", "-")) for _, _, effect in told]
+    assert [abs(n) for n in numbers] == sorted((abs(n) for n in numbers), reverse=True)
+    page.locator(".edges").focus()
+    sender, slot, effect = told[0]
+    readout = page.get_by_test_id("graph-readout")
+    assert readout.inner_text() == f"{sender} \u2192 {slot}: effect {effect}"
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".edge.current").count() == 1
+    assert readout.inner_text().startswith(f"{told[1][0]} \u2192 {told[1][1]}: ")
+    first = page.locator(f'.edge[data-edge="{sender}>{slot}"]').first
+    assert first.evaluate("e => e.classList.contains('positive')") == (numbers[0] > 0)
+    return numbers
+
+
+def arranged(page) -> None:
+    """Pins, names and groups nodes without a pointer."""
+    page.locator("summary", has_text="Pin, name and group").press("Enter")
+    first, *others = page.locator(".arrange tbody th").all_inner_texts()
+    page.get_by_label(f"Your name for {first}").fill("a name of mine")
+    page.get_by_label(f"Pin {first}", exact=True).press("Space")
+    for name in others[:2]:
+        page.get_by_label(f"Choose {name} for a group").press("Space")
+    page.get_by_label("Group name").fill("<b>pair</b>")
+    page.get_by_label("Group name").press("Enter")
+    groups = page.get_by_test_id("groups")
+    assert "not measured together" in groups.inner_text()
+    page.get_by_role("button", name="Measure each group together").click()
+    groups.get_by_text("measured together: effect").wait_for()
+
+
+def drawn(page) -> dict:
+    return {
+        "sufficiency": page.get_by_test_id("sufficiency").inner_text(),
+        "boxes": sorted(page.locator(".box text").all_text_contents()),
+        "labels": page.locator(".box").evaluate_all("all => all.map(b => b.ariaLabel).sort()"),
+        "edges": page.locator(".edge").evaluate_all("all => all.map(e => e.dataset.edge)"),
+        "groups": page.get_by_test_id("groups").inner_text(),
+        "names": page.locator(".arrange input").evaluate_all("all => all.map(i => i.value)"),
+    }
 
 
 def test_heads_are_typed_when_asked_and_not_before(opened, address):

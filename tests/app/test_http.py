@@ -12,10 +12,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from pellucid import Edit, PellucidError, Site, run_edited
+from pellucid import (
+    Contrast,
+    Edit,
+    Model,
+    PellucidError,
+    Site,
+    attribute_edges,
+    patch,
+    patch_edges,
+    run_edited,
+)
+from pellucid.app import wiring
 from pellucid.app.asked import LONGEST, Asked
 from pellucid.app.guard import HEADER
 from pellucid.app.jobs import KEPT, Worker
+from pellucid.circuit.circuit import resolve_nodes
 from pellucid.passes import count
 from pellucid.run.prompts import prompt_tokens, run_tapped
 
@@ -167,6 +179,80 @@ def test_a_patch_that_is_looked_at_has_the_effect_on_the_map(ask, direction, sit
         assert sign * moved == pytest.approx(effect[row, place], abs=1e-4)
 
 
+def contrast_of(ask) -> Contrast:
+    ids = (ask(kind="token", answer=PAIR[n])["result"]["id"] for n in ("answer", "foil"))
+    return Contrast(TWO["prompt"], TWO["corrupted"], *ids)
+
+
+def test_the_edges_of_a_circuit_are_those_that_patching_measures(ask, small):
+    nodes = ["L0H1", "M1", "L2H3"]
+    found = ask(kind="edges", **TWO, nodes=nodes)["result"]
+    slots = {name: [name] if name[0] == "M" else [f"{name}.q"] for name in nodes}
+    for head in ("L0H1", "L2H3"):
+        slots[head] += [head.replace("H", "KV") + part for part in (".k", ".v")]
+    senders = ["embed", *nodes]
+    order = {"embed": -1, **{name: int(name[1]) for name in nodes}, "logits": 9}
+    expected = {
+        (sender, slot): name
+        for sender in senders
+        for name, read in {**slots, "logits": ["logits"]}.items()
+        for slot in read
+        if order[sender] < order[name]
+    }
+    told = {(one["sender"], one["slot"]): one for one in found["edges"]}
+    assert {edge: one["into"] for edge, one in told.items()} == {
+        edge: [name] for edge, name in expected.items()
+    }
+    assert found["among"] == len(expected)
+    measured = patch_edges(small, contrast_of(ask), edges=list(expected)).to_frame()
+    for row in measured.dropna().itertuples():
+        if (row.sender, row.slot) in told:
+            assert told[row.sender, row.slot]["effect"] == pytest.approx(row.effect, abs=1e-5)
+
+
+def test_of_many_edges_those_with_the_largest_estimates_are_measured(ask, small, monkeypatch):
+    monkeypatch.setattr(wiring, "MOST", 5)
+    nodes = ["L0H1", "M1", "L2H3"]
+    found = ask(kind="edges", **TWO, nodes=nodes)["result"]
+    told = [(one["sender"], one["slot"]) for one in found["edges"]]
+    assert found["among"] > len(told) == 5
+    there = wiring.between(small, resolve_nodes(small, nodes))
+    estimates = attribute_edges(small, contrast_of(ask), method="eap").matrix.abs()[there]
+    frame = attribute_edges(small, contrast_of(ask), method="eap").to_frame()
+    chosen = frame.set_index(["sender", "slot"]).estimate.abs()[told]
+    assert chosen.min() == pytest.approx(float(estimates.sort(descending=True).values[4]))
+
+
+def test_a_group_has_the_effect_of_its_nodes_replaced_at_once(ask, small):
+    groups = [["L0H1", "M1"], ["L2H3"]]
+    found = ask(kind="together", **TWO, groups=groups)["result"]["effect"]
+    contrast = contrast_of(ask)
+    alone = patch(small, contrast, sites="nodes", only=["L2H3"]).effect[0]
+    assert found[1] == pytest.approx(float(alone), abs=1e-5)
+    assert found[0] == pytest.approx(replaced_at_once(small, contrast), abs=1e-5)
+
+
+def replaced_at_once(model: Model, contrast: Contrast) -> float:
+    """What L0H1 and M1 cost when they have their corrupted values, with plain taps."""
+    head, mlp = Site("z", 0), Site("mlp_out", 1)
+    seen = {}
+    clean, corrupted = (prompt_tokens(model, text) for text in (contrast.clean, contrast.corrupted))
+    keep = {site: lambda value, site=site: seen.setdefault(site, value) for site in (head, mlp)}
+    run_tapped(model, corrupted, keep)
+
+    def put(value):
+        value = value.clone()
+        value[:, :, 1] = seen[head][:, :, 1]
+        return value
+
+    logits = [
+        run_tapped(model, clean, taps)[0, -1]
+        for taps in ({}, {head: put, mlp: lambda _: seen[mlp]})
+    ]
+    whole, without = (row[contrast.answer] - row[contrast.foil] for row in logits)
+    return float(whole - without)
+
+
 def test_the_circuit_is_an_analysis(ask):
     event = ask(kind="circuit", **PAIR)
     assert (event["event"], event["result"]["type"]) == ("done", "Analysis")
@@ -189,6 +275,10 @@ def test_the_circuit_is_an_analysis(ask):
         ({"kind": "off", **PAIR, "nodes": ["L9H9"]}, "nodes"),
         ({"kind": "off", **PAIR, "nodes": ["embed"]}, "nodes"),
         ({"kind": "attention", "prompt": PROMPT, "nodes": ["M0"]}, "nodes"),
+        ({"kind": "edges", **TWO, "nodes": ["L9H9"]}, "nodes"),
+        ({"kind": "edges", **TWO, "corrupted": "a", "nodes": ["L0H0"]}, "corrupted"),
+        ({"kind": "together", **TWO, "groups": [["L9H9"]]}, "groups"),
+        ({"kind": "together", **TWO, "groups": [["embed", "L0H0"]]}, "groups"),
     ],
 )
 def test_what_only_the_model_can_refuse_names_its_field(ask, question, field):
@@ -212,6 +302,8 @@ def test_what_only_the_model_can_refuse_names_its_field(ask, question, field):
         (b'{"kind": "token", "answer": -1}', "answer"),
         (b'{"kind": "next", "prompt": "a", "nodes": "L1H1"}', "nodes"),
         (b'{"kind": "next", "prompt": "a", "seed": 1.5}', "seed"),
+        (b'{"kind": "next", "prompt": "a", "groups": ["L0H0"]}', "groups"),
+        (b'{"kind": "next", "prompt": "a", "groups": [[]]}', "groups"),
     ],
 )
 def test_bad_input_is_refused_at_its_field(client, body, field):

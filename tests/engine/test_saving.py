@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -40,6 +41,47 @@ def test_what_is_saved_is_what_is_loaded(results, tmp_path):
         assert same(kind.load(folder), result)
         result.save(folder)  # replaces itself
         assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+def test_what_to_json_gives_is_read_back_whole(results, tmp_path):
+    file = tmp_path / "result.json"
+    patches = results[-1]
+    without_places = replace(patches, places=(), per_example=patches.per_example[:, :, :0])
+    for result in [*results, without_places]:
+        file.write_text(result.to_json())
+        assert same(type(result).load(file), result)
+
+
+def test_what_is_not_finite_is_nan_when_json_is_read_back(results, tmp_path):
+    values = torch.full_like(results[-1].per_example, torch.inf)
+    (tmp_path / "r.json").write_text(replace(results[-1], per_example=values).to_json())
+    assert PatchEffects.load(tmp_path / "r.json").per_example.isnan().all()
+
+
+@pytest.mark.parametrize(
+    "broken", ["[1]", "{}", '{"schema": 1}', '{"schema": 1, "type": "PatchEffects", "fields": {}}']
+)
+def test_a_json_file_of_something_else_is_refused(broken, tmp_path):
+    (tmp_path / "r.json").write_text(broken)
+    with pytest.raises(ResultFileError, match=r"r\.json is (not a readable saved|damaged)"):
+        PatchEffects.load(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "says"),
+    [
+        ({"tensor": [[1.0], [1.0, 2.0]], "dtype": "float32"}, "damaged"),
+        ({"tensor": [1.0], "dtype": "float32", "shape": [7]}, "damaged"),
+        ({"tensor": [1.0], "dtype": "nonsense"}, "damaged"),
+        ({"tensor": [[1.0]], "dtype": "float32"}, "metric_clean should be a tensor"),
+    ],
+)
+def test_a_tensor_that_does_not_fit_is_refused(results, tmp_path, tensor, says):
+    body = json.loads(results[-1].to_json())
+    body["fields"]["metric_clean"] = tensor
+    (tmp_path / "r.json").write_text(json.dumps(body))
+    with pytest.raises(ResultFileError, match=says):
+        PatchEffects.load(tmp_path / "r.json")
 
 
 def test_json_is_json_without_nan(results):

@@ -114,6 +114,31 @@ def test_every_number_of_the_story_is_in_the_result(analysis):
         assert any(isinstance(piece, Quantity) for piece in sentence), words
 
 
+def test_what_steps_in_is_told_with_its_numbers(with_backup):
+    told = next(one for one in with_backup.story() if one.title == "Self-repair")
+    text = [plain(sentence) for sentence in told.sentences]
+    name = with_backup.backups.looked_at[1].node.name
+    assert text[1] == (
+        f"The effect of {name} is +0.250 with the circuit whole and +1.000 with the circuit "
+        "replaced (zero)."
+    )
+    assert text[3].endswith(
+        "the metric is +0.50; by changing what they write, the backups raise it by +0.38."
+    )
+    assert text[4] == "zero: the budget ended."
+    assert len(text) == 5
+    for piece in (p for sentence in told.sentences for p in sentence if isinstance(p, Quantity)):
+        assert piece.value == at(with_backup, piece.ref)
+
+
+def test_where_no_backup_was_found_the_report_says_so(with_backup):
+    looked_at = tuple(replace(one, found=False) for one in with_backup.backups.looked_at)
+    none = replace(with_backup, backups=replace(with_backup.backups, looked_at=looked_at))
+    assert "Under zero, no backup was found." in none.to_markdown()
+    untold = replace(with_backup, backups=None)
+    assert not next(one for one in untold.story() if one.title == "Self-repair").sentences
+
+
 def test_the_summary_says_that_a_model_does_not_do_it(analysis):
     quiet = replace(analysis, behaves=False, over_heads=None, over_heads_and_mlps=None)
     text = markdown(quiet)

@@ -7,7 +7,7 @@ import statistics
 import pytest
 import torch
 
-from pellucid import Node, Passes
+from pellucid import Contrast, Node, Passes, discover_edges, load, patch_edges
 from pellucid.analysis.story import derived_of
 from pellucid.figures import palette
 from pellucid.lens.attention import AttentionPatterns
@@ -15,6 +15,7 @@ from pellucid.lens.targets import TARGETS
 from pellucid.report.prose import at
 
 pytestmark = pytest.mark.browser
+NODES = "[aria-label='Table of nodes'] tbody tr"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
@@ -92,8 +93,8 @@ def test_every_number_shown_in_a_sentence_is_that_of_the_data(opened, analysis):
 
 def test_a_click_selects_a_node_everywhere(opened, analysis):
     page = opened().page
-    page.locator("tbody tr").nth(1).click()
-    name = page.locator("tbody tr.chosen th").inner_text()
+    nodes(page).nth(1).click()
+    name = page.locator(f"{NODES}.chosen th").inner_text()
     assert page.locator(".selected strong").inner_text() == name
     assert f"node={name}" in page.url
     page.locator("#size").fill(str(len(analysis.over_heads.curve_sizes) - 1))  # every head
@@ -110,7 +111,7 @@ def test_the_heat_map_can_be_used_with_the_keyboard(opened):
     assert page.locator(".readout").first.inner_text().startswith("L1H1: estimate")
     page.keyboard.press("Enter")
     assert page.locator(".selected strong").inner_text() == "L1H1"
-    assert page.locator("tbody tr.chosen").count() == 1
+    assert page.locator(f"{NODES}.chosen").count() == 1
 
 
 def test_the_slider_shows_what_was_measured_at_each_size(opened, analysis):
@@ -128,9 +129,63 @@ def test_the_slider_shows_what_was_measured_at_each_size(opened, analysis):
     assert sorted(page.locator(".box text").all_text_contents()) == sorted(analysis.circuit.names)
 
 
+def test_without_edges_the_graph_says_that_none_were_measured(opened):
+    page = opened().page
+    assert "Edges between them were not measured" in page.locator("main").inner_text()
+    assert page.locator(".edge, #least").count() == 0
+
+
+def test_backups_are_framed_told_and_can_be_hidden(browser, analysis, with_backup, tmp_path):
+    name = with_backup.backups.found[0].node.name
+    (tmp_path / "r.html").write_text(with_backup.to_html())
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "r.html").as_uri())
+    box = page.locator(".box.backup")
+    assert box.locator("text").text_content() == name
+    assert box.get_attribute("aria-label").endswith(", a backup")
+    rows = page.get_by_test_id("backups").locator("tbody tr")
+    assert rows.first.inner_text().split("\t") == [
+        name, "zero", "+0.250", "+1.000", "+0.750", "takes over",
+    ]  # fmt: skip
+    assert rows.count() == 2
+    assert rows.last.locator("td").last.inner_text() == "no"
+    page.get_by_role("checkbox", name="shown").uncheck()
+    assert sorted(page.locator(".box text").all_text_contents()) == sorted(analysis.circuit.names)
+    context.close()
+
+
+def test_what_is_pinned_named_and_grouped_is_in_the_link(opened, analysis):
+    first = opened().page
+    first.locator("#size").fill(str(len(analysis.over_heads.curve_sizes) - 1))
+    first.locator("summary", has_text="Pin, name and group").click()
+    first.get_by_label("Your name for L2H3").fill("the last")
+    first.get_by_label("Pin L2H3", exact=True).check()
+    for name in ("L0H0", "L1H1"):
+        first.get_by_label(f"Choose {name} for a group").check()
+    first.get_by_label("Group name").fill("early")
+    first.get_by_label("Group name").press("Enter")
+    page = opened(hash=first.evaluate("location.hash")).page
+    box = page.locator(".box.group")
+    assert box.locator("text").text_content() == "early (2)"
+    assert box.get_attribute("aria-label") == "early: L0H0, L1H1; not measured together"
+    page.locator("#size").fill("-1")
+    pinned = page.locator(".box.pinned")
+    assert pinned.locator("text").text_content() == "L2H3 \u00b7 the last"
+    page.get_by_role("button", name="Take early apart").click()
+    assert page.locator(".box.group").count() == 0
+
+
+@pytest.mark.parametrize("rest", ["groups=[1]&labels=3&pins=,,", "groups=%7B&least=x&labels=[]"])
+def test_an_address_that_says_nonsense_shows_the_page(opened, analysis, rest):
+    seen = opened(hash=f"#{rest}")
+    assert seen.errors == []
+    assert seen.page.locator(".box").count() == len(analysis.circuit)
+
+
 def test_a_link_shows_the_same_again(opened, analysis):
     first = opened().page
-    first.locator("tbody tr").nth(2).click()
+    nodes(first).nth(2).click()
     first.locator("#size").fill("1")
     first.locator("header button").click()
     second = opened(hash=first.evaluate("location.hash")).page
@@ -179,9 +234,9 @@ def test_the_table_sorts_filters_and_downloads(opened, analysis):
     page.get_by_role("button", name="estimate").click()
     frame = analysis.to_frame()
     first = frame.loc[frame.estimate.abs().idxmax()]
-    assert page.locator("tbody th").first.inner_text() == first.node
+    assert nodes(page).locator("th").first.inner_text() == first.node
     page.get_by_role("searchbox").fill("mlp")
-    assert page.locator("tbody tr").count() == (frame.kind == "mlp").sum()
+    assert nodes(page).count() == (frame.kind == "mlp").sum()
     page.get_by_role("searchbox").fill("")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV").click()
@@ -202,6 +257,61 @@ def test_the_role_map_frames_the_heads_that_hold_a_role(browser, tmp_path, tiny_
         names = page.locator(".note").last.inner_text().split()
         assert sorted(names) == sorted(node.name for node in tiny_roles.holders(role))
     context.close()
+
+
+@pytest.fixture
+def drawn(browser, tmp_path):
+    """Draws any result; whatever its page logs fails the test."""
+    context = browser.new_context(offline=True, viewport={"width": 390, "height": 844})
+    pages = []
+
+    def draw(result) -> Watched:
+        (tmp_path / f"{len(pages)}.html").write_text(result.to_html(), encoding="utf-8")
+        pages.append(Watched(context, (tmp_path / f"{len(pages)}.html").as_uri()))
+        assert pages[-1].page.evaluate("document.documentElement.scrollWidth") <= 390
+        return pages[-1].page
+
+    yield draw
+    assert [page.errors for page in pages] == [[]] * len(pages)
+    context.close()
+
+
+def test_edges_are_drawn_from_their_senders_to_what_they_feed(drawn, random_gpt2):
+    model = load(str(random_gpt2))
+    asked = Contrast("a b", "a c", "x", "y")
+    edges = [("L0H1", "M1"), ("embed", "L1H2.q"), ("M1", "logits")]
+    measured = patch_edges(model, asked, edges=edges)
+    frame = measured.to_frame().dropna().set_index(["sender", "slot"]).effect
+    page = drawn(measured)
+    rows = page.get_by_test_id("edges").locator("tbody tr")
+    told = {tuple(rows.nth(i).locator("th, td").all_inner_texts()[:2]): number(
+        rows.nth(i).locator("td").last.inner_text()) for i in range(rows.count())}  # fmt: skip
+    assert told == {edge: pytest.approx(effect, abs=5e-4) for edge, effect in frame.items()}
+    page.locator("#least").fill("0")
+    assert page.locator(".edge").count() == len(edges)
+    assert set(page.locator(".box text").all_text_contents()) == {
+        "embed", "L0H1", "M1", "L1H2", "logits",
+    }  # fmt: skip
+    circuit = discover_edges(model, asked, method="top", size=6, insist=True)
+    page = drawn(circuit)
+    assert page.get_by_test_id("edges").locator("tbody tr").count() == len(circuit)
+
+
+def test_single_results_show_their_numbers(drawn, analysis, with_backup):
+    page = drawn(analysis.over_heads)
+    assert page.locator(".curve svg").count() == 1
+    assert number(page.locator("dd.number").first.inner_text()) == pytest.approx(
+        analysis.over_heads.sufficiency, abs=5e-4
+    )
+    frame = analysis.attribution.to_frame().set_index("node")
+    page = drawn(analysis.attribution)
+    page.locator(".heatmap canvas").focus()
+    page.keyboard.press("ArrowDown")
+    name, _, value = page.locator(".readout").inner_text().split()
+    assert number(value) == pytest.approx(frame.estimate[name.rstrip(":")], abs=5e-4)
+    assert drawn(analysis.patches).locator(".heatmap canvas").count() == 1
+    assert drawn(with_backup.backups).get_by_test_id("backups").locator("tbody tr").count() == 2
+    assert analysis.circuit.names[0] in drawn(analysis.circuit).locator("main").inner_text()
 
 
 def test_a_matrix_of_200_tokens_follows_the_pointer(browser, tmp_path):
@@ -240,6 +350,10 @@ def test_a_matrix_of_200_tokens_follows_the_pointer(browser, tmp_path):
     )
     context.close()
     assert statistics.median(spent) < 50
+
+
+def nodes(page):
+    return page.locator(NODES)
 
 
 def number(text: str) -> float:

@@ -8,7 +8,9 @@ import { Page } from "./parts/Page";
 import type { Theme } from "./theme";
 import "./style.css";
 import { AnalysisView } from "./views/AnalysisView";
+import { EdgeCircuitView, EdgeScoresView } from "./views/EdgeViews";
 import { FieldsView } from "./views/FieldsView";
+import { AttributionView, BackupsView, FaithfulnessView, PatchEffectsView } from "./views/MeasuredViews";
 import { AttentionView, DirectEffectsView, HeadRolesView, LogitLensView } from "./views/LensViews";
 
 const VIEWS: Record<string, (props: { document: Document; theme: Theme }) => preact.JSX.Element> = {
@@ -17,6 +19,12 @@ const VIEWS: Record<string, (props: { document: Document; theme: Theme }) => pre
   DirectEffects: DirectEffectsView,
   AttentionPatterns: AttentionView,
   HeadRoles: HeadRolesView,
+  EdgeScores: EdgeScoresView,
+  EdgeCircuit: EdgeCircuitView,
+  Backups: BackupsView,
+  Faithfulness: FaithfulnessView,
+  Attribution: AttributionView,
+  PatchEffects: PatchEffectsView,
 };
 
 function start(): void {

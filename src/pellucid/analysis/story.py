@@ -8,6 +8,7 @@ from typing import Any
 
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import NOT_DONE, OVER
+from pellucid.circuit.backups import Backups
 from pellucid.circuit.discover import rankings
 from pellucid.report.prose import Section, section
 
@@ -44,6 +45,7 @@ def story_of(a: Analysis) -> tuple[Section, ...]:
     """What was asked, found and measured; how; how to do it again."""
     return (
         section(a, "Summary", [*_question(a), *_circuit(a), *_agreement(a)]),
+        section(a, "Self-repair", [*_repair(a)]),
         section(a, "Read with care", [f"{{caveats.{i}}}" for i in range(len(a.caveats))]),
         section(a, "Method", METHOD),
         section(a, "Limits", LIMITS),
@@ -68,6 +70,7 @@ def derived_of(a: Analysis) -> dict[str, Any]:
         "effect": a.patches.effect,
         "completeness": a.attribution.completeness,
         "order": [node.name for node in rankings(searched, estimates)[1]],
+        **(a.backups.derived() if a.backups else {"backups": []}),
         **percentiles,
     }
 
@@ -145,4 +148,52 @@ def _agreement(a: Analysis) -> Iterator[str]:
     yield (
         "The estimates of these nodes agree with their measured effects to Spearman "
         "{agreement.spearman:z.2f} and Pearson {agreement.pearson:z.2f}."
+    )
+
+
+def _repair(a: Analysis) -> Iterator[str]:
+    """What was measured of the nodes that do more once the circuit is replaced."""
+    b = a.backups
+    if b is None:
+        return
+    ways = ", ".join(f"{{backups.repairs.{i}.ablation}}" for i in range(len(b.repairs)))
+    yield (
+        f"Other nodes were looked at with the circuit replaced ({ways}); "
+        "{backups.looked_at.length} growths of a node's effect were measured."
+    )
+    grown = [i for i, one in enumerate(b.looked_at) if one.found]
+    if not grown:
+        yield f"Under {ways}, no backup was found."
+    for i in sorted(grown, key=lambda i: -b.looked_at[i].effect):
+        yield _growth(b, i)
+    if grown:
+        yield _counted(b)
+    ablations = {b.looked_at[i].ablation for i in grown}
+    for i, one in enumerate(b.repairs):
+        if one.ablation in ablations:
+            yield (
+                f"With the circuit replaced ({{backups.repairs.{i}.ablation}}) the metric is "
+                f"{{backups.repairs.{i}.metric_without:+z.2f}}; by changing what they write, the "
+                f"backups raise it by {{backups.repairs.{i}.repaired:+z.2f}}."
+            )
+        if one.note:
+            yield f"{{backups.repairs.{i}.ablation}}: {{backups.repairs.{i}.note}}."
+
+
+def _growth(b: Backups, i: int) -> str:
+    place = f"backups.looked_at.{i}"
+    others = f", with {{{place}.others.length}} others replaced both times"
+    return (
+        f"The effect of {{{place}.node.name}} is {{{place}.effect_before:+z.3f}} with the circuit "
+        f"whole and {{{place}.effect_after:+z.3f}} with the circuit replaced "
+        f"({{{place}.ablation}}{others if b.looked_at[i].others else ''})."
+    )
+
+
+def _counted(b: Backups) -> str:
+    beside = "more than that of any node for {backups.controls} random sets of replaced nodes"
+    none = "random sets of replaced nodes that it was compared with: {backups.controls}"
+    return (
+        "A backup is a node whose measured effect grows by more than {backups.share:.0%} of the "
+        f"effect of the corrupted prompt{', and ' + beside if b.controls else '; ' + none}."
     )

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.app import pairs
+from pellucid.app import pairs, wiring
 from pellucid.app.asked import Asked, Instead
 from pellucid.app.jobs import FieldError
 from pellucid.app.saying import (
@@ -52,6 +52,7 @@ def forwards_of(model: Model, asked: Asked) -> int:
         "sweep": len(model.nodes),
         "circuit": pairs.CIRCUIT,
         "patch": pairs.patches(model, asked),
+        "edges": wiring.measured_edges(model, asked) if asked.kind == "edges" else 0,
     }
     return known.get(asked.kind, 0)
 
@@ -168,6 +169,8 @@ WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
     "patch": pairs.patched_everywhere,
     "patched": pairs.patched_here,
     "roles": roles,
+    "edges": wiring.edges,
+    "together": wiring.together,
 }
 
 

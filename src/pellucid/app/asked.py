@@ -7,7 +7,7 @@ from pellucid.app.jobs import FieldError
 
 Kind: TypeAlias = Literal[
     "next", "token", "lens", "direct", "attention", "off", "sweep",
-    "circuit", "pair", "patch", "patched", "roles",
+    "circuit", "pair", "patch", "patched", "roles", "edges", "together",
 ]  # fmt: skip
 Instead: TypeAlias = Literal["zero", "mean"]
 Direction: TypeAlias = Literal["noising", "denoising"]
@@ -15,6 +15,8 @@ Sites: TypeAlias = Literal["resid", "heads"]
 LONGEST = 20_000
 """Characters of a prompt."""
 LARGEST = 2**31
+GROUPS = 50
+"""Groups of nodes that are measured at once."""
 NEEDS: dict[str, tuple[str, ...]] = {
     "next": ("prompt",),
     "token": ("answer",),
@@ -28,6 +30,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "patch": ("prompt", "corrupted", "answer", "foil"),
     "patched": ("prompt", "corrupted", "answer", "foil"),
     "roles": (),
+    "edges": ("prompt", "corrupted", "answer", "foil", "nodes"),
+    "together": ("prompt", "corrupted", "answer", "foil", "groups"),
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "kind": get_args(Kind),
@@ -53,6 +57,7 @@ class Asked:
     sites: Sites = "resid"
     layer: int = 0
     position: int = 0
+    groups: tuple[tuple[str, ...], ...] = ()
 
 
 def read_asked(body: Any) -> Asked:
@@ -72,7 +77,8 @@ def read_asked(body: Any) -> Asked:
     for name in NEEDS[body["kind"]]:
         if body.get(name) in (None, "", []):
             raise FieldError(name, f"Give a {name}.")
-    return Asked(**{**body, "nodes": tuple(body.get("nodes", ()))})
+    nodes, groups = tuple(body.get("nodes", ())), tuple(map(tuple, body.get("groups", ())))
+    return Asked(**{**body, "nodes": nodes, "groups": groups})
 
 
 def _check(name: str, value: Any) -> None:
@@ -83,8 +89,10 @@ def _check(name: str, value: Any) -> None:
         fits = isinstance(value, str) and len(value) <= LONGEST
         should = f"text of at most {LONGEST} characters"
     elif name == "nodes":
-        fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
-        should = "a list of names, as L9H6 or M3"
+        fits, should = _names(value), "a list of names, as L9H6 or M3"
+    elif name == "groups":
+        fits = isinstance(value, list) and len(value) <= GROUPS and all(map(_group, value))
+        should = f"at most {GROUPS} lists of names, as [[L9H6, M3]], none of them empty"
     elif name in ("seed", "layer", "position"):
         fits, should = _whole(value), "a whole number from 0"
     else:
@@ -92,6 +100,14 @@ def _check(name: str, value: Any) -> None:
         should = "text, or a token's id"
     if not fits or (isinstance(value, str) and not _encodable(value)):
         raise FieldError(name, f"{name} must be {should}.")
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _group(value: Any) -> bool:
+    return _names(value) and len(value) > 0
 
 
 def _whole(value: Any) -> bool:

@@ -49,7 +49,7 @@ def both(model: Model, asked: Asked) -> dict[str, Any]:
 
     **Cost** 2 forwards.
     """
-    contrast, pair = _contrast(model, asked)
+    contrast, pair = contrast_of(model, asked)
     found = {}
     for name, prompt in (("clean", contrast.clean), ("corrupted", contrast.corrupted)):
         tokens = prompt_tokens(model, prompt)
@@ -65,7 +65,7 @@ def patched_everywhere(model: Model, asked: Asked) -> dict[str, Any]:
 
     **Cost** 2 forwards, 1 backward, and 1 forward for each patch.
     """
-    contrast, _ = _contrast(model, asked)
+    contrast, _ = contrast_of(model, asked)
     return document(
         patch(
             model,
@@ -82,7 +82,7 @@ def patched_here(model: Model, asked: Asked) -> dict[str, Any]:
 
     **Cost** 3 forwards.
     """
-    contrast, pair = _contrast(model, asked)
+    contrast, pair = contrast_of(model, asked)
     prompts = [prompt_tokens(model, p) for p in (contrast.clean, contrast.corrupted)]
     base, source = prompts if asked.direction == "noising" else prompts[::-1]
     site, head = _place(model, asked, base.shape[1])
@@ -117,7 +117,7 @@ def patches(model: Model, asked: Asked) -> int:
     return 0
 
 
-def _contrast(model: Model, asked: Asked) -> tuple[Contrast, tuple[int, int]]:
+def contrast_of(model: Model, asked: Asked) -> tuple[Contrast, tuple[int, int]]:
     """The contrast, of ids, with answer and foil of one token each."""
     pair = one_token_pair(model, asked)
     with blaming("prompt"):

@@ -1,7 +1,7 @@
 """What is found when the parts that carry a decision are replaced: the parts that step in."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 import torch
@@ -109,6 +109,14 @@ class Backups(Result):
     def names(self) -> tuple[str, ...]:
         """Names of the backups under any ablation, largest growth first, each once."""
         return tuple(dict.fromkeys(growth.node.name for growth in self.found))
+
+    def derived(self) -> dict[str, Any]:
+        """Of every growth: whose it is, its measured size, and what it is made of."""
+        rows = [
+            {"node": one.node.name, "effect": one.effect, "role": one.role}
+            for one in self.looked_at
+        ]
+        return {"backups": rows}
 
     def visible_under(self, node: Node | str) -> tuple[str, ...]:
         """The ablations under which a node is found to be a backup."""

@@ -1,6 +1,6 @@
-"""`pellucid report`: a saved result as one HTML file or as Markdown."""
+"""`pellucid report`: a saved result as one HTML file, as Markdown or as a PDF."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,24 +11,22 @@ from pellucid.errors import ResultFileError
 if TYPE_CHECKING:
     from pellucid.results import Result
 
-WAYS = {".html": "to_html", ".md": "to_markdown"}
-
 
 def report(
-    result: Annotated[Path, typer.Argument(help="A folder that --out or save() wrote.")],
-    out: Annotated[Path, typer.Option("--out", help="The file to write: .html or .md.")],
+    result: Annotated[
+        Path, typer.Argument(help="A folder or .json file that --out, save() or to_json() wrote.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .html, .md or .pdf.")],
 ) -> None:
     """Write a saved result as a report that needs no network to be read."""
     if out.suffix not in WAYS:
         raise typer.BadParameter(
-            f"{out}: reports are written as {' or '.join(WAYS)}. For a PDF, print the .html file "
-            "from a browser.",
-            param_hint="--out",
+            f"{out}: reports are written as {', '.join(WAYS)}.", param_hint="--out"
         )
-    text = getattr(saved(result), WAYS[out.suffix])()
+    content = WAYS[out.suffix](saved(result))
     draft = out.with_name(f".{out.name}.part")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content)
         draft.replace(out)
     except OSError as error:
         raise ResultFileError(f"Cannot write {out}: {error}.") from error
@@ -38,22 +36,40 @@ def report(
 
 
 def saved(place: Path) -> "Result":
-    """The result in a folder, of whatever kind it is.
+    """The result in a folder or file, of whatever kind it is.
 
     **Raises** ``ResultFileError`` when there is none that can be read.
     """
     import pellucid
+    from pellucid.results import read_json
 
-    file = place / "result.json"
-    try:
-        kind = json.loads(file.read_text(encoding="utf-8"))["type"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResultFileError(
-            f"{place} is not a saved result: {error}. Give a folder, as "
-            "`pellucid analyze ... --out NAME` writes when NAME has no ending."
-        ) from error
+    kind = read_json(place)["type"]
     if kind not in pellucid.__all__ or not hasattr(getattr(pellucid, kind), "load"):
         raise ResultFileError(
             f"{place} holds the kind {kind!r}, which this version does not know. Upgrade pellucid."
         )
     return getattr(pellucid, kind).load(place)
+
+
+def as_html(result: "Result") -> bytes:
+    """One HTML file."""
+    return result.to_html().encode()
+
+
+def as_markdown(result: "Result") -> bytes:
+    """Markdown."""
+    return result.to_markdown().encode()
+
+
+def as_pdf(result: "Result") -> bytes:
+    """The HTML file, printed."""
+    from pellucid.report.pdf import pdf
+
+    return pdf(result)
+
+
+WAYS: dict[str, Callable[["Result"], bytes]] = {
+    ".html": as_html,
+    ".md": as_markdown,
+    ".pdf": as_pdf,
+}

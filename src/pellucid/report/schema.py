@@ -35,18 +35,22 @@ NUMBER = {
         },
     ],
 }
+SHAPE = {"type": "array", "items": {"type": "integer", "minimum": 0}}
 TENSOR = {
     "description": "Nested lists (to_json), a name in tensors.safetensors (save), or base64 of "
     "little-endian values in row-major order (a page).",
     "oneOf": [
-        {"required": ["tensor", "dtype"], "properties": {"tensor": {"$ref": "#/$defs/nested"}}},
+        {
+            "required": ["tensor", "dtype"],
+            "properties": {"tensor": {"$ref": "#/$defs/nested"}, "shape": SHAPE},
+        },
         {"required": ["stored"], "properties": {"stored": {"type": "string"}}},
         {
             "required": ["base64", "dtype", "shape"],
             "properties": {
                 "base64": {"type": "string", "contentEncoding": "base64"},
                 "dtype": {"enum": ["float32", "float64", "int32", "uint8"]},
-                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "shape": SHAPE,
             },
         },
     ],

@@ -1,6 +1,7 @@
 // The circuit behind the answer, found and measured when asked for, drawn as a report draws it.
 import { useState } from "preact/hooks";
 import { decodeDocument } from "../data/decode";
+import { ARRANGED } from "../parts/arrangement";
 import { Card } from "../parts/Card";
 import { setParam, useParam } from "../state";
 import type { Theme } from "../theme";
@@ -9,6 +10,10 @@ import type { Pair } from "./Explorer";
 import { SecondPrompt } from "./SecondPrompt";
 import { Status } from "./Status";
 import { useJob } from "./useJob";
+import { useBeside } from "./Wiring";
+
+/** What the address holds that has no meaning for another circuit. */
+export const OF_A_CIRCUIT = ["size", "edges", "together", "least", "backups", ...ARRANGED];
 
 export function CircuitMap({ pair, theme }: { pair: Pair; theme: Theme }) {
   const [corrupted, setCorrupted] = useParam("corrupted");
@@ -16,9 +21,10 @@ export function CircuitMap({ pair, theme }: { pair: Pair; theme: Theme }) {
   const [stopped, stop] = useState(false);
   const question = { kind: "circuit", ...pair, corrupted: corrupted ?? "" };
   const job = useJob(found !== null && !stopped ? question : null, (result) => decodeDocument(result as never));
+  const beside = useBeside(pair, job.result);
   const run = (text: string) => {
     setCorrupted(text || null);
-    setParam("size", null);
+    for (const name of OF_A_CIRCUIT) setParam(name, null);
     setFound("yes");
     stop(false);
   };
@@ -32,7 +38,7 @@ export function CircuitMap({ pair, theme }: { pair: Pair; theme: Theme }) {
         />
         <Status job={{ ...job, cancel }} />
       </Card>
-      {job.result && <AnalysisView document={job.result} theme={theme} />}
+      {job.result && <AnalysisView document={job.result} theme={theme} beside={beside} />}
     </>
   );
 }

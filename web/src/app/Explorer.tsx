@@ -8,7 +8,7 @@ import { Page } from "../parts/Page";
 import { Waterfall } from "../parts/Waterfall";
 import { setParam, useParam } from "../state";
 import type { Theme } from "../theme";
-import { CircuitMap } from "./CircuitMap";
+import { CircuitMap, OF_A_CIRCUIT } from "./CircuitMap";
 import { TwoPrompts } from "./TwoPrompts";
 import { Candidates, PromptTokens } from "./Candidates";
 import type { Candidate } from "./Candidates";
@@ -88,7 +88,7 @@ function Prompt({ about, theme }: { about: About; theme: Theme }) {
 }
 
 /** What the address holds that has no meaning for another prompt. */
-const OF_A_PROMPT = ["answer", "foil", "cell", "corrupted", "found", "place", "size"];
+const OF_A_PROMPT = ["answer", "foil", "cell", "corrupted", "found", "place", ...OF_A_CIRCUIT];
 
 function Hint() {
   return (

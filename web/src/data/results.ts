@@ -19,6 +19,22 @@ export interface Faithfulness {
   random_same_layers: number[];
 }
 
+/** What a node costs when it is replaced: with the circuit whole, and with the circuit replaced too. */
+export interface Growth {
+  node: Node;
+  ablation: string;
+  others: string[];
+  effect_before: number;
+  effect_after: number;
+  found: boolean;
+}
+
+export interface Backups {
+  looked_at: Growth[];
+  repairs: { ablation: string; note: string }[];
+  share: number;
+}
+
 export interface Analysis {
   question: {
     clean: string[];
@@ -38,6 +54,7 @@ export interface Analysis {
   over_heads: Faithfulness | null;
   over_heads_and_mlps: Faithfulness | null;
   patches: { places: { name: string }[] };
+  backups: Backups | null;
   provenance: { model: string; created: string };
 }
 
@@ -45,6 +62,8 @@ export interface AnalysisDerived {
   estimate: Tensor;
   effect: Tensor;
   order: string[];
+  /** One for each growth that was looked at. */
+  backups: { node: string; effect: number; role: string }[];
 }
 
 export function nodeName(node: Node): string {
@@ -91,4 +110,9 @@ export function searched(analysis: Analysis): Faithfulness | null {
 
 export function asAnalysis(document: Document): [Analysis, AnalysisDerived] {
   return [document.fields as unknown as Analysis, document.derived as unknown as AnalysisDerived];
+}
+
+/** Names of the nodes that are backups under any ablation. */
+export function backupNames(analysis: Analysis): Set<string> {
+  return new Set((analysis.backups?.looked_at ?? []).filter((one) => one.found).map((one) => nodeName(one.node)));
 }

@@ -1,59 +1,67 @@
 // Nodes in their layers, the lowest below: heads round, MLPs square, coloured by measured effect.
+import { useState } from "preact/hooks";
 import { diverging, inkOn } from "../colour";
-import type { NodeRow } from "../data/results";
-import { signed } from "../format";
+import { bySize, largest } from "../data/edges";
+import type { Edge } from "../data/edges";
 import type { Theme } from "../theme";
+import { HEIGHT, lay } from "./boxes";
+import type { Box, Placed } from "./boxes";
+import { EdgePaths, pathsOf } from "./EdgePaths";
 import { useWidth } from "./width";
 
-const BOX = { width: 58, height: 22 };
-const GAP = 8;
-const LEFT = 66;
+const APART = 8;
+const FOR_EDGES = 30;
 
-interface Placed {
-  node: NodeRow;
-  x: number;
-  y: number;
-}
-
-export function CircuitGraph(props: {
-  nodes: NodeRow[];
+interface Choice {
   limit: number;
   theme: Theme;
   selected: string | null;
-  onSelect: (name: string) => void;
-}) {
+  onSelect: (key: string) => void;
+}
+
+export function CircuitGraph(props: Choice & { boxes: Box[]; edges: Edge[]; hidden: number; word: string }) {
+  const { boxes, edges } = props;
   const [frame, width] = useWidth<HTMLDivElement>();
-  const across = Math.max(1, Math.floor((width - LEFT) / (BOX.width + GAP)));
-  const { placed, bands, height } = lay(props.nodes, across);
+  const [told, tell] = useState<string | null>(null);
+  const { placed, bands, height } = lay(boxes, width, edges.length ? FOR_EDGES : APART);
+  const paths = pathsOf(bySize(edges.filter((edge) => Math.abs(edge.effect) >= props.hidden)), placed);
+  const chosen = boxes.find((box) => box.key === props.selected);
   return (
-    <div ref={frame} class="graph">
-      <svg width={width} height={height} role="group" aria-label={`${props.nodes.length} nodes in their layers`}>
-        {bands.map((band, i) => (
-          <g>
-            <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
-            <text class="tick" x={8} y={band.y + band.height / 2} dy="0.32em">{band.name}</text>
-          </g>
-        ))}
-        {placed.map((one) => <Box {...props} {...one} />)}
-      </svg>
-    </div>
+    <>
+      <div class="graph-scroll">
+        <div ref={frame} class="graph">
+          <svg width={width} height={height} viewBox={`0 0 ${Math.max(width, 1)} ${Math.max(height, 1)}`} role="group" aria-label={`${boxes.length} boxes in their layers, ${paths.length} edges drawn`}>
+            {bands.map((band, i) => (
+              <g>
+                <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
+                <text class="tick" x={8} y={band.y + band.height / 2} dy="0.32em">{band.name}</text>
+              </g>
+            ))}
+            {edges.length > 0 && (
+              <EdgePaths paths={paths} limit={largest(edges)} word={props.word} selected={props.selected} onTold={tell} />
+            )}
+            {placed.map((one) => <BoxShape {...props} box={one} />)}
+          </svg>
+        </div>
+      </div>
+      <p class="graph-readout" aria-live="polite" data-testid="graph-readout">{told ?? chosen?.title ?? ""}</p>
+    </>
   );
 }
 
-function Box(props: Placed & { limit: number; theme: Theme; selected: string | null; onSelect: (name: string) => void }) {
-  const { node, x, y } = props;
-  const known = node.effect !== null;
-  const fill = known ? diverging(node.effect! / props.limit, props.theme) : "none";
-  const chosen = props.selected === node.name;
-  const choose = () => props.onSelect(node.name);
+function BoxShape({ box, limit, theme, selected, onSelect }: Choice & { box: Placed }) {
+  const known = box.effect !== null;
+  const fill = known ? diverging(box.effect! / limit, theme) : "var(--card)";
+  const chosen = selected === box.key;
+  const kinds = ["box", box.backup && "backup", box.pinned && "pinned", box.kind === "group" && "group", chosen && "chosen"];
+  const still = box.kind === "end" && box.key === "logits";
+  const choose = () => still || onSelect(box.key);
   return (
     <g
-      class={chosen ? "box chosen" : "box"}
-      role="button"
-      tabIndex={0}
-      aria-pressed={chosen}
-      aria-label={`${node.name}, effect ${known ? signed(node.effect) : "not measured alone"}`}
-      transform={`translate(${x},${y})`}
+      class={kinds.filter(Boolean).join(" ")}
+      {...(still ? { role: "img" } : { role: "button", tabIndex: 0, "aria-pressed": chosen })}
+      aria-label={`${box.told}${box.backup ? ", a backup" : ""}${box.pinned ? ", pinned" : ""}`}
+      transform={`translate(${box.x},${box.y})`}
       onClick={choose}
       onKeyDown={(event) => {
         if (event.key !== "Enter" && event.key !== " ") return;
@@ -61,34 +69,18 @@ function Box(props: Placed & { limit: number; theme: Theme; selected: string | n
         choose();
       }}
     >
-      <title>{`${node.name}: effect ${known ? signed(node.effect) : "not measured alone"}, estimate ${signed(node.estimate)}`}</title>
-      <rect width={BOX.width} height={BOX.height} rx={node.kind === "head" ? 11 : 2} fill={fill} />
-      <text x={BOX.width / 2} y={BOX.height / 2} dy="0.35em" text-anchor="middle" fill={known ? inkOn(fill) : "currentColor"}>
-        {node.name}
+      <title>{box.title}</title>
+      <rect width={box.width} height={HEIGHT} rx={box.kind === "head" ? 11 : 2} fill={fill} />
+      {box.kind === "group" && <rect class="inner" x={2.5} y={2.5} width={box.width - 5} height={HEIGHT - 5} rx={1} fill="none" />}
+      {box.pinned && <circle class="pin" cx={box.width - 3} cy={3} r={4} />}
+      <text x={box.width / 2} y={HEIGHT / 2} dy="0.35em" text-anchor="middle" fill={known ? inkOn(fill) : "currentColor"}>
+        {shortened(box)}
       </text>
     </g>
   );
 }
 
-/** Rows of boxes by layer, the highest layer on top, wrapped where they do not fit. */
-function lay(nodes: NodeRow[], across: number) {
-  const layers = new Map<number, NodeRow[]>();
-  for (const node of nodes) layers.set(node.layer ?? -1, [...(layers.get(node.layer ?? -1) ?? []), node]);
-  const placed: Placed[] = [];
-  const bands: { name: string; y: number; height: number }[] = [];
-  let y = 0;
-  for (const layer of [...layers.keys()].sort((a, b) => b - a)) {
-    const inside = layers.get(layer)!;
-    inside.forEach((node, i) =>
-      placed.push({
-        node,
-        x: LEFT + (i % across) * (BOX.width + GAP),
-        y: y + GAP + Math.floor(i / across) * (BOX.height + GAP),
-      }),
-    );
-    const height = GAP + Math.ceil(inside.length / across) * (BOX.height + GAP);
-    bands.push({ name: layer < 0 ? "input" : `layer ${layer}`, y, height });
-    y += height;
-  }
-  return { placed, bands, height: y };
+function shortened(box: Placed): string {
+  const fits = Math.floor((box.width - 8) / 6.2);
+  return box.text.length > fits ? `${box.text.slice(0, fits - 1)}…` : box.text;
 }

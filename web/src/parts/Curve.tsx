@@ -7,7 +7,7 @@ import { useWidth } from "./width";
 const HEIGHT = 260;
 const SIDE = { left: 40, right: 12, top: 12, bottom: 34 };
 
-export function Curve(props: { found: Faithfulness; target: number; size: number | null; onSize: (size: number) => void }) {
+export function Curve(props: { found: Faithfulness; target?: number; size: number | null; onSize: (size: number) => void }) {
   const [frame, width] = useWidth<HTMLDivElement>();
   const { found } = props;
   const drawn = [...found.curve, ...found.random_same_size, ...found.random_same_layers, found.sufficiency, 0, 1];
@@ -26,8 +26,12 @@ export function Curve(props: { found: Faithfulness; target: number; size: number
             <text class="tick" x={SIDE.left - 6} y={y(tick)} dy="0.32em" text-anchor="end">{tick}</text>
           </g>
         ))}
-        <line class="target" x1={SIDE.left} x2={width - SIDE.right} y1={y(props.target)} y2={y(props.target)} />
-        <text class="tick" x={width - SIDE.right} y={y(props.target) - 5} text-anchor="end">target {props.target}</text>
+        {props.target !== undefined && (
+          <>
+            <line class="target" x1={SIDE.left} x2={width - SIDE.right} y1={y(props.target)} y2={y(props.target)} />
+            <text class="tick" x={width - SIDE.right} y={y(props.target) - 5} text-anchor="end">target {props.target}</text>
+          </>
+        )}
         {first && <Band at={x(found.size) - 7} range={first} y={y} name="same-size" />}
         {second && <Band at={x(found.size) + 7} range={second} y={y} name="same-layers" />}
         <path class="measured" d={path} />

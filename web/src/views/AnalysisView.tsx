@@ -7,14 +7,19 @@ import { signed } from "../format";
 import { Card } from "../parts/Card";
 import { LayerMap } from "../parts/LayerMap";
 import { NodeTable } from "../parts/NodeTable";
+import { RepairTable } from "../parts/Repair";
 import { SelectedBar } from "../parts/SelectedBar";
 import { Story } from "../parts/Story";
 import { useParam } from "../state";
 import type { Theme } from "../theme";
 import { CircuitBySize } from "./CircuitBySize";
+import type { Beside } from "./CircuitBySize";
 import { Question } from "./Question";
 
-export function AnalysisView(props: { document: Document; theme: Theme }) {
+const REPAIR = "Self-repair";
+const WIDE = new Set([REPAIR, "How to reproduce"]);
+
+export function AnalysisView(props: { document: Document; theme: Theme; beside?: Beside }) {
   const [analysis, derived] = useMemo(() => asAnalysis(props.document), [props.document]);
   const rows = useMemo(() => nodeRows(analysis, derived), [analysis, derived]);
   const [selected, select] = useParam("node");
@@ -30,7 +35,7 @@ export function AnalysisView(props: { document: Document; theme: Theme }) {
       {summary && <Card title={summary.title}><Story section={summary} /></Card>}
       <Card title="Question"><Question analysis={analysis} /></Card>
       {found && (
-        <CircuitBySize analysis={analysis} found={found} order={derived.order} {...common} />
+        <CircuitBySize analysis={analysis} found={found} order={derived.order} beside={props.beside} {...common} />
       )}
       <Card title="Estimates" note="From gradients. They chose what was measured; they are not measurements.">
         <LayerMap label={`estimate (${analysis.attribution.method}), in the metric's units`} word="estimate" {...common} rows={estimates} />
@@ -42,8 +47,9 @@ export function AnalysisView(props: { document: Document; theme: Theme }) {
         <NodeTable rows={rows} selected={selected} onSelect={toggle} />
       </Card>
       {rest.filter((section) => section.sentences.length).map((section) => (
-        <Card title={section.title} wide={section.title === "How to reproduce"}>
+        <Card title={section.title} wide={WIDE.has(section.title)}>
           <Story section={section} />
+          {section.title === REPAIR && <RepairTable backups={analysis.backups} derived={derived.backups} selected={selected} onSelect={toggle} />}
         </Card>
       ))}
       {chosen && <SelectedBar node={chosen} onClear={() => select(null)} />}

@@ -1,12 +1,31 @@
 // The circuit, and the highest ranked nodes at each size that was measured: graph, curve, slider.
+import type { ComponentChildren } from "preact";
+import type { MeasuredEdges } from "../data/edges";
+import { backupNames } from "../data/results";
 import type { Analysis, Faithfulness, NodeRow } from "../data/results";
 import { signed } from "../format";
+import { Arrange } from "../parts/Arrange";
+import { useArrangement } from "../parts/arrangement";
+import { boxesOf, LOGITS } from "../parts/boxes";
 import { Card } from "../parts/Card";
 import { CircuitGraph } from "../parts/CircuitGraph";
 import { Curve } from "../parts/Curve";
+import { EdgeControls, useLeast } from "../parts/EdgeControls";
+import { EdgeTable } from "../parts/EdgeTable";
 import { Legend } from "../parts/Legend";
 import { useParam } from "../state";
 import type { Theme } from "../theme";
+
+/** What the app measures beside an analysis, and the controls that ask for it. */
+export interface Beside {
+  edges: MeasuredEdges | null;
+  /** Measured effect of groups, by `keyOf` of their nodes. */
+  together: Map<string, number>;
+  askEdges: ComponentChildren;
+  askTogether: ComponentChildren;
+}
+
+const NOTHING: Beside = { edges: null, together: new Map(), askEdges: null, askTogether: null };
 
 export function CircuitBySize(props: {
   analysis: Analysis;
@@ -16,19 +35,17 @@ export function CircuitBySize(props: {
   selected: string | null;
   onSelect: (name: string) => void;
   theme: Theme;
+  beside?: Beside | undefined;
 }) {
   const { analysis, found, rows } = props;
   const [chosen, choose] = useParam("size");
   const index = chosen === null ? -1 : found.curve_sizes.indexOf(Number(chosen));
   const size = index < 0 ? null : found.curve_sizes[index]!;
-  const kept = new Set(size === null ? [] : props.order.slice(0, size));
-  const nodes = rows.filter((row) => (size === null ? row.inCircuit : kept.has(row.name)));
   const sufficiency = size === null ? found.sufficiency : found.curve[index]!;
-  const limit = Math.max(1e-12, ...rows.map((row) => Math.abs(row.effect ?? 0)));
   const what = size === null ? `the circuit, ${found.size} nodes` : `the ${size} highest ranked`;
   return (
     <>
-      <Card title="Circuit" note="Nodes in their layers. Edges between them were not measured in this analysis.">
+      <Card title="Circuit" note={noteOf(props.beside?.edges ?? null)}>
         <div class="slider">
           <label for="size">Shown: {what}</label>
           <input
@@ -43,10 +60,7 @@ export function CircuitBySize(props: {
             measured sufficiency <b class="number" data-testid="sufficiency">{signed(sufficiency)}</b>
           </output>
         </div>
-        <Legend limit={limit} theme={props.theme} label="measured effect, in the metric's units · no fill: not measured alone" />
-        <div class="graph-scroll">
-          <CircuitGraph nodes={nodes} limit={limit} theme={props.theme} selected={props.selected} onSelect={props.onSelect} />
-        </div>
+        <Graph {...props} shown={size === null ? null : props.order.slice(0, size)} beside={props.beside ?? NOTHING} rows={rows} />
       </Card>
       <Card
         title="Faithfulness by size"
@@ -54,6 +68,62 @@ export function CircuitBySize(props: {
       >
         <Curve found={found} target={analysis.circuit.target} size={size} onSize={(next) => choose(String(next))} />
       </Card>
+    </>
+  );
+}
+
+function noteOf(edges: MeasuredEdges | null): string {
+  if (!edges) return "Nodes in their layers. Edges between them were not measured in this analysis.";
+  const some = edges.edges.length < edges.among
+    ? `the ${edges.edges.length} of ${edges.among} with the largest estimates were measured, the others were not`
+    : `all ${edges.among} were measured`;
+  return `Nodes in their layers. Edges among the circuit's nodes, the embedding and the logits: ${some}, each cut alone. Edges of other nodes were not measured.`;
+}
+
+function Graph(props: {
+  analysis: Analysis; rows: NodeRow[]; shown: string[] | null; selected: string | null; onSelect: (name: string) => void; theme: Theme; beside: Beside;
+}) {
+  const { analysis, rows, beside } = props;
+  const [hidden, hide] = useParam("backups");
+  const arranging = useArrangement();
+  const backups = backupNames(analysis);
+  const edges = beside.edges?.edges ?? [];
+  const [least] = useLeast(edges);
+  const kept = props.shown && new Set(props.shown);
+  const isShown = (row: NodeRow) =>
+    (kept ? kept.has(row.name) : row.inCircuit)
+    || arranging.pins.includes(row.name)
+    || (hidden === null && backups.has(row.name))
+    || (edges.length > 0 && row.kind === "embed");
+  const nodes = rows.filter(isShown);
+  const limit = Math.max(1e-12, ...rows.map((row) => Math.abs(row.effect ?? 0)), ...[...beside.together.values()].map(Math.abs));
+  const columns = 2 + Math.max(0, ...rows.map((row) => row.head ?? 0));
+  const boxes = boxesOf(nodes, backups, arranging, beside.together, columns);
+  const toArrange = nodes.filter((row) => row.kind !== "embed").map((row) => row.name);
+  return (
+    <>
+      {beside.askEdges}
+      <Legend limit={limit} theme={props.theme} label="measured effect, in the metric's units · no fill: not measured alone" />
+      <ul class="keys">
+        {backups.size > 0 && (
+          <li>
+            <i class="key-backup" />backup: does more once the circuit is replaced{" "}
+            <label><input type="checkbox" checked={hidden === null} onChange={(event) => hide(event.currentTarget.checked ? null : "hidden")} /> shown</label>
+          </li>
+        )}
+        {arranging.pins.length > 0 && <li><i class="key-pin" />pinned: shown at every size, and not counted in it</li>}
+      </ul>
+      <CircuitGraph
+        boxes={edges.length ? [LOGITS, ...boxes] : boxes} edges={edges} hidden={least} word="effect"
+        limit={limit} theme={props.theme} selected={props.selected} onSelect={props.onSelect}
+      />
+      {edges.length > 0 && (
+        <>
+          <EdgeControls edges={edges} word="measured effect" />
+          <details><summary>Measured edges as a table</summary><EdgeTable edges={edges} word="effect" /></details>
+        </>
+      )}
+      <Arrange names={toArrange} arranging={arranging} together={beside.together}>{beside.askTogether}</Arrange>
     </>
   );
 }

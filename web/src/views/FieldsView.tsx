@@ -4,6 +4,7 @@ import { Card } from "../parts/Card";
 import { Story } from "../parts/Story";
 
 const SHOWN = 12;
+const IN_A_LINE = 40;
 
 export function FieldsView({ document }: { document: Document }) {
   return (
@@ -14,28 +15,63 @@ export function FieldsView({ document }: { document: Document }) {
   );
 }
 
-function Fields({ fields }: { fields: Record<string, unknown> }) {
+export function Fields({ fields, without = [] }: { fields: Record<string, unknown>; without?: string[] }) {
+  const shown = Object.entries(fields).filter(([name]) => name !== "type" && !without.includes(name));
   return (
     <dl class="facts">
-      {Object.entries(fields).filter(([name]) => name !== "type").map(([name, value]) => (
-        <><dt>{name}</dt><dd><Value value={value} /></dd></>
+      {shown.map(([name, value]) => (
+        <><dt>{name.replaceAll("_", " ")}</dt><dd><Value value={value} /></dd></>
       ))}
     </dl>
   );
 }
 
 function Value({ value }: { value: unknown }) {
-  if (value === null || typeof value !== "object") return <bdi>{String(value)}</bdi>;
-  if ("values" in value && "shape" in value) {
-    const { values, shape } = value as Tensor;
-    const first = Array.from(values.slice(0, SHOWN), (v) => v.toPrecision(4)).join(", ");
-    return <code>[{shape.join(" × ")}] {first}{values.length > SHOWN && ", …"}</code>;
+  const short = inWords(value);
+  if (short !== null) return <bdi>{short}</bdi>;
+  if (isTensor(value)) {
+    const first = Array.from(value.values.slice(0, SHOWN), rounded).join(", ");
+    return <code>[{value.shape.join(" × ")}] {first}{value.values.length > SHOWN && ", …"}</code>;
   }
   if (!Array.isArray(value)) return <Fields fields={value as Record<string, unknown>} />;
+  const words = value.map(inWords);
+  if (words.every((word) => word !== null)) {
+    return <bdi>{words.slice(0, IN_A_LINE).join(", ")}{value.length > IN_A_LINE && `, … (${value.length} in all)`}</bdi>;
+  }
   return (
     <ul>
       {value.slice(0, SHOWN).map((one) => <li><Value value={one} /></li>)}
       {value.length > SHOWN && <li>… {value.length} in all</li>}
     </ul>
   );
+}
+
+function isTensor(value: unknown): value is Tensor {
+  return value !== null && typeof value === "object" && "values" in value && "shape" in value;
+}
+
+/** What fits into a line: numbers, text, nothing, and parts of the model by their name. */
+function inWords(value: unknown): string | null {
+  if (value === null || value === "") return "none";
+  if (typeof value === "number") return rounded(value);
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.length ? null : "none";
+  return partName(value as Record<string, unknown>);
+}
+
+function rounded(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+}
+
+/** A node, a slot or a place; null for anything else. */
+function partName(part: Record<string, unknown>): string | null {
+  if (part.type === "Place") return String(part.name);
+  if (part.type === "Node") return part.kind === "embed" ? "embed" : part.kind === "head" ? `L${part.layer}H${part.head}` : `M${part.layer}`;
+  return part.type === "Slot" ? slotName(part as never) : null;
+}
+
+export function slotName(slot: { kind: string; layer: number | null; head: number | null }): string {
+  if (slot.kind === "logits") return "logits";
+  if (slot.kind === "attn" || slot.kind === "mlp") return `${slot.kind === "mlp" ? "M" : "A"}${slot.layer}`;
+  return `L${slot.layer}${slot.kind === "q" ? "H" : "KV"}${slot.head}.${slot.kind}`;
 }

@@ -1,0 +1,109 @@
+// Numbers for nodes, and faithfulness by size, each as a page of its own.
+import type { Document, Tensor } from "../data/decode";
+import { nodeName, nodeOf } from "../data/results";
+import type { AnalysisDerived, Backups, Faithfulness, Node } from "../data/results";
+import { signed } from "../format";
+import { Card } from "../parts/Card";
+import { Curve } from "../parts/Curve";
+import { LayerMap } from "../parts/LayerMap";
+import type { Valued } from "../parts/LayerMap";
+import { RepairTable } from "../parts/Repair";
+import { useParam } from "../state";
+import type { Theme } from "../theme";
+import { Fields, FieldsView } from "./FieldsView";
+
+interface ViewProps {
+  document: Document;
+  theme: Theme;
+}
+
+export function FaithfulnessView({ document }: ViewProps) {
+  const found = document.fields as unknown as Faithfulness;
+  const [chosen, choose] = useParam("size");
+  const size = chosen === null ? null : Number(chosen);
+  return (
+    <>
+      <Card title="Faithfulness">
+        <dl class="facts">
+          <dt>sufficiency</dt><dd class="number">{signed(found.sufficiency)}</dd>
+          <dt>comprehensiveness</dt><dd class="number">{signed(found.comprehensiveness)}</dd>
+          <dt>nodes kept</dt><dd class="number">{found.size} of {found.out_of}</dd>
+        </dl>
+        <p class="note">Sufficiency: the share of the metric's difference that is left with everything else replaced. Comprehensiveness: the share that is lost when these nodes are replaced. Neither is clipped.</p>
+      </Card>
+      {found.curve.length > 0 && (
+        <Card title="Faithfulness by size" note="Measured sufficiency of the highest ranked nodes: 1 is the whole model, 0 is nothing kept.">
+          <Curve found={found} size={size} onSize={(next) => choose(String(next))} />
+        </Card>
+      )}
+      <Card title="Fields" wide><Fields fields={document.fields} without={["curve", "curve_sizes"]} /></Card>
+    </>
+  );
+}
+
+export function BackupsView({ document }: ViewProps) {
+  const [selected, select] = useParam("node");
+  const derived = document.derived as unknown as Pick<AnalysisDerived, "backups">;
+  return (
+    <>
+      <Card title="Self-repair" note="Effects were measured: what replacing a node costs with the circuit whole, and with the circuit replaced too." wide>
+        <RepairTable
+          backups={document.fields as unknown as Backups} derived={derived.backups}
+          selected={selected} onSelect={(name) => select(name === selected ? null : name)}
+        />
+      </Card>
+      <Card title="Fields" wide><Fields fields={document.fields} without={["looked_at"]} /></Card>
+    </>
+  );
+}
+
+export function AttributionView(props: ViewProps) {
+  const { nodes, method } = props.document.fields as { nodes: Node[]; method: string };
+  const each = props.document.fields.by_position as Tensor;
+  const values = meanOverExamples(each, nodes.length);
+  const rows = nodes.map((node, i) => ({ ...node, name: nodeName(node), value: values[i]! }));
+  return (
+    <NodeCards
+      {...props} rows={rows} word="estimate" label={`estimate (${method}), in the metric's units`}
+      note="From gradients: they rank, and are not measurements." without={["by_position", "nodes"]}
+    />
+  );
+}
+
+export function PatchEffectsView(props: ViewProps) {
+  const { places, positions, per_example, direction } = props.document.fields as {
+    places: { name: string }[]; positions: number[] | null; per_example: Tensor; direction: string;
+  };
+  if (positions !== null || !places.every((place) => /^(L\d+H\d+|M\d+)$/.test(place.name))) return <FieldsView document={props.document} />;
+  const values = meanOverExamples(per_example, places.length);
+  const rows = places.map((place, i) => ({ ...nodeOf(place.name), name: place.name, value: values[i]! }));
+  return (
+    <NodeCards
+      {...props} rows={rows} word="effect" label={`measured effect (${direction}), in the metric's units`}
+      note="Measured: each node patched alone, at all positions." without={["per_example", "places"]}
+    />
+  );
+}
+
+function NodeCards(props: ViewProps & { rows: Valued[]; word: string; label: string; note: string; without: string[] }) {
+  const [selected, select] = useParam("node");
+  const { document, theme, rows, word, label } = props;
+  return (
+    <>
+      <Card title="Nodes" note={props.note} wide>
+        <LayerMap
+          label={label} word={word} absent="not measured" rows={rows} theme={theme}
+          selected={selected} onSelect={(name) => select(name === selected ? null : name)}
+        />
+      </Card>
+      <Card title="Fields" wide><Fields fields={document.fields} without={props.without} /></Card>
+    </>
+  );
+}
+
+/** The last axis is the nodes, the first the examples; what lies between is added up. */
+function meanOverExamples(values: Tensor, columns: number): number[] {
+  const sums = new Array<number>(columns).fill(0);
+  values.values.forEach((value, i) => (sums[i % columns]! += value / values.shape[0]!));
+  return sums;
+}
