@@ -112,35 +112,29 @@ class Result:
 
     @classmethod
     def load(cls: type[R], path: str | Path) -> R:
-        """Read what ``save`` wrote.
+        """Read what ``save`` wrote; ``Result.load`` reads every kind.
 
         **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind, or when
         a field does not hold what it should.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         folder = Path(path)
         try:
-            body = json.loads((folder / "result.json").read_text())
-            tensors = load_file(str(folder / "tensors.safetensors"))
-            schema = int(body.pop("schema"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+            text = (folder / "result.json").read_text()
+            tensors = (folder / "tensors.safetensors").read_bytes()
+        except (OSError, ValueError) as error:
             raise ResultFileError(f"{folder} is not a readable saved result: {error}") from error
-        if schema > SCHEMA:
-            raise ResultFileError(
-                f"{folder} was written with schema {schema}; this version reads up to {SCHEMA}. "
-                "Upgrade pellucid."
-            )
-        if body.get("type") != cls.__name__:
-            raise ResultFileError(
-                f"{folder} holds the kind {body.get('type')}, not {cls.__name__}. "
-                f"Read it with {body.get('type')}.load."
-            )
-        try:
-            return _decode(body, tensors)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ResultFileError(f"{folder} is damaged: {error!r}. Make it again.") from error
+        return _read(cls, text, tensors, str(folder))
+
+    @classmethod
+    def from_json(cls: type[R], text: str, *, tensors: bytes = b"") -> R:
+        """Read what ``to_json`` gave; ``Result.from_json`` reads every kind.
+
+        ``result.json`` of a saved folder is read with the bytes of the ``tensors.safetensors``
+        beside it.
+
+        **Raises** ``ResultFileError`` as ``load`` does.
+        """
+        return _read(cls, text, tensors, "This JSON")
 
 
 def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
@@ -161,6 +155,47 @@ def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
     return value
 
 
+def _read(cls: type[R], text: str, tensors: bytes, what: str) -> R:
+    """The result in ``text``; ``what`` names its place in errors."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        body = json.loads(text)
+        held = load(tensors) if tensors else {}
+        schema = int(body.pop("schema"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
+            SafetensorError) as error:  # fmt: skip
+        raise ResultFileError(f"{what} is not a readable saved result: {error!r}") from error
+    if schema > SCHEMA:
+        raise ResultFileError(
+            f"{what} was written with schema {schema}; this version reads up to {SCHEMA}. "
+            "Upgrade pellucid."
+        )
+    kind = body.get("type")
+    wanted = _kind(kind, what) if cls is Result else cls
+    if kind != wanted.__name__:
+        raise ResultFileError(
+            f"{what} holds the kind {kind}, not {wanted.__name__}. Read it with {kind}.load."
+        )
+    try:
+        return _decode(body, held)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        raise ResultFileError(f"{what} is damaged: {error!r}. Make it again.") from error
+
+
+def _kind(name: Any, what: str) -> type[Result]:
+    """The class of a kind, whose module may not have been loaded yet."""
+    import pellucid
+
+    found = getattr(pellucid, name) if name in pellucid.__all__ else None
+    if not (isinstance(found, type) and issubclass(found, Result)):
+        raise ResultFileError(
+            f"{what} holds the kind {name!r}, which this version does not know. Upgrade pellucid."
+        )
+    return found
+
+
 def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, list):
         return tuple(_decode(v, tensors) for v in value)
@@ -168,6 +203,8 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
         return value
     if "stored" in value:
         return tensors[value["stored"]]
+    if "tensor" in value:
+        return _listed(value["tensor"], value["dtype"])
     if "number" in value:
         return float(value["number"])
     if "mapping" in value:
@@ -177,6 +214,20 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
     )
     check_fields(made)
     return made
+
+
+def _listed(values: Any, name: Any) -> Tensor:
+    """A tensor from nested lists, as ``to_json`` writes it."""
+    dtype = getattr(torch, str(name), None)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"{name!r} is no dtype")
+    return torch.tensor(_numbers(values), dtype=dtype)
+
+
+def _numbers(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_numbers(v) for v in values]
+    return math.nan if values is None else values
 
 
 def _finite(value: Any) -> Any:
