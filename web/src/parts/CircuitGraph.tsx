@@ -3,6 +3,7 @@ import { diverging, inkOn } from "../colour";
 import type { NodeRow } from "../data/results";
 import { signed } from "../format";
 import type { Theme } from "../theme";
+import { SvgFigure } from "./FigureTools";
 import { useWidth } from "./width";
 
 const BOX = { width: 58, height: 22 };
@@ -27,15 +28,17 @@ export function CircuitGraph(props: {
   const { placed, bands, height } = lay(props.nodes, across);
   return (
     <div ref={frame} class="graph">
-      <svg width={width} height={height} role="group" aria-label={`${props.nodes.length} nodes in their layers`}>
-        {bands.map((band, i) => (
-          <g>
-            <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
-            <text class="tick" x={8} y={band.y + band.height / 2} dy="0.32em">{band.name}</text>
-          </g>
-        ))}
-        {placed.map((one) => <Box {...props} {...one} />)}
-      </svg>
+      <SvgFigure name="Circuit">
+        <svg width={width} height={height} role="group" aria-label={`${props.nodes.length} nodes in their layers`}>
+          {bands.map((band, i) => (
+            <g>
+              <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
+              <text class="tick" x={8} y={band.y + band.height / 2} dy="0.32em">{band.name}</text>
+            </g>
+          ))}
+          {placed.map((one) => <Box {...props} {...one} />)}
+        </svg>
+      </SvgFigure>
     </div>
   );
 }
