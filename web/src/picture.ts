@@ -5,6 +5,7 @@ const XMLNS = "http://www.w3.org/2000/svg";
 const INLINED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight"];
 const COLOURS = new Set(["fill", "stroke"]);
 const DENSITY = 2;
+let pixel: CanvasRenderingContext2D | null = null;
 
 /** An SVG element of the page as a file of its own, on the colour of the page. */
 export function standalone(figure: SVGSVGElement): string {
@@ -63,9 +64,10 @@ function elements(root: SVGSVGElement): SVGElement[] {
 /** A colour as #rrggbb: what a browser computes of mixed colours is not read elsewhere. */
 function plain(colour: string): string {
   if (colour === "none" || colour.startsWith("rgb(")) return colour;
-  const draw = document.createElement("canvas").getContext("2d")!;
-  draw.fillStyle = colour;
-  draw.fillRect(0, 0, 1, 1);
-  const [r, g, b, alpha] = draw.getImageData(0, 0, 1, 1).data;
+  pixel ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true })!;
+  pixel.clearRect(0, 0, 1, 1);
+  pixel.fillStyle = colour;
+  pixel.fillRect(0, 0, 1, 1);
+  const [r, g, b, alpha] = pixel.getImageData(0, 0, 1, 1).data;
   return alpha === 0 ? "none" : `#${[r!, g!, b!].map((value) => value.toString(16).padStart(2, "0")).join("")}`;
 }

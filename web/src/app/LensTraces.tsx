@@ -11,7 +11,7 @@ import { useJob } from "./useJob";
 
 type Level = "answer" | "foil" | "neither";
 const MARKS: Record<Level, string> = { answer: "A", foil: "F", neither: "\u00b7" };
-const ROW = 15;
+const ROW = 12;
 const TOP = 20;
 const NAMES = 42;
 const MARK = 14;
@@ -96,7 +96,7 @@ function Trace(props: { name: string; lens: LogitLens; reading: LensReading; lef
           <g class={`level-row ${level}`}>
             <title>{`${props.name}, after ${point.name}: “${token}” ${percent(share)}; logit difference ${signed(at(reading.target_logit, i, 0, 0) - at(reading.target_logit, i, 0, 1), 2)}`}</title>
             <text class="mark" x={left + 5} y={y + ROW / 2} dy="0.35em" text-anchor="middle">{MARKS[level]}</text>
-            <rect class={`level ${level}`} x={left + MARK} y={y + 2} width={Math.max(1, room * share)} height={ROW - 4} />
+            <rect class={`level ${level}`} x={left + MARK} y={y + 1.5} width={Math.max(1, room * share)} height={ROW - 3} />
             <text x={left + MARK + room * share + 5} y={y + ROW / 2} dy="0.35em">{token.length > 11 ? `${token.slice(0, 10)}…` : token}</text>
           </g>
         );

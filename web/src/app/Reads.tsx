@@ -22,7 +22,7 @@ export function Reads({ name, pair }: { name: string; pair: Pair }) {
         {found && (
           <ol class="bars short">
             {found.sources.map((one) => (
-              <li>
+              <li class={one.share < 0 ? "minus" : ""}>
                 <span><bdi class="token">{visible(one.token)}</bdi> <small>{one.position}</small></span>
                 <meter min={0} max={largest} value={Math.abs(one.share)} aria-hidden="true" />
                 <span class="number">{signed(one.share)}</span>

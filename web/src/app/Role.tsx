@@ -41,7 +41,7 @@ function KnownRole({ name, onTyped }: { name: string; onTyped: () => void }) {
       {job.result && !job.result.known && !wanted && (
         <p>
           <button type="button" onClick={() => want(true)}>Type this head</button>{" "}
-          <span class="note">The null needs all heads, so all are typed.</span>
+          <span class="note">All heads are typed, for the null needs them: minutes for a model of some size. Other questions wait.</span>
         </p>
       )}
       {job.result?.known && <Shown job={job}><Scores name={name} scores={job.result.roles} /></Shown>}

@@ -41,7 +41,7 @@ function Tokens({ title, moved, largest }: { title: string; moved: Moved[]; larg
       <h4>{title}</h4>
       <ol class="bars short">
         {moved.map((one) => (
-          <li>
+          <li class={one.change < 0 ? "minus" : ""}>
             <bdi class="token">{visible(one.token)}</bdi>
             <meter min={0} max={largest} value={Math.abs(one.change)} aria-hidden="true" />
             <span class="number">{signed(one.change, 2)}</span>
