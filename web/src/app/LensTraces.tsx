@@ -58,17 +58,18 @@ function Both({ lens, parted }: Traces) {
 function Drawn({ lens, parted }: Traces) {
   const [frame, width] = useWidth<HTMLDivElement>();
   const half = Math.max(60, (width - NAMES) / 2);
-  const height = TOP + ROW * lens.points.length + 4;
+  const bottom = TOP + ROW * lens.points.length;
   const sides: [string, LensReading][] = [["clean", lens.prompt], ["corrupted", lens.against!]];
   const said = sides.map(([name, reading]) => `${name}: ${spoken(lens, reading)}`).join(". ");
   return (
     <div ref={frame}>
       <SvgFigure name="Both prompts, sublayer by sublayer">
-        <svg class="traces" width={Math.max(width, 1)} height={height} role="img" aria-label={`Likeliest after each sublayer. ${said}`}>
+        <svg class="traces" width={Math.max(width, 1)} height={bottom + 18} role="img" aria-label={`Likeliest after each sublayer. ${said}`}>
           {lens.points.map((point, i) => (
             <text class="tick" x={NAMES - 6} y={TOP + (i + 0.5) * ROW} dy="0.35em" text-anchor="end">{point.name}</text>
           ))}
           {sides.map(([name, reading], s) => <Trace name={name} lens={lens} reading={reading} left={NAMES + s * half} width={half - 8} />)}
+          <text class="tick" x={4} y={bottom + 12}>{`A: “${visible(lens.targets[0]!)}” likeliest · F: “${visible(lens.targets[1]!)}” likeliest · dashed: here they part`}</text>
           {parted.kl && <Parting at={lens.points.findIndex((point) => point.name === parted.kl)} width={width} />}
         </svg>
       </SvgFigure>

@@ -32,6 +32,7 @@ export function Part(props: { name: string; pair: Pair; share: number | null; th
         {off.includes(name) ? `Turn ${name} on` : `Turn ${name} off`}
       </button>
       <Writes name={name} pair={pair} />
+      {isHead && <h3>Attends to</h3>}
       <Status job={job} />
       <Shown job={job}>{attention && <AttentionOnTokens attention={attention} theme={props.theme} />}</Shown>
       {isHead ? <Reads name={name} pair={pair} /> : <p class="note">An MLP reads the stream at its own position only.</p>}
