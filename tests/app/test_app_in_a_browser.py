@@ -259,7 +259,7 @@ def test_saved_results_stand_side_by_side(opened, address, analyses, tmp_path):
     elsewhere.get_by_text("is in this link and not in this tab").nth(1).wait_for()
 
 
-def test_a_file_that_holds_no_result_says_so_at_the_field(opened, address, tmp_path):
+def test_a_file_that_is_not_opened_or_not_kept_is_named(opened, address, analyses, tmp_path):
     (tmp_path / "bad.json").write_text('{"schema": 1, "type": "Analysis", "fields": {}}')
     (tmp_path / "none.txt").write_text("")
     page = opened(address + "#mode=compare")
@@ -268,6 +268,11 @@ def test_a_file_that_holds_no_result_says_so_at_the_field(opened, address, tmp_p
         files.set_input_files(tmp_path / name)
         page.get_by_role("alert").get_by_text(says).wait_for()
         assert files.get_attribute("aria-invalid") == "true"
+    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full') }")
+    (tmp_path / "one.json").write_text(analyses[0].to_json())
+    files.set_input_files(tmp_path / "one.json")
+    page.get_by_text("is too large for the tab to keep").wait_for()
+    assert page.get_by_role("alert").count() == 0
 
 
 def test_heads_are_typed_when_asked_and_not_before(opened, address):
