@@ -114,55 +114,32 @@ class Result:
     def load(cls: type[R], path: str | Path) -> R:
         """Read the folder that ``save`` wrote, or a file that holds what ``to_json`` gave.
 
-        What was not finite in a tensor is NaN when it comes from a ``to_json`` file.
+        ``Result.load`` reads every kind.
 
         **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind, or when
         a field does not hold what it should.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         place = Path(path)
-        body = read_json(place)
-        if body["schema"] > SCHEMA:
-            raise ResultFileError(
-                f"{place} was written with schema {body['schema']}; this version reads up to "
-                f"{SCHEMA}. Upgrade pellucid."
-            )
-        if body.get("type") != cls.__name__:
-            raise ResultFileError(
-                f"{place} holds the kind {body.get('type')}, not {cls.__name__}. "
-                f"Read it with {body.get('type')}.load."
-            )
         try:
-            tensors = {} if place.is_file() else load_file(str(place / "tensors.safetensors"))
-        except (OSError, SafetensorError) as error:
-            raise unreadable(place, error) from error
-        try:
-            return _decode(body, tensors)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise ResultFileError(f"{place} is damaged: {error!r}. Make it again.") from error
+            if place.is_file():
+                return _read(cls, place.read_text(encoding="utf-8"), b"", str(place))
+            text = (place / "result.json").read_text(encoding="utf-8")
+            tensors = (place / "tensors.safetensors").read_bytes()
+        except (OSError, ValueError) as error:
+            raise _unreadable(str(place), error) from error
+        return _read(cls, text, tensors, str(place))
 
+    @classmethod
+    def from_json(cls: type[R], text: str, *, tensors: bytes = b"") -> R:
+        """Read what ``to_json`` gave; ``Result.from_json`` reads every kind.
 
-def read_json(place: Path) -> dict[str, Any]:
-    """The JSON of a saved folder, or of a file; it has a schema and a type.
+        What was not finite in a tensor is NaN then.
+        ``result.json`` of a saved folder is read with the bytes of the ``tensors.safetensors``
+        beside it.
 
-    **Raises** ``ResultFileError`` when ``place`` is neither.
-    """
-    file = place if place.is_file() else place / "result.json"
-    try:
-        body = json.loads(file.read_text(encoding="utf-8"))
-        return {**body, "schema": int(body["schema"]), "type": str(body["type"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise unreadable(place, error) from error
-
-
-def unreadable(place: Path, error: Exception) -> ResultFileError:
-    """What to say of a place that holds no result."""
-    return ResultFileError(
-        f"{place} is not a readable saved result: {type(error).__name__}: {error}. Give a folder "
-        "that save() or `--out NAME` wrote, or a .json file of `--out NAME.json` or to_json()."
-    )
+        **Raises** ``ResultFileError`` as ``load`` does.
+        """
+        return _read(cls, text, tensors, "This JSON")
 
 
 def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
@@ -181,6 +158,54 @@ def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return {"number": str(value)}
     return value
+
+
+def _read(cls: type[R], text: str, tensors: bytes, what: str) -> R:
+    """The result in ``text``; ``what`` names its place in errors."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        body = json.loads(text)
+        held = load(tensors) if tensors else {}
+        schema = int(body.pop("schema"))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
+            SafetensorError) as error:  # fmt: skip
+        raise _unreadable(what, error) from error
+    if schema > SCHEMA:
+        raise ResultFileError(
+            f"{what} was written with schema {schema}; this version reads up to {SCHEMA}. "
+            "Upgrade pellucid."
+        )
+    kind = body.get("type")
+    wanted = _kind(kind, what) if cls is Result else cls
+    if kind != wanted.__name__:
+        raise ResultFileError(
+            f"{what} holds the kind {kind}, not {wanted.__name__}. Read it with {kind}.load."
+        )
+    try:
+        return _decode(body, held)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        raise ResultFileError(f"{what} is damaged: {error!r}. Make it again.") from error
+
+
+def _unreadable(what: str, error: Exception) -> ResultFileError:
+    return ResultFileError(
+        f"{what} is not a readable saved result: {type(error).__name__}: {error}. Give a folder "
+        "that save() or `--out NAME` wrote, or a .json file of `--out NAME.json` or to_json()."
+    )
+
+
+def _kind(name: Any, what: str) -> type[Result]:
+    """The class of a kind, whose module may not have been loaded yet."""
+    import pellucid
+
+    found = getattr(pellucid, name) if name in pellucid.__all__ else None
+    if not (isinstance(found, type) and issubclass(found, Result)):
+        raise ResultFileError(
+            f"{what} holds the kind {name!r}, which this version does not know. Upgrade pellucid."
+        )
+    return found
 
 
 def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -210,7 +235,9 @@ def _listed(tensor: Tensor) -> dict[str, Any]:
 
 
 def _from_lists(value: dict[str, Any]) -> Tensor:
-    dtype = getattr(torch, value["dtype"])
+    dtype = getattr(torch, str(value["dtype"]), None)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"{value['dtype']!r} is no dtype")
     tensor = torch.tensor(_with_nan(value["tensor"]), dtype=dtype)
     return tensor.reshape(value["shape"]) if "shape" in value else tensor
 

@@ -1,10 +1,15 @@
 """The app as its reader meets it: the real model, in chromium."""
 
+import json
 import re
 import signal
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from serving import served
+
+import pellucid
 
 pytestmark = [pytest.mark.browser, pytest.mark.smol]
 PROMPT = "When Mary and John went to the store, John gave a drink to"
@@ -98,6 +103,33 @@ def test_controls_do_not_erase_what_is_shown(opened, address):
     assert page.get_by_test_id("sum-check").is_visible()
 
 
+@pytest.mark.parametrize("name", ["Shares of the logit difference", "direct effect, in logits"])
+def test_a_figure_is_saved_as_it_looks(opened, explored, name, tmp_path):
+    tools = explored.get_by_role("group", name=f"Save the figure: {name}")
+    files = {}
+    for kind in ("PNG", "SVG"):
+        with explored.expect_download() as download:
+            tools.get_by_role("button", name=kind).click()
+        files[kind] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[kind])
+    assert files["PNG"].read_bytes().startswith(b"\x89PNG")
+    root = ElementTree.parse(files["SVG"]).getroot()
+    texts = {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert "M29" in texts or {"L0", "L29", "H8", "MLP"} <= texts
+    fills = {rect.get("fill") for rect in root.iter("{http://www.w3.org/2000/svg}rect")}
+    assert "rgb(44, 127, 184)" in fills or len(fills) > 50  # the palette's blue, or a ramp
+
+
+@pytest.fixture(scope="module")
+def explored(browser, address):
+    """A prompt that was asked, for what only looks at it."""
+    page = browser.new_page()
+    page.set_default_timeout(SLOW)
+    page.goto(address)
+    yield asked(page)
+    page.close()
+
+
 def test_a_reload_and_a_second_tab_show_the_same(opened, address):
     page = asked(opened(address))
     page.get_by_role("button", name="foil", exact=True).nth(2).click()
@@ -124,6 +156,12 @@ def test_a_head_shows_where_it_looks(opened, address):
     tokens.nth(4).click()
     assert tokens.nth(4).get_attribute("aria-pressed") == "true"
     assert tokens.nth(6).get_attribute("title").endswith(": 0 %")
+    share = page.locator(".step.chosen").get_attribute("aria-label").split(": ")[1]
+    page.get_by_test_id("reads").get_by_text("All positions").wait_for()
+    assert page.get_by_test_id("reads").locator("p b").inner_text() == share
+    written = page.get_by_test_id("writes").locator(".number").all_inner_texts()
+    assert [text[0] for text in written] == ["+"] * 8 + ["\u2212"] * 8
+    page.get_by_role("button", name="Type this head").wait_for()
 
 
 def test_a_long_job_shows_progress_and_can_be_cancelled(opened, address):
@@ -139,7 +177,13 @@ def test_two_prompts_are_patched_both_ways(opened, address):
     page = asked(opened(address))
     page.get_by_role("button", name="Contrast pairs").click()
     page.get_by_label("Other prompt").fill(PROMPT.replace("store, John", "store, Mary"))
-    page.get_by_role("button", name="Compare").click()
+    page.locator("form").get_by_role("button", name="Compare").click()
+    assert page.get_by_test_id("parted").inner_text().startswith("From ")
+    levels = page.locator(".traces .level-row")
+    said = levels.evaluate_all("all => all.map(g => g.classList[1])")
+    assert len(said) == 2 * 61
+    assert (said[0], said[60], said[121]) == ("neither", "answer", "neither")  # " to", Mary, John
+    assert "foil" in said  # " the", early
     stream = page.locator(".heatmap canvas[aria-label*=stream]")
     stream.wait_for()
     assert page.locator(".token.parts").count() == 2
@@ -171,6 +215,10 @@ def test_the_circuit_map_finds_measures_and_is_restored(opened, address):
     assert drawn(page) == before
     page.locator("#least").fill("0")
     assert page.get_by_test_id("drawn").inner_text().endswith(f"{len(numbers)} of {len(numbers)}")
+    page.get_by_role("button", name="Put into the comparison").click()
+    page.get_by_text("In the comparison as").wait_for()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("button", name=f"Close {PROMPT[:40]}").wait_for()
 
 
 def measured_edges(page) -> list[float]:
@@ -220,6 +268,67 @@ def drawn(page) -> dict:
         "groups": page.get_by_test_id("groups").inner_text(),
         "names": page.locator(".arrange input").evaluate_all("all => all.map(i => i.value)"),
     }
+
+
+@pytest.fixture(scope="module")
+def analyses(random_gpt2):
+    """Two of the same question, the second with other values put in."""
+    model = pellucid.load(str(random_gpt2))
+    clean, corrupted = "When Mary and John went to", "When John and Mary went to"
+    contrast = pellucid.Contrast(clean, corrupted, " Mary", " John")
+    ways = ("corrupted", "zero")
+    return [pellucid.analyze(model, contrast, insist=True, ablation=way) for way in ways]
+
+
+def test_saved_results_stand_side_by_side(opened, address, analyses, tmp_path):
+    one, other = analyses
+    (tmp_path / "one.json").write_text(one.to_json())
+    other.save(tmp_path / "other")
+    page = opened(address)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_label("Files (.json)").set_input_files(tmp_path / "one.json")
+    page.get_by_label("Folder").set_input_files(tmp_path / "other")
+    page.get_by_test_id("facts").wait_for()
+    assert "differently: replaced by (ablation)." in page.get_by_test_id("made").inner_text()
+    facts = page.get_by_test_id("facts").locator("tbody tr")
+    cells = {row[0]: row[1:] for row in (one.split("\t") for one in facts.all_inner_texts())}
+    for row, kept in (("nodes in the circuit", "circuit"), ("forwards spent", "passes")):
+        sizes = [getattr(a, kept) for a in analyses]
+        want = [str(len(size) if kept == "circuit" else size.forwards) for size in sizes]
+        assert cells[row][:2] == want
+    first, second = (set(a.circuit.names) for a in analyses)
+    shared = page.get_by_test_id("overlap").locator("dd").all_inner_texts()
+    found = [set(text.replace("none", "").split()) for text in shared]
+    assert found == [first & second, first - second, second - first]
+    table = page.locator(".table", has=page.get_by_role("region", name="Nodes of both analyses"))
+    with page.expect_download() as download:
+        table.get_by_role("button", name="JSON").click()
+    frames = [a.to_frame().set_index("node") for a in analyses]
+    for row in json.loads(Path(download.value.path()).read_text()):
+        for side, frame in zip(("left", "right"), frames, strict=True):
+            assert row[f"estimate_{side}"] == pytest.approx(frame["estimate"][row["node"]])
+    before, link = facts.all_inner_texts(), page.url
+    page.reload()
+    page.get_by_test_id("facts").wait_for()
+    assert facts.all_inner_texts() == before
+    elsewhere = opened(link)
+    elsewhere.get_by_text("is in this link and not in this tab").nth(1).wait_for()
+
+
+def test_a_file_that_is_not_opened_or_not_kept_is_named(opened, address, analyses, tmp_path):
+    (tmp_path / "bad.json").write_text('{"schema": 1, "type": "Analysis", "fields": {}}')
+    (tmp_path / "none.txt").write_text("")
+    page = opened(address + "#mode=compare")
+    files = page.get_by_label("Files (.json)")
+    for name, says in (("bad.json", "bad.json: This JSON is damaged"), ("none.txt", "no saved")):
+        files.set_input_files(tmp_path / name)
+        page.get_by_role("alert").get_by_text(says).wait_for()
+        assert files.get_attribute("aria-invalid") == "true"
+    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full') }")
+    (tmp_path / "one.json").write_text(analyses[0].to_json())
+    files.set_input_files(tmp_path / "one.json")
+    page.get_by_text("is too large for the tab to keep").wait_for()
+    assert page.get_by_role("alert").count() == 0
 
 
 def test_heads_are_typed_when_asked_and_not_before(opened, address):

@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+import pellucid
 from pellucid import (
     Contrast,
     Edit,
@@ -23,12 +25,14 @@ from pellucid import (
     patch_edges,
     run_edited,
 )
-from pellucid.app import wiring
+from pellucid.app import part, wiring
 from pellucid.app.asked import LONGEST, Asked
 from pellucid.app.guard import HEADER
 from pellucid.app.jobs import KEPT, Worker
 from pellucid.circuit.circuit import resolve_nodes
+from pellucid.lens.roles import head_roles
 from pellucid.passes import count
+from pellucid.report.document import document
 from pellucid.run.prompts import prompt_tokens, run_tapped
 
 PROMPT = "When Mary and John went to the store"
@@ -259,9 +263,120 @@ def test_the_circuit_is_an_analysis(ask):
     assert event["result"]["story"][0]["title"] == "Summary"
 
 
+def test_two_prompts_through_the_lens_part_where_the_library_says(ask, small):
+    answer, foil = (ask(kind="token", answer=PAIR[n])["result"]["id"] for n in ("answer", "foil"))
+    found = ask(kind="lenses", **TWO)["result"]
+    lens = pellucid.logit_lens(
+        small, PROMPT, against=TWO["corrupted"], targets=[answer, foil], positions=-1
+    )
+    assert found["lens"]["fields"]["targets"] == [" Mary", " John"]
+    ranks = tensor_of(found["lens"]["fields"]["against"]["fields"]["target_rank"])
+    assert ranks.tolist() == lens.against.target_rank.tolist()
+    for by, name in found["parted"].items():
+        point = lens.parting(by)[-1]
+        assert name == (point and point.name)
+
+
+def test_a_part_s_tokens_stand_by_what_it_adds_to_them(ask):
+    shares = ask(kind="direct", **PAIR)["result"]["fields"]
+    names = [term["fields"]["name"] for term in shares["terms"]]
+    share = dict(zip(names, tensor_of(shares["per_example"])[0], strict=True))
+    for name in ("L1H2", "M0"):
+        found = ask(kind="writes", **PAIR, nodes=[name])["result"]
+        up, down = ([one["change"] for one in found[k]] for k in ("promotes", "suppresses"))
+        assert up == sorted(up, reverse=True)
+        assert down == sorted(down)
+        pair = {"answer": found["promotes"][0]["id"], "foil": found["suppresses"][0]["id"]}
+        moved = ask(kind="direct", **{**PAIR, **pair})["result"]["fields"]
+        asked = tensor_of(moved["per_example"])[0][names.index(name)]
+        assert up[0] - down[0] == pytest.approx(asked, abs=1e-5)
+    read = ask(kind="reads", **PAIR, nodes=["L1H2"])["result"]
+    assert read["total"] == pytest.approx(share["L1H2"], abs=1e-5)
+    assert sum(one["share"] for one in read["sources"]) == pytest.approx(read["total"], abs=1e-5)
+
+
+def test_a_role_is_known_once_heads_were_typed(ask, monkeypatch):
+    monkeypatch.setattr(part, "head_roles", partial(head_roles, length=12))  # it reads 32 tokens
+    head = {"nodes": ["L1H2"]}
+    assert ask(kind="role", **head)["result"] == {"known": False, "roles": []}
+    typed = ask(kind="roles")
+    assert ask(kind="role", **head)["result"]["known"]
+    assert not ask(kind="role", **head, seed=1)["result"]["known"]
+    again = ask(kind="roles")
+    assert again["result"] == typed["result"]
+    assert again["seconds"] < 0.5 * typed["seconds"]
+    fields = again["result"]["fields"]
+    row = [node["fields"] for node in fields["heads"]].index(
+        {"kind": "head", "layer": 1, "head": 2}
+    )
+    scores = dict(zip(fields["roles"], tensor_of(fields["score"])[row], strict=True))
+    for one in ask(kind="role", **head)["result"]["roles"]:
+        assert one["score"] == pytest.approx(scores[one["role"]], abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def saved(small) -> pellucid.Result:
+    return pellucid.attribute(small, pellucid.Contrast(PROMPT, TWO["corrupted"], " Mary", " John"))
+
+
+def test_a_saved_result_comes_back_as_its_document(ask, saved, tmp_path):
+    want = json.loads(json.dumps(document(saved)))
+    assert ask(kind="open", file=saved.to_json())["result"] == want
+    folder = saved.save(tmp_path / "one")
+    tensors = b64encode((folder / "tensors.safetensors").read_bytes()).decode()
+    file = (folder / "result.json").read_text()
+    assert ask(kind="open", file=file, tensors=tensors)["result"] == want
+    assert ask(kind="open", file=file)["field"] == "file"
+
+
+def test_a_saved_result_may_be_larger_than_a_question(client, saved):
+    large = {"kind": "open", "file": saved.to_json() + " " * (2 << 20)}
+    assert client.post("/api/jobs", json=large).status_code == 413
+    assert client.post("/api/files", json=large).status_code == 202
+    assert client.post("/api/files", json={"kind": "next", "prompt": "a"}).status_code == 400
+    assert client.post("/api/files", content=b" " * (33 << 20)).status_code == 413
+
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+
+
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_whatever_a_file_holds_the_server_answers(ask, damaged, caplog, data):
+    """One value of a saved analysis, somewhere in it, is replaced by anything."""
+    body = json.loads(damaged)
+    place = body
+    while True:
+        inside = range(len(place)) if isinstance(place, list) else list(place)
+        key = data.draw(st.sampled_from(inside))
+        deeper = isinstance(place[key], dict | list) and len(place[key]) > 0
+        if not deeper or data.draw(st.integers(0, 4)) == 0:
+            break
+        place = place[key]
+    place[key] = data.draw(leaves | st.lists(leaves, max_size=2))
+    with caplog.at_level(logging.ERROR, "pellucid"):
+        event = ask(kind="open", file=json.dumps(body))
+    assert event["event"] == "done" or event["field"] == "file"
+    assert not caplog.records
+
+
+@pytest.fixture(scope="module")
+def damaged(small) -> str:
+    contrast = pellucid.Contrast(PROMPT, TWO["corrupted"], " Mary", " John")
+    return pellucid.analyze(small, contrast, insist=True, random_sets=2).to_json()
+
+
 @pytest.mark.parametrize(
     ("question", "field"),
     [
+        ({"kind": "open", "file": "{}"}, "file"),
+        ({"kind": "open", "file": '{"schema": 1, "type": "Model", "fields": {}}'}, "file"),
+        ({"kind": "open", "file": "{}", "tensors": "\u20ac"}, "tensors"),
+        ({"kind": "reads", **PAIR, "nodes": ["M0"]}, "nodes"),
+        ({"kind": "writes", **PAIR, "nodes": ["embed"]}, "nodes"),
+        ({"kind": "role", "nodes": ["L0H0", "L0H1"]}, "nodes"),
         ({"kind": "pair", **PAIR, "corrupted": "a"}, "corrupted"),
         ({"kind": "pair", **PAIR, "corrupted": PROMPT}, "corrupted"),
         ({"kind": "circuit", **PAIR, "corrupted": "a"}, "corrupted"),
@@ -304,6 +419,9 @@ def test_what_only_the_model_can_refuse_names_its_field(ask, question, field):
         (b'{"kind": "next", "prompt": "a", "seed": 1.5}', "seed"),
         (b'{"kind": "next", "prompt": "a", "groups": ["L0H0"]}', "groups"),
         (b'{"kind": "next", "prompt": "a", "groups": [[]]}', "groups"),
+        (b'{"kind": "open"}', "file"),
+        (b'{"kind": "open", "file": {}}', "file"),
+        (b'{"kind": "open", "file": "a", "tensors": 3}', "tensors"),
     ],
 )
 def test_bad_input_is_refused_at_its_field(client, body, field):
@@ -334,7 +452,21 @@ json_values = st.recursive(
 bodies = st.dictionaries(
     st.sampled_from([*Asked.__dataclass_fields__, "other"]),
     json_values
-    | st.sampled_from(["next", "lens", "off", PROMPT, " Mary", "zero"])
+    | st.sampled_from(
+        [
+            "next",
+            "lens",
+            "off",
+            "role",
+            "writes",
+            "reads",
+            "open",
+            "lenses",
+            PROMPT,
+            " Mary",
+            "zero",
+        ]
+    )
     | st.just(["L1H1"]),
 )
 
@@ -344,14 +476,14 @@ bodies = st.dictionaries(
 )
 @given(
     body=bodies | json_values,
-    path=st.sampled_from(["/", "/api/jobs", "/api/jobs/1/cancel", "/x"]),
+    path=st.sampled_from(["/", "/api/jobs", "/api/files", "/api/jobs/1/cancel", "/x"]),
     way=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
 )
 def test_whatever_is_sent_is_answered_with_success_or_blame(client, caplog, body, path, way):
     with caplog.at_level(logging.ERROR, "pellucid"):
         answer = client.request(way, path, content=json.dumps(body).encode())
         assert 200 <= answer.status_code < 300 or 400 <= answer.status_code < 500
-        if answer.status_code == 202 and path == "/api/jobs":
+        if answer.status_code == 202 and path in ("/api/jobs", "/api/files"):
             client.get(f"/api/jobs/{answer.json()['id']}/events")
     assert not caplog.records
 

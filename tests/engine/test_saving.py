@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import pellucid
-from pellucid import Analysis, Attribution, Circuit, Faithfulness, PatchEffects
+from pellucid import Analysis, Attribution, Circuit, Faithfulness, PatchEffects, Result
 from pellucid.errors import ResultFileError
 
 
@@ -21,6 +21,11 @@ def results(one_tiny, pair):
         pellucid.faithfulness(one_tiny, pair, ["L0H1"]),
         pellucid.patch(one_tiny, pair, sites="resid", positions="each"),
     ]
+
+
+def put_tensor(value):
+    """A change of the JSON of an attribution: another tensor."""
+    return lambda body: {**body, "fields": {**body["fields"], "difference": value}}
 
 
 def same(one, other) -> bool:
@@ -90,6 +95,46 @@ def test_json_is_json_without_nan(results):
         assert json.loads(text)["schema"] == 1
         assert "NaN" not in text
         assert "Infinity" not in text
+
+
+def test_what_is_written_as_json_is_read_back(results, tmp_path):
+    for result in results:
+        again = Result.from_json(result.to_json())
+        assert type(again) is type(result)
+        assert same(again, result)
+        folder = result.save(tmp_path / "one")
+        body, tensors = folder / "result.json", folder / "tensors.safetensors"
+        found = Result.from_json(body.read_text(), tensors=tensors.read_bytes())
+        assert same(found, result)
+        assert same(Result.load(folder), result)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda body: [body], "not a readable saved result"),
+        (lambda body: {**body, "schema": 2}, "Upgrade pellucid"),
+        (lambda body: {**body, "type": "Model"}, "holds the kind 'Model', which this version"),
+        (lambda body: {**body, "type": []}, "does not know"),
+        (lambda body: {**body, "fields": {}}, "damaged"),
+        (put_tensor({"tensor": [[1], [1, 2]], "dtype": "float32"}), "damaged"),
+        (put_tensor({"tensor": [10**30], "dtype": "int64"}), "damaged"),
+        (put_tensor({"tensor": [1.0], "dtype": "manual_seed"}), "'manual_seed' is no dtype"),
+        (put_tensor({"stored": "t0"}), "damaged: KeyError"),
+    ],
+)
+def test_json_that_cannot_be_read_says_why(results, change, says):
+    body = json.loads(results[1].to_json())
+    with pytest.raises(ResultFileError, match=says):
+        Result.from_json(json.dumps(change(body)))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"schema": null}', '{"schema": 1}'])
+def test_what_is_no_result_at_all_is_refused(text):
+    with pytest.raises(ResultFileError):
+        Result.from_json(text)
+    with pytest.raises(ResultFileError):
+        Result.from_json('{"schema": 1}', tensors=b"no tensors")
 
 
 def test_an_interrupted_save_leaves_the_old_result(results, tmp_path, monkeypatch):

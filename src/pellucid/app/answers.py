@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.app import pairs, wiring
+from pellucid.app import opened, pairs, part, wiring
 from pellucid.app.asked import Asked, Instead
 from pellucid.app.jobs import FieldError
 from pellucid.app.saying import (
     Taps,
+    alone,
     blaming,
     likeliest,
     one_token_pair,
@@ -27,13 +28,11 @@ from pellucid.circuit.circuit import resolve_nodes
 from pellucid.lens.attention import attention
 from pellucid.lens.direct import direct_effects
 from pellucid.lens.logit_lens import logit_lens
-from pellucid.lens.roles import head_roles
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.report.document import compact, document
 from pellucid.run.prompts import prompt_tokens
-from pellucid.task.contrast import Contrast
 from pellucid.task.tokens import label, labels, token_id
 
 COLUMNS = 24
@@ -50,6 +49,7 @@ def forwards_of(model: Model, asked: Asked) -> int:
     known = {
         "lens": 2 * model.anatomy.n_layers + 2,
         "sweep": len(model.nodes),
+        "lenses": 2 * (2 * model.anatomy.n_layers + 2),
         "circuit": pairs.CIRCUIT,
         "patch": pairs.patches(model, asked),
         "edges": wiring.measured_edges(model, asked) if asked.kind == "edges" else 0,
@@ -87,12 +87,7 @@ def lens(model: Model, asked: Asked) -> dict[str, Any]:
 
 def direct(model: Model, asked: Asked) -> dict[str, Any]:
     """Direct effects, which sum to the logit difference."""
-    with blaming("prompt"):
-        ids = prompt_tokens(model, asked.prompt)[0].tolist()
-    answer, foil = one_token_pair(model, asked)
-    # A contrast must have a second prompt; the shares on the first do not depend on it.
-    other = [answer if ids[0] != answer else foil, *ids[1:]]
-    return document(direct_effects(model, Contrast(ids, other, answer, foil)))
+    return document(direct_effects(model, alone(model, asked)))
 
 
 def pattern(model: Model, asked: Asked) -> dict[str, Any]:
@@ -151,11 +146,6 @@ def vars_of(node: Node) -> dict[str, Any]:
     return {"name": node.name, "kind": node.kind, "layer": node.layer, "head": node.head}
 
 
-def roles(model: Model, asked: Asked) -> dict[str, Any]:
-    """What every head does on random tokens; no prompt is needed."""
-    return document(head_roles(model, seed=asked.seed))
-
-
 WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
     "next": next_tokens,
     "token": one_token,
@@ -166,11 +156,16 @@ WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
     "sweep": sweep,
     "circuit": pairs.circuit,
     "pair": pairs.both,
+    "lenses": pairs.lenses,
     "patch": pairs.patched_everywhere,
     "patched": pairs.patched_here,
-    "roles": roles,
     "edges": wiring.edges,
     "together": wiring.together,
+    "roles": part.roles,
+    "role": part.role,
+    "writes": part.writes,
+    "reads": part.reads,
+    "open": opened.opened,
 }
 
 

@@ -7,13 +7,16 @@ from pellucid.app.jobs import FieldError
 
 Kind: TypeAlias = Literal[
     "next", "token", "lens", "direct", "attention", "off", "sweep",
-    "circuit", "pair", "patch", "patched", "roles", "edges", "together",
+    "circuit", "edges", "together", "pair", "lenses", "patch", "patched",
+    "roles", "role", "writes", "reads", "open",
 ]  # fmt: skip
 Instead: TypeAlias = Literal["zero", "mean"]
 Direction: TypeAlias = Literal["noising", "denoising"]
 Sites: TypeAlias = Literal["resid", "heads"]
 LONGEST = 20_000
 """Characters of a prompt."""
+FILE = 32 << 20
+"""Characters of a saved result."""
 LARGEST = 2**31
 GROUPS = 50
 """Groups of nodes that are measured at once."""
@@ -27,11 +30,16 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sweep": ("prompt", "answer", "foil"),
     "circuit": ("prompt", "answer", "foil"),
     "pair": ("prompt", "corrupted", "answer", "foil"),
+    "lenses": ("prompt", "corrupted", "answer", "foil"),
     "patch": ("prompt", "corrupted", "answer", "foil"),
     "patched": ("prompt", "corrupted", "answer", "foil"),
     "roles": (),
     "edges": ("prompt", "corrupted", "answer", "foil", "nodes"),
     "together": ("prompt", "corrupted", "answer", "foil", "groups"),
+    "role": ("nodes",),
+    "writes": ("prompt", "answer", "foil", "nodes"),
+    "reads": ("prompt", "answer", "foil", "nodes"),
+    "open": ("file",),
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "kind": get_args(Kind),
@@ -58,6 +66,10 @@ class Asked:
     layer: int = 0
     position: int = 0
     groups: tuple[tuple[str, ...], ...] = ()
+    file: str = ""
+    """A saved result: what ``to_json`` gives, or ``result.json`` of a folder."""
+    tensors: str = ""
+    """``tensors.safetensors`` of that folder, in base64."""
 
 
 def read_asked(body: Any) -> Asked:
@@ -88,6 +100,9 @@ def _check(name: str, value: Any) -> None:
     elif name in ("prompt", "corrupted"):
         fits = isinstance(value, str) and len(value) <= LONGEST
         should = f"text of at most {LONGEST} characters"
+    elif name in ("file", "tensors"):
+        fits = isinstance(value, str) and len(value) <= FILE
+        should = f"text of at most {FILE} characters"
     elif name == "nodes":
         fits, should = _names(value), "a list of names, as L9H6 or M3"
     elif name == "groups":

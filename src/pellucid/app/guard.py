@@ -6,6 +6,7 @@ to point here is refused), and an Origin, where a browser sends one, that is thi
 """
 
 from secrets import compare_digest
+from types import MappingProxyType
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
@@ -16,6 +17,8 @@ HOSTS = ("127.0.0.1", "localhost")
 HEADER = "x-pellucid-token"
 LARGEST = 1 << 20
 """Bytes that a request may bring."""
+LARGER = MappingProxyType({"/api/files": 32 << 20})
+"""The same where a saved result is brought."""
 
 
 class Guard:
@@ -34,8 +37,8 @@ class Guard:
         refusal = self.refusal(scope, headers)
         if refusal:
             await PlainTextResponse(refusal, status_code=403)(scope, receive, send)
-        elif not _small(headers):
-            text = f"A request may bring at most {LARGEST} bytes, and must say how many."
+        elif not _small(headers, most := LARGER.get(scope["path"], LARGEST)):
+            text = f"A request may bring at most {most} bytes, and must say how many."
             await PlainTextResponse(text, status_code=413)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
@@ -55,8 +58,8 @@ class Guard:
         return ""
 
 
-def _small(headers: Headers) -> bool:
+def _small(headers: Headers, most: int) -> bool:
     if "transfer-encoding" in headers:
         return False
     length = headers.get("content-length", "0")
-    return length.isdecimal() and int(length) <= LARGEST
+    return length.isdecimal() and int(length) <= most

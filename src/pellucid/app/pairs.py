@@ -11,6 +11,7 @@ from pellucid.app.jobs import FieldError
 from pellucid.app.saying import blaming, one_token_pair, read_next, standing
 from pellucid.attribution.patch import patch
 from pellucid.circuit.circuit import resolve_nodes
+from pellucid.lens.logit_lens import logit_lens
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.report.document import document
@@ -58,6 +59,22 @@ def both(model: Model, asked: Asked) -> dict[str, Any]:
             **standing(model, read_next(model, tokens, {}), pair),
         }
     return found
+
+
+def lenses(model: Model, asked: Asked) -> dict[str, Any]:
+    """Both prompts through the logit lens at the last position, and from where on they part.
+
+    **Cost** 2 forwards, and 2 for each sublayer, of its reading only.
+    """
+    contrast, pair = _contrast(model, asked)
+    found = logit_lens(
+        model, contrast.clean, against=contrast.corrupted, targets=pair, positions=-1
+    )
+    parted = {by: found.parting(by)[-1] for by in ("kl", "difference")}
+    return {
+        "lens": document(found),
+        "parted": {by: point.name if point else None for by, point in parted.items()},
+    }
 
 
 def patched_everywhere(model: Model, asked: Asked) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pellucid.errors import PellucidError
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.run.gradient import demand_finite
-from pellucid.run.prompts import run_tapped
+from pellucid.run.prompts import prompt_tokens, run_tapped
+from pellucid.task.contrast import Contrast
 from pellucid.task.tokens import label, token_id
 
 SHOWN = 10
@@ -43,6 +44,15 @@ def one_token_pair(model: Model, asked: Asked) -> tuple[int, int]:
     if found[0] == found[1]:
         raise FieldError("foil", "Answer and foil are the same token; choose two.")
     return found[0], found[1]
+
+
+def alone(model: Model, asked: Asked) -> Contrast:
+    """The question about one prompt, where a contrast is wanted for what reads the first only."""
+    with blaming("prompt"):
+        ids = prompt_tokens(model, asked.prompt)[0].tolist()
+    answer, foil = one_token_pair(model, asked)
+    other = [answer if ids[0] != answer else foil, *ids[1:]]
+    return Contrast(ids, other, answer, foil)
 
 
 def read_next(model: Model, tokens: Tensor, taps: Taps) -> Float[Tensor, " d_vocab"]:

@@ -2,6 +2,7 @@
 
 GET  /                      the page; its address carries the token
 POST /api/jobs              a question (``asked.py``) -> its id
+POST /api/files             the same for a saved result, which may be larger (``guard.py``)
 GET  /api/jobs/ID/events    server-sent events until the job is over
 POST /api/jobs/ID/cancel    ask a job to stop
 """
@@ -40,6 +41,7 @@ def application(model: Model, *, token: str) -> Starlette:
         routes=[
             Route("/", page),
             Route("/api/jobs", add, methods=["POST"]),
+            Route("/api/files", add, methods=["POST"]),
             Route("/api/jobs/{id:str}/events", follow),
             Route("/api/jobs/{id:str}/cancel", cancel, methods=["POST"]),
         ],
@@ -77,6 +79,8 @@ async def add(request: Request) -> Response:
         return refused(error.field, str(error))
     except (ValueError, RecursionError):
         return refused("kind", "The body is not JSON.")
+    if request.url.path == "/api/files" and asked.kind != "open":
+        return refused("kind", "Only saved results are brought here.")
     model: Model = request.app.state.model
     job = request.app.state.worker.add(work_for(model, asked), forwards=forwards_of(model, asked))
     return JSONResponse({"id": job.id}, status_code=202, headers=HEADERS)

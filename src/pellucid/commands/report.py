@@ -23,7 +23,9 @@ def report(
         raise typer.BadParameter(
             f"{out}: reports are written as {', '.join(WAYS)}.", param_hint="--out"
         )
-    content = WAYS[out.suffix](saved(result))
+    from pellucid.results import Result
+
+    content = WAYS[out.suffix](Result.load(result))
     draft = out.with_name(f".{out.name}.part")
     try:
         draft.write_bytes(content)
@@ -33,22 +35,6 @@ def report(
     finally:
         draft.unlink(missing_ok=True)
     typer.echo(f"Written to {out}", err=True)
-
-
-def saved(place: Path) -> "Result":
-    """The result in a folder or file, of whatever kind it is.
-
-    **Raises** ``ResultFileError`` when there is none that can be read.
-    """
-    import pellucid
-    from pellucid.results import read_json
-
-    kind = read_json(place)["type"]
-    if kind not in pellucid.__all__ or not hasattr(getattr(pellucid, kind), "load"):
-        raise ResultFileError(
-            f"{place} holds the kind {kind!r}, which this version does not know. Upgrade pellucid."
-        )
-    return getattr(pellucid, kind).load(place)
 
 
 def as_html(result: "Result") -> bytes:

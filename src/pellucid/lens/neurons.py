@@ -21,6 +21,7 @@ from torch import Tensor
 
 from pellucid.errors import TaskError
 from pellucid.lens.decision import Decision, at_read, decide, one_token_each
+from pellucid.lens.promoted import onto_logits
 from pellucid.lens.text import column, quoted, wrapped
 from pellucid.lens.written import Written, mlp_of, neurons_written
 from pellucid.model.anatomy import linear_weight
@@ -154,9 +155,7 @@ def logit_change(
     sizes = (active * scales).mean(0)[:, None]  # top 1
     given = decision.norm.push(written.way.push(rows)) * sizes
     count(backwards=2)
-    with torch.no_grad():
-        change = decision.factor * given @ linear_weight(model.anatomy.unembed).detach().T
-    return change - change.mean(-1, keepdim=True)
+    return onto_logits(model, decision, given)
 
 
 def extremes(model: Model, change: Float[Tensor, "top d_vocab"]) -> tuple[tuple[str, ...], ...]:

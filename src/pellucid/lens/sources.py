@@ -5,6 +5,8 @@
 so a head's share splits by key, exactly where the values are those of its value projection.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,14 +20,23 @@ from pellucid.model.sites import Site
 from pellucid.run.look import View
 
 
-def source_views(model: Model, at_read: View) -> dict[Site, View]:
-    """What has to be kept: the pattern of the reading position, and every position's values."""
+def source_views(
+    model: Model, at_read: View, layers: Sequence[int] | None = None
+) -> dict[Site, View]:
+    """What has to be kept: the pattern of the reading position, and every position's values.
+
+    ``layers`` defaults to all that have attention.
+    """
     views: dict[Site, View] = {}
-    for layer, block in enumerate(model.anatomy.blocks):
-        if block.attention:
-            views[Site("pattern", layer)] = lambda pattern: at_read(pattern.transpose(1, 2))
-            views[Site("v", layer)] = lambda value: value
+    for layer in attending(model) if layers is None else layers:
+        views[Site("pattern", layer)] = lambda pattern: at_read(pattern.transpose(1, 2))
+        views[Site("v", layer)] = lambda value: value
     return views
+
+
+def attending(model: Model) -> list[int]:
+    """The layers that have attention."""
+    return [layer for layer, block in enumerate(model.anatomy.blocks) if block.attention]
 
 
 def heads_by_source(
@@ -35,15 +46,19 @@ def heads_by_source(
 
     **Raises** ``EditError`` when patterns and values do not make up what the head put out.
     """
-    found = []
-    for layer, block in enumerate(model.anatomy.blocks):
-        if block.attention:
-            shares, written = heads_written(model, decision, layer)
-            lines = head_lines(attention_of(model, layer), written)[:n_examples]
-            split = _split(decision, layer, lines, n_examples)
-            _demand_sum(layer, split, shares[:n_examples], model)
-            found.append(split)
-    return torch.cat(found, dim=1)
+    split = [layer_by_source(model, decision, layer, n_examples) for layer in attending(model)]
+    return torch.cat(split, dim=1)
+
+
+def layer_by_source(
+    model: Model, decision: Decision, layer: int, n_examples: int
+) -> Float[Tensor, "example head pos"]:
+    """The same for the heads of one layer."""
+    shares, written = heads_written(model, decision, layer)
+    lines = head_lines(attention_of(model, layer), written)[:n_examples]
+    split = _split(decision, layer, lines, n_examples)
+    _demand_sum(layer, split, shares[:n_examples], model)
+    return split
 
 
 def _split(

@@ -8,6 +8,7 @@ import type { Theme } from "../theme";
 import { AnalysisView } from "../views/AnalysisView";
 import type { Pair } from "./Explorer";
 import { SecondPrompt } from "./SecondPrompt";
+import { put } from "./shelf";
 import { Status } from "./Status";
 import { useJob } from "./useJob";
 import { useBeside } from "./Wiring";
@@ -15,13 +16,16 @@ import { useBeside } from "./Wiring";
 /** What the address holds that has no meaning for another circuit. */
 export const OF_A_CIRCUIT = ["size", "edges", "together", "least", "backups", ...ARRANGED];
 
+type Raw = Record<string, unknown>;
+const readBoth = (result: unknown) => ({ raw: result as Raw, document: decodeDocument(result as Raw) });
+
 export function CircuitMap({ pair, theme }: { pair: Pair; theme: Theme }) {
   const [corrupted, setCorrupted] = useParam("corrupted");
   const [found, setFound] = useParam("found");
   const [stopped, stop] = useState(false);
   const question = { kind: "circuit", ...pair, corrupted: corrupted ?? "" };
-  const job = useJob(found !== null && !stopped ? question : null, (result) => decodeDocument(result as never));
-  const beside = useBeside(pair, job.result);
+  const job = useJob(found !== null && !stopped ? question : null, readBoth);
+  const beside = useBeside(pair, job.result?.document ?? null);
   const run = (text: string) => {
     setCorrupted(text || null);
     for (const name of OF_A_CIRCUIT) setParam(name, null);
@@ -37,8 +41,16 @@ export function CircuitMap({ pair, theme }: { pair: Pair; theme: Theme }) {
           note="Change the words that decide. Left as it is, another prompt is made here."
         />
         <Status job={{ ...job, cancel }} />
+        {job.result && <PutAside key={JSON.stringify(question)} name={pair.prompt.slice(0, 40)} raw={job.result.raw} />}
       </Card>
-      {job.result && <AnalysisView document={job.result} theme={theme} beside={beside} />}
+      {job.result && <AnalysisView document={job.result.document} theme={theme} beside={beside} />}
     </>
   );
+}
+
+/** The analysis as it stands, for comparing it with others. */
+function PutAside({ name, raw }: { name: string; raw: Raw }) {
+  const [given, give] = useState<string | null>(null);
+  if (given !== null) return <p role="status">In the comparison as “<bdi>{given}</bdi>”.</p>;
+  return <button type="button" onClick={() => give(put(name, raw))}>Put into the comparison</button>;
 }

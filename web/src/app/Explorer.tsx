@@ -9,6 +9,7 @@ import { Waterfall } from "../parts/Waterfall";
 import { setParam, useParam } from "../state";
 import type { Theme } from "../theme";
 import { CircuitMap, OF_A_CIRCUIT } from "./CircuitMap";
+import { Compare } from "./Compare";
 import { TwoPrompts } from "./TwoPrompts";
 import { Candidates, PromptTokens } from "./Candidates";
 import type { Candidate } from "./Candidates";
@@ -51,6 +52,7 @@ function Prompt({ about, theme }: { about: About; theme: Theme }) {
   const [prompt, setPrompt] = useParam("prompt");
   const [answer, setAnswer] = useParam("answer");
   const [foil, setFoil] = useParam("foil");
+  const [mode, modes] = useMode();
   const next = useJob(prompt ? { kind: "next", prompt } : null, (found) => found as Next);
   const first = next.progress || next.problem ? [] : (next.result?.candidates ?? []);
   const chosen = { answer: parsed(answer) ?? first[0]?.id, foil: parsed(foil) ?? first[1]?.id };
@@ -82,7 +84,9 @@ function Prompt({ about, theme }: { about: About; theme: Theme }) {
           )}
         </div>
       </Card>
-      {pair ? <Answers about={about} pair={pair} theme={theme} /> : <Hint />}
+      {modes}
+      {mode === "compare" && <Compare theme={theme} />}
+      {mode !== "compare" && (pair ? <Answers mode={mode} about={about} pair={pair} theme={theme} /> : <Hint />)}
     </>
   );
 }
@@ -107,25 +111,30 @@ const MODES: [string, string][] = [
   ["pairs", "Contrast pairs"],
   ["circuit", "Circuit map"],
   ["roles", "Head roles"],
+  ["compare", "Compare"],
 ];
 
-/** One way to look at the prompt; what another mode has found stays in the address. */
-function Answers(props: { about: About; pair: Pair; theme: Theme }) {
+/** The mode in the address, and buttons for all. */
+function useMode(): [string, preact.JSX.Element] {
   const [mode, setMode] = useParam("mode");
-  const chosen = MODES.some(([name]) => name === mode) ? mode : "prompt";
-  return (
-    <>
-      <nav class="modes wide" aria-label="Modes">
-        {MODES.map(([name, title]) => (
-          <button type="button" aria-pressed={name === chosen} onClick={() => setMode(name === "prompt" ? null : name)}>{title}</button>
-        ))}
-      </nav>
-      {chosen === "prompt" && <OnePrompt {...props} />}
-      {chosen === "pairs" && <TwoPrompts pair={props.pair} theme={props.theme} />}
-      {chosen === "circuit" && <CircuitMap pair={props.pair} theme={props.theme} />}
-      {chosen === "roles" && <Roles theme={props.theme} />}
-    </>
+  const chosen = MODES.some(([name]) => name === mode) ? mode! : "prompt";
+  const buttons = (
+    <nav class="modes wide" aria-label="Modes">
+      {MODES.map(([name, title]) => (
+        <button type="button" aria-pressed={name === chosen} onClick={() => setMode(name === "prompt" ? null : name)}>{title}</button>
+      ))}
+    </nav>
   );
+  return [chosen, buttons];
+}
+
+/** One way to look at the prompt; what another mode has found stays in the address. */
+function Answers(props: { mode: string; about: About; pair: Pair; theme: Theme }) {
+  const { mode, pair, theme } = props;
+  if (mode === "pairs") return <TwoPrompts pair={pair} theme={theme} />;
+  if (mode === "circuit") return <CircuitMap pair={pair} theme={theme} />;
+  if (mode === "roles") return <Roles theme={theme} />;
+  return <OnePrompt {...props} />;
 }
 
 /** Everything that is asked about one prompt with an answer and a foil. */
@@ -154,7 +163,7 @@ function OnePrompt({ about, pair, theme }: { about: About; pair: Pair; theme: Th
         </Shown>
       </Card>
       {selected && about.nodes.includes(selected) && (
-        <Part name={selected} prompt={pair.prompt} share={rows.find((row) => row.name === selected)?.value ?? null} theme={theme} />
+        <Part name={selected} pair={pair} share={rows.find((row) => row.name === selected)?.value ?? null} theme={theme} />
       )}
       <Sweep pair={pair} theme={theme} selected={selected} onSelect={toggle} />
       <Card title="Logit lens" note="What the model would say if it stopped after each sublayer, at the prompt's last positions. That a token can be read off does not say that it is used." wide>

@@ -1,4 +1,5 @@
-// The part that is selected: its share, where it looks, and the switch that turns it off.
+// The part that is selected: its share, the switch that turns it off, where it looks, what it reads
+// and writes, and its role.
 import { decodeDocument } from "../data/decode";
 import type { AttentionPatterns } from "../data/lenses";
 import { nodeOf } from "../data/results";
@@ -6,15 +7,20 @@ import { signed } from "../format";
 import { AttentionOnTokens } from "../parts/AttentionOnTokens";
 import { Card } from "../parts/Card";
 import type { Theme } from "../theme";
+import type { Pair } from "./Explorer";
+import { Reads } from "./Reads";
+import { Role } from "./Role";
 import { Shown, Status } from "./Status";
 import { useOff } from "./TurnedOff";
 import { useJob } from "./useJob";
+import { Writes } from "./Writes";
 
-export function Part(props: { name: string; prompt: string; share: number | null; theme: Theme }) {
-  const { name, prompt } = props;
+export function Part(props: { name: string; pair: Pair; share: number | null; theme: Theme }) {
+  const { name, pair } = props;
   const [off, toggle] = useOff();
   const isHead = nodeOf(name).kind === "head";
-  const job = useJob(isHead ? { kind: "attention", prompt, nodes: [name] } : null, (found) => decodeDocument(found as never));
+  const question = { kind: "attention", prompt: pair.prompt, nodes: [name] };
+  const job = useJob(isHead ? question : null, (found) => decodeDocument(found as never));
   const attention = job.result?.fields as unknown as AttentionPatterns | undefined;
   return (
     <Card title={isHead ? "Head" : "MLP"}>
@@ -25,8 +31,12 @@ export function Part(props: { name: string; prompt: string; share: number | null
       <button type="button" class="switch" aria-pressed={off.includes(name)} onClick={() => toggle(name)}>
         {off.includes(name) ? `Turn ${name} on` : `Turn ${name} off`}
       </button>
+      <Writes name={name} pair={pair} />
+      {isHead && <h3>Attends to</h3>}
       <Status job={job} />
       <Shown job={job}>{attention && <AttentionOnTokens attention={attention} theme={props.theme} />}</Shown>
+      {isHead ? <Reads name={name} pair={pair} /> : <p class="note">An MLP reads the stream at its own position only.</p>}
+      {isHead && <Role name={name} />}
     </Card>
   );
 }

@@ -9,6 +9,7 @@ import type { Theme } from "../theme";
 import type { Pair } from "./Explorer";
 import { StreamMap } from "./StreamMap";
 import type { PatchEffects } from "./StreamMap";
+import { LensTraces } from "./LensTraces";
 import { SecondPrompt } from "./SecondPrompt";
 import { SideBySide } from "./SideBySide";
 import type { Told } from "./SideBySide";
@@ -44,6 +45,7 @@ export function TwoPrompts({ pair, theme }: { pair: Pair; theme: Theme }) {
           </>
         )}
       </Card>
+      {ready && <LensTraces question={question} />}
       {ready && <Directions question={question} tokens={both.result!.clean.tokens} theme={theme} />}
     </>
   );

@@ -37,7 +37,7 @@ export function ask(question: Record<string, unknown>, onProgress?: (progress: P
     if (id !== null) void send(`/api/jobs/${id}/cancel`, "POST").catch(() => undefined);
   };
   const done = (async () => {
-    const added = await send("/api/jobs", "POST", question);
+    const added = await send(question.kind === "open" ? "/api/files" : "/api/jobs", "POST", question);
     id = ((await added.json()) as { id: string }).id;
     if (stopped) stop();
     return await follow(await send(`/api/jobs/${id}/events`, "GET"), onProgress);

@@ -13,6 +13,7 @@ export interface Faithfulness {
   out_of: number;
   sufficiency: number;
   comprehensiveness: number;
+  f1: number;
   curve_sizes: number[];
   curve: number[];
   random_same_size: number[];
@@ -50,12 +51,14 @@ export interface Analysis {
   metric_corrupted: number;
   top: { token: string; id: number; probability: number }[];
   attribution: { nodes: Node[]; method: string };
-  circuit: { nodes: Node[]; over: string; target: number };
+  circuit: { nodes: Node[]; over: string; target: number; method: string; ablation: string };
   over_heads: Faithfulness | null;
   over_heads_and_mlps: Faithfulness | null;
   patches: { places: { name: string }[] };
   backups: Backups | null;
-  provenance: { model: string; created: string };
+  agreement: { spearman: number };
+  passes: { forwards: number };
+  provenance: { model: string; weight_hash: string; created: string; dtype: string; seed: number; pellucid: string };
 }
 
 export interface AnalysisDerived {
@@ -115,4 +118,10 @@ export function asAnalysis(document: Document): [Analysis, AnalysisDerived] {
 /** Names of the nodes that are backups under any ablation. */
 export function backupNames(analysis: Analysis): Set<string> {
   return new Set((analysis.backups?.looked_at ?? []).filter((one) => one.found).map((one) => nodeName(one.node)));
+}
+
+/** What nodes are sorted by: layer, heads before the MLP, number of the head. */
+export function orderOf(node: Node): string {
+  const padded = (value: number | null, absent: number) => String(value ?? absent).padStart(4, "0");
+  return `${padded(node.layer, -1)}${node.kind}${padded(node.head, 99)}`;
 }

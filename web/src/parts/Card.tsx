@@ -1,8 +1,13 @@
+import { createContext } from "preact";
 import type { ComponentChildren } from "preact";
+import { useContext } from "preact/hooks";
+
+/** What sets the names of headings apart where results stand side by side. */
+export const Side = createContext("");
 
 /** A part of the page under a heading that a link can name. */
 export function Card(props: { title: string; note?: string; wide?: boolean; children: ComponentChildren }) {
-  const id = props.title.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const id = useContext(Side) + props.title.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   return (
     <section class={props.wide ? "card wide" : "card"} aria-labelledby={`h-${id}`}>
       <h2 id={`h-${id}`}>{props.title}</h2>

@@ -7,6 +7,7 @@ import type { Theme } from "../theme";
 import { HEIGHT, lay } from "./boxes";
 import type { Box, Placed } from "./boxes";
 import { EdgePaths, pathsOf } from "./EdgePaths";
+import { SvgFigure } from "./FigureTools";
 import { useWidth } from "./width";
 
 const APART = 8;
@@ -30,18 +31,20 @@ export function CircuitGraph(props: Choice & { boxes: Box[]; edges: Edge[]; hidd
     <>
       <div class="graph-scroll">
         <div ref={frame} class="graph">
-          <svg width={width} height={height} viewBox={`0 0 ${Math.max(width, 1)} ${Math.max(height, 1)}`} role="group" aria-label={`${boxes.length} boxes in their layers, ${paths.length} edges drawn`}>
-            {bands.map((band, i) => (
-              <g>
-                <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
-                <text class="tick" x={8} y={band.y + band.height / 2} dy="0.32em">{band.name}</text>
-              </g>
-            ))}
-            {edges.length > 0 && (
-              <EdgePaths paths={paths} limit={largest(edges)} word={props.word} selected={props.selected} onTold={tell} />
-            )}
-            {placed.map((one) => <BoxShape {...props} box={one} />)}
-          </svg>
+          <SvgFigure name="Circuit">
+            <svg width={width} height={height} viewBox={`0 0 ${Math.max(width, 1)} ${Math.max(height, 1)}`} role="group" aria-label={`${boxes.length} boxes in their layers, ${paths.length} edges drawn`}>
+              {bands.map((band, i) => (
+                <g>
+                  <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
+                  <text class="tick" x={8} y={band.y + band.height / 2} dy="0.32em">{band.name}</text>
+                </g>
+              ))}
+              {edges.length > 0 && (
+                <EdgePaths paths={paths} limit={largest(edges)} word={props.word} selected={props.selected} onTold={tell} />
+              )}
+              {placed.map((one) => <BoxShape {...props} box={one} />)}
+            </svg>
+          </SvgFigure>
         </div>
       </div>
       <p class="graph-readout" aria-live="polite" data-testid="graph-readout">{told ?? chosen?.title ?? ""}</p>

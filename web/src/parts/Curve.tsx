@@ -2,6 +2,7 @@
 import { scaleLinear, scaleLog } from "d3-scale";
 import { line } from "d3-shape";
 import type { Faithfulness } from "../data/results";
+import { SvgFigure } from "./FigureTools";
 import { useWidth } from "./width";
 
 const HEIGHT = 260;
@@ -19,39 +20,41 @@ export function Curve(props: { found: Faithfulness; target?: number; size: numbe
   const [first, second] = [band(found.random_same_size), band(found.random_same_layers)];
   return (
     <div ref={frame} class="curve">
-      <svg width={width} height={HEIGHT} role="img" aria-label={`Measured sufficiency by number of nodes. ${text}`}>
-        {y.ticks(5).map((tick) => (
-          <g>
-            <line class={tick === 0 || tick === 1 ? "axis" : "grid"} x1={SIDE.left} x2={width - SIDE.right} y1={y(tick)} y2={y(tick)} />
-            <text class="tick" x={SIDE.left - 6} y={y(tick)} dy="0.32em" text-anchor="end">{tick}</text>
-          </g>
-        ))}
-        {props.target !== undefined && (
-          <>
-            <line class="target" x1={SIDE.left} x2={width - SIDE.right} y1={y(props.target)} y2={y(props.target)} />
-            <text class="tick" x={width - SIDE.right} y={y(props.target) - 5} text-anchor="end">target {props.target}</text>
-          </>
-        )}
-        {first && <Band at={x(found.size) - 7} range={first} y={y} name="same-size" />}
-        {second && <Band at={x(found.size) + 7} range={second} y={y} name="same-layers" />}
-        <path class="measured" d={path} />
-        {points.map(([size, value]) => (
-          <circle
-            class={size === props.size ? "point chosen" : "point"}
-            cx={x(size)} cy={y(value)} r={size === props.size ? 7 : 4.5}
-            onClick={() => props.onSize(size)}
-          >
-            <title>{`${size} nodes: ${value.toFixed(3)}`}</title>
-          </circle>
-        ))}
-        <rect class="found" x={x(found.size) - 5} y={y(found.sufficiency) - 5} width={10} height={10}>
-          <title>{`the circuit, ${found.size} nodes: ${found.sufficiency.toFixed(3)}`}</title>
-        </rect>
-        {sizesShown(found.curve_sizes, x).map((size) => (
-          <text class="tick" x={x(size)} y={HEIGHT - SIDE.bottom + 16} text-anchor="middle">{size}</text>
-        ))}
-        <text class="tick" x={(SIDE.left + width) / 2} y={HEIGHT - 3} text-anchor="middle">nodes kept, the rest replaced</text>
-      </svg>
+      <SvgFigure name="Sufficiency by size">
+        <svg width={width} height={HEIGHT} role="img" aria-label={`Measured sufficiency by number of nodes. ${text}`}>
+          {y.ticks(5).map((tick) => (
+            <g>
+              <line class={tick === 0 || tick === 1 ? "axis" : "grid"} x1={SIDE.left} x2={width - SIDE.right} y1={y(tick)} y2={y(tick)} />
+              <text class="tick" x={SIDE.left - 6} y={y(tick)} dy="0.32em" text-anchor="end">{tick}</text>
+            </g>
+          ))}
+          {props.target !== undefined && (
+            <>
+              <line class="target" x1={SIDE.left} x2={width - SIDE.right} y1={y(props.target)} y2={y(props.target)} />
+              <text class="tick" x={width - SIDE.right} y={y(props.target) - 5} text-anchor="end">target {props.target}</text>
+            </>
+          )}
+          {first && <Band at={x(found.size) - 7} range={first} y={y} name="same-size" />}
+          {second && <Band at={x(found.size) + 7} range={second} y={y} name="same-layers" />}
+          <path class="measured" d={path} />
+          {points.map(([size, value]) => (
+            <circle
+              class={size === props.size ? "point chosen" : "point"}
+              cx={x(size)} cy={y(value)} r={size === props.size ? 7 : 4.5}
+              onClick={() => props.onSize(size)}
+            >
+              <title>{`${size} nodes: ${value.toFixed(3)}`}</title>
+            </circle>
+          ))}
+          <rect class="found" x={x(found.size) - 5} y={y(found.sufficiency) - 5} width={10} height={10}>
+            <title>{`the circuit, ${found.size} nodes: ${found.sufficiency.toFixed(3)}`}</title>
+          </rect>
+          {sizesShown(found.curve_sizes, x).map((size) => (
+            <text class="tick" x={x(size)} y={HEIGHT - SIDE.bottom + 16} text-anchor="middle">{size}</text>
+          ))}
+          <text class="tick" x={(SIDE.left + width) / 2} y={HEIGHT - 3} text-anchor="middle">nodes kept, the rest replaced</text>
+        </svg>
+      </SvgFigure>
       <ul class="keys">
         <li><i class="key-measured" />measured: the highest ranked nodes</li>
         <li><i class="key-found" />measured: the circuit</li>

@@ -2,6 +2,10 @@
 // that says the cell under the pointer or the cursor.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Theme } from "../theme";
+import { outline, paint, pngOf, svgOf, TOP } from "./cells";
+import type { Layout } from "./cells";
+import { FigureTools } from "./FigureTools";
+import { canvasPen } from "./pen";
 import { useWidth } from "./width";
 
 export interface Cell {
@@ -29,9 +33,6 @@ export interface HeatmapProps {
   leftWidth?: number;
 }
 
-const TOP = 18;
-const FINE = 6;
-const FONT = "11px system-ui, sans-serif";
 const KEYS: Record<string, [number, number]> = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
@@ -95,16 +96,9 @@ export function Heatmap(props: HeatmapProps) {
       <p class="readout" aria-live="polite">
         {shown ? props.describe(shown.row, shown.column) : "Point at a cell, or use the arrow keys."}
       </p>
+      <FigureTools name={props.label} svg={svgOf(props, layout)} png={() => pngOf(props, layout)} />
     </div>
   );
-}
-
-/** In pixels: room for the names, a cell's sides, the whole. */
-interface Layout {
-  left: number;
-  cell: number;
-  height: number;
-  width: number;
 }
 
 /** Names and cells, on a canvas that is not on the page. */
@@ -115,11 +109,7 @@ function painted(props: HeatmapProps, at: Layout, ink: string): HTMLCanvasElemen
   canvas.height = Math.round((TOP + at.height * props.rows.length) * density);
   const draw = canvas.getContext("2d")!;
   draw.scale(density, density);
-  draw.font = FONT;
-  draw.textBaseline = "middle";
-  paintNames(draw, props, at, ink);
-  for (let r = 0; r < props.rows.length; r++)
-    for (let c = 0; c < props.columns.length; c++) paintCell(draw, props, at, r, c, ink);
+  paint(canvasPen(draw), props, at, ink);
   return canvas;
 }
 
@@ -134,73 +124,7 @@ function show(canvas: HTMLCanvasElement, cells: HTMLCanvasElement, props: Heatma
   const draw = canvas.getContext("2d")!;
   draw.drawImage(cells, 0, 0);
   draw.scale(density, density);
-  const mark = style.getPropertyValue("--ink");
-  for (const place of props.selected) outline(draw, at, place, mark, 2);
-  if (over) outline(draw, at, over, style.getPropertyValue("--focus"), 2);
-}
-
-function paintNames(draw: CanvasRenderingContext2D, props: HeatmapProps, at: Layout, ink: string) {
-  draw.fillStyle = ink;
-  draw.textAlign = "right";
-  const every = Math.max(1, Math.ceil(13 / at.height));
-  props.rows.forEach((name, r) => {
-    if (r % every === 0) draw.fillText(clip(draw, name, at.left - 6), at.left - 5, TOP + (r + 0.5) * at.height);
-  });
-  draw.textAlign = "center";
-  const widest = Math.max(...props.columns.map((name) => draw.measureText(name).width), 1);
-  const skip = Math.max(1, Math.ceil(Math.min(widest + 4, 60) / at.cell));
-  props.columns.forEach((name, c) => {
-    if (c % skip === 0) draw.fillText(clip(draw, name, at.cell * skip), at.left + (c + 0.5) * at.cell, TOP / 2);
-  });
-}
-
-function paintCell(
-  draw: CanvasRenderingContext2D, props: HeatmapProps, at: Layout, r: number, c: number, ink: string,
-) {
-  const x = at.left + c * at.cell;
-  const y = TOP + r * at.height;
-  const gap = at.cell > 8 ? 1 : 0;
-  const value = props.value(r, c);
-  if (Number.isNaN(value)) {
-    hatch(draw, x, y, at.cell - gap, at.height - 1, ink);
-    return;
-  }
-  const colour = props.colour(value);
-  draw.fillStyle = colour;
-  draw.fillRect(x, y, at.cell - gap, at.height - 1);
-  if (!props.text || !props.ink) return;
-  draw.fillStyle = props.ink(colour);
-  draw.textAlign = "center";
-  draw.fillText(clip(draw, props.text(r, c), at.cell - 4), x + at.cell / 2, y + at.height / 2);
-}
-
-function hatch(draw: CanvasRenderingContext2D, x: number, y: number, w: number, h: number, ink: string) {
-  if (w < FINE || h < FINE) return; // Too small for lines: left empty.
-  draw.save();
-  draw.beginPath();
-  draw.rect(x, y, w, h);
-  draw.clip();
-  draw.strokeStyle = ink;
-  draw.globalAlpha = 0.28;
-  draw.beginPath();
-  for (let step = -h; step < w; step += 5) {
-    draw.moveTo(x + step, y + h);
-    draw.lineTo(x + step + h, y);
-  }
-  draw.stroke();
-  draw.restore();
-}
-
-function outline(draw: CanvasRenderingContext2D, at: Layout, place: Cell, ink: string, width: number) {
-  draw.strokeStyle = ink;
-  draw.lineWidth = width;
-  const gap = at.cell > 8 ? 1 : 0;
-  draw.strokeRect(at.left + place.column * at.cell, TOP + place.row * at.height, at.cell - gap, at.height - 1);
-}
-
-function clip(draw: CanvasRenderingContext2D, text: string, room: number): string {
-  if (draw.measureText(text).width <= room) return text;
-  const letters = [...text];
-  while (letters.length && draw.measureText(`${letters.join("")}\u2026`).width > room) letters.pop();
-  return letters.length ? `${letters.join("")}\u2026` : "";
+  const pen = canvasPen(draw);
+  for (const place of props.selected) outline(pen, at, place.row, place.column, style.getPropertyValue("--ink"));
+  if (over) outline(pen, at, over.row, over.column, style.getPropertyValue("--focus"));
 }

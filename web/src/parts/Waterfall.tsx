@@ -3,6 +3,7 @@ import { scaleLinear } from "d3-scale";
 import { row } from "../data/decode";
 import type { DirectEffects, Term } from "../data/lenses";
 import { signed } from "../format";
+import { SvgFigure } from "./FigureTools";
 import { useWidth } from "./width";
 
 const SHOWN = 16;
@@ -27,13 +28,15 @@ export function Waterfall(props: { direct: DirectEffects; selected: string | nul
   const height = ROW * (steps.length + 1) + 6;
   return (
     <div ref={frame}>
-      <svg class="waterfall" width={width} height={height} role="group" aria-label="Shares of the logit difference, largest first">
-        <line class="axis" x1={x(0)} x2={x(0)} y1={0} y2={height} />
-        {steps.map((step, i) => (
-          <Bar {...props} step={step} from={ends[i]! - step.share} to={ends[i]!} y={i * ROW} x={x} width={width} />
-        ))}
-        <Bar {...props} step={{ name: "sum", share: total, selectable: false }} from={0} to={total} y={steps.length * ROW + 3} x={x} width={width} />
-      </svg>
+      <SvgFigure name="Shares of the logit difference">
+        <svg class="waterfall" width={width} height={height} role="group" aria-label="Shares of the logit difference, largest first">
+          <line class="axis" x1={x(0)} x2={x(0)} y1={0} y2={height} />
+          {steps.map((step, i) => (
+            <Bar {...props} step={step} from={ends[i]! - step.share} to={ends[i]!} y={i * ROW} x={x} width={width} />
+          ))}
+          <Bar {...props} step={{ name: "sum", share: total, selectable: false }} from={0} to={total} y={steps.length * ROW + 3} x={x} width={width} />
+        </svg>
+      </SvgFigure>
       <p class="sum-check" data-testid="sum-check">
         Sum of all {shares.length} shares <b class="number">{signed(total, 4)}</b>; the model's logit difference{" "}
         <b class="number">{signed(metric, 4)}</b>; they differ by <b class="number">{Math.abs(total - metric).toExponential(1)}</b>.

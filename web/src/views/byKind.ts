@@ -1,0 +1,29 @@
+// Which view draws which kind of result.
+import type { JSX } from "preact";
+import type { Document } from "../data/decode";
+import type { Theme } from "../theme";
+import { AnalysisView } from "./AnalysisView";
+import { EdgeCircuitView, EdgeScoresView } from "./EdgeViews";
+import { FieldsView } from "./FieldsView";
+import { AttentionView, DirectEffectsView, HeadRolesView, LogitLensView } from "./LensViews";
+import { AttributionView, BackupsView, FaithfulnessView, PatchEffectsView } from "./MeasuredViews";
+
+type View = (props: { document: Document; theme: Theme }) => JSX.Element;
+
+const VIEWS: Record<string, View> = {
+  Analysis: AnalysisView,
+  LogitLens: LogitLensView,
+  DirectEffects: DirectEffectsView,
+  AttentionPatterns: AttentionView,
+  HeadRoles: HeadRolesView,
+  EdgeScores: EdgeScoresView,
+  EdgeCircuit: EdgeCircuitView,
+  Backups: BackupsView,
+  Faithfulness: FaithfulnessView,
+  Attribution: AttributionView,
+  PatchEffects: PatchEffectsView,
+};
+
+export function viewOf(kind: string): View {
+  return VIEWS[kind] ?? FieldsView;
+}
