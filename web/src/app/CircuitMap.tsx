@@ -21,7 +21,7 @@ export function CircuitMap({ pair, theme }: { pair: Pair; theme: Theme }) {
   const [stopped, stop] = useState(false);
   const question = { kind: "circuit", ...pair, corrupted: corrupted ?? "" };
   const job = useJob(found !== null && !stopped ? question : null, (result) => decodeDocument(result as never));
-  const beside = useBeside(pair, job.result);
+  const beside = useBeside(pair, job.progress ? null : job.result);
   const run = (text: string) => {
     setCorrupted(text || null);
     for (const name of OF_A_CIRCUIT) setParam(name, null);
