@@ -66,7 +66,7 @@ def lenses(model: Model, asked: Asked) -> dict[str, Any]:
 
     **Cost** 2 forwards, and 2 for each sublayer, of its reading only.
     """
-    contrast, pair = _contrast(model, asked)
+    contrast, pair = contrast_of(model, asked)
     found = logit_lens(
         model, contrast.clean, against=contrast.corrupted, targets=pair, positions=-1
     )

@@ -25,7 +25,7 @@ export function CircuitMap({ pair, theme }: { pair: Pair; theme: Theme }) {
   const [stopped, stop] = useState(false);
   const question = { kind: "circuit", ...pair, corrupted: corrupted ?? "" };
   const job = useJob(found !== null && !stopped ? question : null, readBoth);
-  const beside = useBeside(pair, job.result?.document ?? null);
+  const beside = useBeside(pair, job.progress || !job.result ? null : job.result.document);
   const run = (text: string) => {
     setCorrupted(text || null);
     for (const name of OF_A_CIRCUIT) setParam(name, null);

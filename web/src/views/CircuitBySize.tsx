@@ -75,9 +75,9 @@ export function CircuitBySize(props: {
 function noteOf(edges: MeasuredEdges | null): string {
   if (!edges) return "Nodes in their layers. Edges between them were not measured in this analysis.";
   const some = edges.edges.length < edges.among
-    ? `the ${edges.edges.length} of ${edges.among} with the largest estimates were measured, the others were not`
-    : `all ${edges.among} were measured`;
-  return `Nodes in their layers. Edges among the circuit's nodes, the embedding and the logits: ${some}, each cut alone. Edges of other nodes were not measured.`;
+    ? `the ${edges.edges.length} of ${edges.among} with the largest estimates were measured, each cut alone; the others were not`
+    : `all ${edges.among} were measured, each cut alone`;
+  return `Nodes in their layers. Edges among the circuit's nodes, the embedding and the logits: ${some}. Edges of other nodes were not measured.`;
 }
 
 function Graph(props: {
