@@ -324,7 +324,7 @@ def test_a_file_that_is_not_opened_or_not_kept_is_named(opened, address, analyse
         files.set_input_files(tmp_path / name)
         page.get_by_role("alert").get_by_text(says).wait_for()
         assert files.get_attribute("aria-invalid") == "true"
-    page.evaluate("Storage.prototype.setItem = () => { throw new Error('full') }")
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full') } }")
     (tmp_path / "one.json").write_text(analyses[0].to_json())
     files.set_input_files(tmp_path / "one.json")
     page.get_by_text("is too large for the tab to keep").wait_for()

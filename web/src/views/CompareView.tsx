@@ -47,7 +47,7 @@ function Made({ facts }: { facts: FactRow[] }) {
 }
 
 function Shared({ overlap, names }: { overlap: Overlap; names: [string, string] }) {
-  const parts: [string, string[]][] = [["in both", overlap.both], [`only in ${names[0]}`, overlap.left], [`only in ${names[1]}`, overlap.right]];
+  const parts: [string, string[]][] = [["in both", overlap.both], [`only in “${names[0]}”`, overlap.left], [`only in “${names[1]}”`, overlap.right]];
   return (
     <>
       <p>
