@@ -168,7 +168,7 @@ def _read(cls: type[R], text: str, tensors: bytes, what: str) -> R:
     try:
         body = json.loads(text)
         held = load(tensors) if tensors else {}
-        schema = int(body.pop("schema"))
+        schema, kind = int(body.pop("schema")), body["type"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
             SafetensorError) as error:  # fmt: skip
         raise _unreadable(what, error) from error
@@ -177,7 +177,6 @@ def _read(cls: type[R], text: str, tensors: bytes, what: str) -> R:
             f"{what} was written with schema {schema}; this version reads up to {SCHEMA}. "
             "Upgrade pellucid."
         )
-    kind = body.get("type")
     wanted = _kind(kind, what) if cls is Result else cls
     if kind != wanted.__name__:
         raise ResultFileError(

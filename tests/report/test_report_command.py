@@ -73,7 +73,8 @@ def test_a_folder_that_holds_no_result_is_named(tmp_path):
 
 
 def test_a_kind_from_the_future_is_refused(tmp_path):
-    (tmp_path / "result.json").write_text('{"schema": 1, "type": "Prophecy", "fields": {}}')
-    done = CliRunner().invoke(app, ["report", str(tmp_path), "--out", str(tmp_path / "r.md")])
+    file = tmp_path / "r.json"
+    file.write_text('{"schema": 1, "type": "Prophecy", "fields": {}}')
+    done = CliRunner().invoke(app, ["report", str(file), "--out", str(tmp_path / "r.md")])
     assert isinstance(done.exception, ResultFileError)
     assert "Prophecy" in str(done.exception)
