@@ -41,6 +41,9 @@ def test_it_is_written_as_json_and_as_graphs_and_drawn(run, tmp_path):
         (("--method", "acdc"), "--tau goes with --method acdc"),
         (("--method", "automatic"), "too few"),
         (("--target", "1.5"), "target"),
+        (("--method", "acdc", "--tau", "nan"), "0 or more"),
+        (("--out", "circuit.txt"), ".graphml or .dot"),
+        (("--out", "nowhere/circuit.dot"), "does not exist"),
     ],
 )
 def test_what_does_not_go_together_is_a_usage_error(run, words, said):

@@ -22,13 +22,22 @@ def test_each_column_is_tested_as_by_counting_every_pattern():
         assert p == pytest.approx(np.mean(np.abs(null) >= abs(column.sum()) - 1e-9))
 
 
-def test_beyond_twelve_examples_the_tail_is_close_to_counting_every_pattern():
+@pytest.mark.parametrize("nonzero", [16, 5, 1])
+def test_every_pattern_of_many_values_is_counted_and_zeros_have_no_sign(nonzero):
     generator = np.random.default_rng(1)
-    sample = generator.normal(0, 1, size=(16, 30)) + generator.normal(0, 0.6, size=30)
-    for column, p in zip(sample.T, sign_flip_each(sample), strict=True):
-        null = sums_over_all_signs(column)
-        exact = np.mean(np.abs(null) >= abs(column.sum()) - 1e-9)
-        assert p == pytest.approx(exact, rel=0.15, abs=2.0**-15)
+    sample = generator.normal(0, 1, size=(30, 30)) + generator.normal(0, 0.6, size=30)
+    sample[nonzero:] = 0
+    for column, p in zip(sample.T, sign_flip_each(generator.permutation(sample)), strict=True):
+        null = sums_over_all_signs(column[:nonzero])
+        assert p == pytest.approx(np.mean(np.abs(null) >= abs(column.sum()) - 1e-9))
+
+
+def test_beyond_twenty_four_the_tail_is_close_to_counting_every_pattern(monkeypatch):
+    generator = np.random.default_rng(1)
+    sample = generator.normal(0, 1, size=(20, 30)) + generator.normal(0, 0.6, size=30)
+    exact = sign_flip_each(sample)
+    monkeypatch.setattr("pellucid.stats.signflip.COUNTED_UP_TO", 12)
+    assert sign_flip_each(sample) == pytest.approx(exact, rel=0.15, abs=2.0**-19)
 
 
 def test_signs_that_all_agree_give_the_least_possible_p():

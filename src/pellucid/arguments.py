@@ -1,5 +1,6 @@
 """The options that commands share, and the question they ask, checked before a model opens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -175,15 +176,14 @@ def check_plot(plot: str | None) -> None:
         raise typer.BadParameter(f"--plot {plot}: the folder {Path(plot).parent} does not exist.")
 
 
-def check_out(out: str | None) -> None:
+def check_out(out: str | None, endings: Sequence[str] = (".json", ".csv")) -> None:
     """Refuse a place that cannot be written, before anything is run."""
     if out is None:
         return
     path = Path(out)
-    if not out or path.suffix not in ("", ".json", ".csv"):
-        raise typer.BadParameter(
-            f"--out {out!r}: give a name ending in .json or .csv, or a folder."
-        )
+    if not out or path.suffix not in ("", *endings):
+        listed = f"{', '.join(endings[:-1])} or {endings[-1]}"
+        raise typer.BadParameter(f"--out {out!r}: give a name ending in {listed}, or a folder.")
     if not path.resolve().parent.is_dir():
         raise typer.BadParameter(f"--out {out}: the folder {path.parent} does not exist.")
     if path.is_dir() and (path.suffix or not (path / "result.json").is_file()):

@@ -199,7 +199,8 @@ def _kind(name: Any, what: str) -> type[Result]:
     """The class of a kind, whose module may not have been loaded yet."""
     import pellucid
 
-    found = getattr(pellucid, name) if name in pellucid.__all__ else None
+    home = pellucid if name in pellucid.__all__ else pellucid.zoo
+    found = getattr(home, str(name), None)
     if not (isinstance(found, type) and issubclass(found, Result)):
         raise ResultFileError(
             f"{what} holds the kind {name!r}, which this version does not know. Upgrade pellucid."

@@ -188,6 +188,7 @@ def test_nothing_is_claimed_of_random_weights(one_tiny, pair):
         ({"method": "top"}, "size"),
         ({"method": "verified", "size": 3}, "size"),
         ({"method": "acdc"}, "tau"),
+        ({"method": "acdc", "tau": float("nan")}, "0 or more"),
         ({"target": 1.5}, "target"),
     ],
 )
@@ -271,9 +272,10 @@ def test_random_circuits_have_the_shape_they_promise(one_tiny):
 
     assert layers(like) == layers(kept)
     assert bool((like & ~anatomy.edges).any()) is False
-    grown = random_connected(anatomy, 30, generator)
-    assert torch.equal(grown, connected(anatomy, grown))
-    assert 0 < int(grown.sum()) <= 30
+    for size in (1, 5, 30, int(anatomy.edges.sum()) - 1):
+        grown = random_connected(anatomy, size, generator)
+        assert torch.equal(grown, connected(anatomy, grown))
+        assert int(grown.sum()) == size
 
 
 def test_the_curve_s_areas_are_those_of_its_points(model, questions):

@@ -7,7 +7,7 @@ import torch
 from questions import IOI
 
 import pellucid
-from pellucid import Contrast, ContrastBatch, Edit, EditError, Site, TaskError
+from pellucid import Contrast, ContrastBatch, Edit, EditError, Site, TaskError, TokenError
 from pellucid.run.record import node_sites, stream_sites
 from pellucid.run.replace import resampling
 
@@ -39,6 +39,29 @@ each_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 def test_a_model_that_was_not_opened_is_refused_with_what_to_do(call, one_tiny, pair):
     with pytest.raises(TaskError, match=r"of type TinyTransformer.*pellucid\.load\(model"):
         call(one_tiny.module, pair)
+
+
+LENSES = {
+    "logit_lens": lambda model: pellucid.logit_lens(model, [1, 2]),
+    "attention": lambda model: pellucid.attention(model, [1, 2]),
+    "composition": pellucid.composition,
+    "head_roles": pellucid.head_roles,
+    "neurons": lambda model: pellucid.neurons(model, Contrast([1, 2], [1, 3], 4, 5), 0),
+    "token_attribution": lambda m: pellucid.token_attribution(m, Contrast([1, 2], [1, 3], 4, 5)),
+    "backups": lambda model: pellucid.backups(model, Contrast([1, 2], [1, 3], 4, 5), ["L0H0"]),
+}
+
+
+@pytest.mark.parametrize("look", LENSES.values(), ids=LENSES.keys())
+def test_lenses_too_refuse_a_model_that_was_not_opened(look, one_tiny):
+    with pytest.raises(TaskError, match=r"of type TinyTransformer.*pellucid\.load\(model"):
+        look(one_tiny.module)
+
+
+@pytest.mark.parametrize("ids", [None, 5, [1.5, 2], [True, 2], torch.ones(2, 2).long()])
+def test_ids_that_are_no_whole_numbers_are_refused(ids, one_tiny):
+    with pytest.raises(TokenError, match="or one list of token ids"):
+        pellucid.logit_lens(one_tiny, ids)
 
 
 @each_call

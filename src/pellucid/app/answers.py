@@ -27,13 +27,14 @@ from pellucid.app.saying import (
 from pellucid.circuit.circuit import resolve_nodes
 from pellucid.lens.attention import attention
 from pellucid.lens.direct import direct_effects
+from pellucid.lens.labels import token_labels
 from pellucid.lens.logit_lens import logit_lens
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.report.document import compact, document
 from pellucid.run.prompts import prompt_tokens
-from pellucid.task.tokens import label, labels, token_id
+from pellucid.task.tokens import label, token_id
 
 COLUMNS = 24
 """Positions of a prompt that the lens reads, the last ones."""
@@ -63,7 +64,7 @@ def next_tokens(model: Model, asked: Asked) -> dict[str, Any]:
         tokens = prompt_tokens(model, asked.prompt)
     reading = read_next(model, tokens, {})
     return {
-        "tokens": labels(model.tokenizer, tokens[0].tolist()),
+        "tokens": token_labels(model.tokenizer, tokens[0].tolist()),
         "candidates": likeliest(model, reading),
     }
 

@@ -11,13 +11,13 @@ from pellucid.app.jobs import FieldError
 from pellucid.app.saying import blaming, one_token_pair, read_next, standing
 from pellucid.attribution.patch import patch
 from pellucid.circuit.circuit import resolve_nodes
+from pellucid.lens.labels import token_labels
 from pellucid.lens.logit_lens import logit_lens
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.report.document import document
 from pellucid.run.prompts import prompt_tokens
 from pellucid.task.contrast import Contrast
-from pellucid.task.tokens import labels
 
 RANDOM_SETS = 10
 CIRCUIT = 150 + 20 + 2 * RANDOM_SETS
@@ -55,7 +55,7 @@ def both(model: Model, asked: Asked) -> dict[str, Any]:
     for name, prompt in (("clean", contrast.clean), ("corrupted", contrast.corrupted)):
         tokens = prompt_tokens(model, prompt)
         found[name] = {
-            "tokens": labels(model.tokenizer, tokens[0].tolist()),
+            "tokens": token_labels(model.tokenizer, tokens[0].tolist()),
             **standing(model, read_next(model, tokens, {}), pair),
         }
     return found

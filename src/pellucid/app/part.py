@@ -13,13 +13,14 @@ from pellucid.app.jobs import FieldError
 from pellucid.app.saying import alone, blaming
 from pellucid.circuit.circuit import resolve_nodes
 from pellucid.lens.decision import at_read, decide, one_token_each
+from pellucid.lens.labels import token_labels
 from pellucid.lens.promoted import node_sites, promoted
 from pellucid.lens.roles import HeadRoles, head_roles
 from pellucid.lens.sources import layer_by_source, source_views
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.report.document import document
-from pellucid.task.tokens import label, labels
+from pellucid.task.tokens import label
 
 SHOWN = 8
 """Tokens of each kind."""
@@ -94,7 +95,7 @@ def reads(model: Model, asked: Asked) -> dict[str, Any]:
     with torch.inference_mode(False), blaming("nodes"):
         split = layer_by_source(model, decide(model, encoded, views), node.layer, 1)
     share = split[0, node.head]
-    tokens = labels(model.tokenizer, encoded.clean[0].tolist())
+    tokens = token_labels(model.tokenizer, encoded.clean[0].tolist())
     largest = share.abs().topk(min(SHOWN, len(share))).indices.tolist()
     return {
         "total": float(share.sum()),

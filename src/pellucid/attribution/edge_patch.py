@@ -15,6 +15,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from pellucid.attribution.edge_scores import EdgeScores, named_edges, packed
+from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
 from pellucid.passes import metering
@@ -53,6 +54,8 @@ def patch_edges(
     anatomy = opened(model).anatomy
     chosen = anatomy.edges
     if edges is not None:
+        if len(edges) == 0:
+            raise EditError("edges=[] leaves nothing to measure; leave edges= out for all.")
         chosen = named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, edges)
     with metering() as meter:
         if trace is None:

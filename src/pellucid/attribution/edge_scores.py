@@ -149,6 +149,8 @@ def named_edges(
     columns = {slot.name: j for j, slot in enumerate(slots)}
     chosen = torch.zeros_like(exists)
     unknown = []
+    if isinstance(edges, str) or any(isinstance(e, str) or len(e) != 2 for e in edges):
+        raise EditError(f"edges={edges!r:.80}: give pairs, as [('L5H1', 'L9H6.q')].")
     for edge in edges:
         row, column = rows.get(str(edge[0])), columns.get(str(edge[1]))
         if row is None or column is None or not bool(exists[row, column]):

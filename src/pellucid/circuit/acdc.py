@@ -8,7 +8,8 @@
 Every decision depends on those before it, so in principle one run follows another. Here the run of
 decisions is guessed: that the next edges will all be cut, which is what happens to nearly all. The
 guesses are one batch; they are taken up to the first that turns out wrong, which gives the very
-sets that one run after another would have given.
+sets that one run after another would have given. After a wrong guess fewer decisions are guessed,
+after a batch without one twice as many.
 
 With every edge cut, KL is that of the corrupted run.
 """
@@ -22,7 +23,7 @@ from pellucid.circuit.edge_sets import EdgeSet
 from pellucid.errors import BudgetError
 
 GUESSED = 32
-"""Decisions guessed at a time."""
+"""Decisions guessed at a time, at most."""
 
 
 def acdc(
@@ -36,7 +37,7 @@ def acdc(
 
     ``distance`` gives the mean KL of the runs that keep each of the given sets.
 
-    **Cost** one forward per edge, and for each edge that is kept up to ``guessed`` more.
+    **Cost** one forward per edge, and for each edge that is kept those of the guesses behind it.
     """
     kept = edges.clone()
     waiting = [
@@ -45,8 +46,9 @@ def acdc(
         for sender in reversed(edges[:, slot].nonzero()[:, 0].tolist())
     ]
     present = float(distance([kept])[0])
+    ahead = 1
     while waiting:
-        batch = waiting[:guessed]
+        batch = waiting[:ahead]
         guesses: list[EdgeSet] = []
         for sender, slot in batch:
             further = (guesses[-1] if guesses else kept).clone()
@@ -56,11 +58,13 @@ def acdc(
             found = distance(guesses).tolist()
         except BudgetError:
             return kept, f"the budget ended with {len(waiting)} edges not yet tried"
-        taken = 0
+        taken, wrong = 0, False
         for guess, value in zip(guesses, found, strict=True):
             taken += 1
             if value - present >= tau:
+                wrong = True
                 break
             kept, present = guess, value
+        ahead = taken if wrong else min(guessed, 2 * ahead)
         waiting = waiting[taken:]
     return kept, ""

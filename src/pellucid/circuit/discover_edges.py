@@ -15,6 +15,7 @@ from the loss (``acdc.py``) and takes ``tau``; ``nested`` learns the ranking (``
 goes on as verified does.
 """
 
+import math
 from typing import Literal, TypeAlias, get_args
 
 import torch
@@ -86,8 +87,9 @@ def discover_edges(
             demand_examples(trace.encoded.n_examples)
         nothing = "" if insist else nothing_to_explain(trace)
         if scores is None and method != "acdc" and not nothing:
+            ranking: EdgeMethod = "mask-ig" if method == "nested" else RANKING
             scores = attribute_edges(
-                model, contrast, method=RANKING, metric=metric, steps=RANKING_STEPS
+                model, contrast, method=ranking, metric=metric, steps=RANKING_STEPS
             )
         nearness = Nearness(KL(trace.logits_clean)) if method == "acdc" else None
         measure = EdgeMeasure(
@@ -140,6 +142,8 @@ def _check(method: str, size: int | None, tau: float | None, target: float) -> N
                 f"{name}={value} with method={method!r}: {name}= is needed by {methods}, and only "
                 "by them."
             )
+    if tau is not None and not (math.isfinite(tau) and tau >= 0):
+        raise EditError(f"tau={tau}: give a rise of the KL divergence in nats, 0 or more.")
 
 
 def _by_loss(measure: EdgeMeasure, tau: float) -> Found:

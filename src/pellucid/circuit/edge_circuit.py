@@ -144,10 +144,12 @@ def resolve_edges(model: Model, edges: Edges) -> EdgeSet:
             )
         return edges.kept
     if isinstance(edges, torch.Tensor):
+        if edges.dtype != torch.bool:
+            raise EditError(f"A matrix of {edges.dtype}; a set of edges is one of torch.bool.")
         if edges.shape != anatomy.edges.shape or bool((edges & ~anatomy.edges).any()):
             raise EditError(
                 f"A matrix of shape {tuple(edges.shape)}, with edges that the model does not have "
                 f"or another shape than {tuple(anatomy.edges.shape)} (senders, slots)."
             )
-        return edges.bool()
+        return edges
     return named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, list(edges))

@@ -148,7 +148,7 @@ def edge_curve(
     fraction; batched.
     **Raises** ``EditError`` for scores of another model, or fractions that do not rise from 0 to 1.
     """
-    _check(order, fractions, random_sets)
+    _check(selection, order, fractions, random_sets)
     anatomy = opened(model).anatomy
     total = int(anatomy.edges.sum())
     asked = [int(fraction * total) for fraction in fractions]
@@ -192,10 +192,12 @@ def _from_zero(matrix: torch.Tensor) -> torch.Tensor:
     return matrix - matrix.nan_to_num(0.0).min()
 
 
-def _check(order: str, fractions: tuple[float, ...], random_sets: int) -> None:
+def _check(selection: str, order: str, fractions: tuple[float, ...], random_sets: int) -> None:
     rising = all(a < b for a, b in pairwise(fractions))
     if not fractions or not rising or fractions[0] <= 0 or fractions[-1] > 1:
         raise EditError(f"fractions={fractions}: give numbers that rise, above 0 and up to 1.")
+    if selection not in SELECTIONS:
+        raise EditError(f"selection={selection!r}: choose one of {tuple(SELECTIONS)}.")
     if order not in get_args(Order) or random_sets < 0:
         raise EditError(
             f"order={order!r}, random_sets={random_sets}: choose an order from {get_args(Order)} "

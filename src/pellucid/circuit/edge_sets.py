@@ -82,14 +82,50 @@ def greedy(anatomy: Anatomy, scores: Float[Tensor, "sender slot"], size: int) ->
 
 
 SELECTIONS = {"top": top, "greedy": greedy}
+PATHS = 500
+"""Paths that a random circuit is put together from, at most."""
 
 
 def random_connected(anatomy: Anatomy, size: int, generator: torch.Generator) -> EdgeSet:
-    """What ``greedy`` takes when the scores are random: grown from the logits, then connected.
+    """``size`` random edges, every one of them on a path from the embedding to the logits.
 
-    Up to ``size`` edges; fewer where some of those taken lead nowhere.
+    Random paths are put together, each only if it fits. What is missing after ``PATHS`` of them are
+    further edges among the nodes that they reach.
     """
-    return greedy(anatomy, torch.rand(anatomy.edges.shape, generator=generator), size)
+    size = min(size, int(anatomy.edges.sum()))
+    kept: set[tuple[int, int]] = set()
+    for _ in range(PATHS):
+        further = kept | _random_path(anatomy, generator)
+        if len(further) <= size:
+            kept = further
+        if len(kept) == size:
+            break
+    drawn = torch.zeros_like(anatomy.edges)
+    for sender, slot in kept:
+        drawn[sender, slot] = True
+    reached = drawn.any(1)
+    read = anatomy.feeds[:, reached].any(1)
+    read[-1] = True
+    spare = (anatomy.edges & ~drawn & reached[:, None] & read).flatten().nonzero()[:, 0]
+    chosen = spare[torch.randperm(len(spare), generator=generator)[: size - len(kept)]]
+    drawn.view(-1)[chosen] = True
+    return drawn
+
+
+def _random_path(anatomy: Anatomy, generator: torch.Generator) -> set[tuple[int, int]]:
+    """From the logits back to the embedding: a sender of the slot, a slot of the sender, and on."""
+    slot, path = len(anatomy.slots) - 1, set()
+    while True:
+        sender = _any_of(anatomy.edges[:, slot], generator)
+        path.add((sender, slot))
+        if sender == 0:
+            return path
+        slot = _any_of(anatomy.feeds[:, sender], generator)
+
+
+def _any_of(chosen: Bool[Tensor, " place"], generator: torch.Generator) -> int:
+    places = chosen.nonzero()[:, 0]
+    return int(places[int(torch.randint(len(places), (), generator=generator))])
 
 
 def random_like(anatomy: Anatomy, kept: EdgeSet, generator: torch.Generator) -> EdgeSet:

@@ -33,7 +33,7 @@ from pellucid.errors import BudgetError, EditError, TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.passes import metering
-from pellucid.run.record import Nearness, Trace, matching, node_sites, record, stream_sites
+from pellucid.run.record import Nearness, Trace, matching, node_sites, opened, record, stream_sites
 from pellucid.run.replace import Ablation
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
@@ -72,7 +72,7 @@ def backups(
     **Raises** ``EditError`` for a circuit of no nodes, or of nodes that cannot be replaced;
     ``TaskError`` for a metric whose gradient vanishes on the clean run (kl).
     """
-    members = members_of(model, circuit)
+    members = members_of(opened(model), circuit)
     over = over or (circuit.over if isinstance(circuit, Circuit) else "heads")
     check(ablations, share, controls, rounds, budget)
     with metering() as meter, torch.inference_mode(False), torch.no_grad():

@@ -23,6 +23,7 @@ from pellucid.arguments import (
     Prompts,
     Top,
     ask,
+    check_out,
     check_plot,
 )
 from pellucid.console import deliver, draw, open_model, progress, table_text
@@ -76,6 +77,11 @@ def circuit(
 ) -> None:
     """Find the edges that together carry a decision, and measure how faithful they are."""
     check_plot(plot)
+    check_out(out, (".json", ".csv", ".graphml", ".dot"))
+    if not 0 < target <= 1:
+        raise typer.BadParameter(f"--target {target}: give a number above 0 and up to 1.")
+    if tau is not None and not (math.isfinite(tau) and tau >= 0):
+        raise typer.BadParameter(f"--tau {tau}: give a number of nats, 0 or more.")
     for name, value, methods in (("size", size, ("top", "greedy")), ("tau", tau, ("acdc",))):
         if (value is None) == (method in methods):
             raise typer.BadParameter(f"--{name} goes with --method {' or '.join(methods)}.")

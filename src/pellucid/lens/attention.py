@@ -31,6 +31,7 @@ from pellucid.passes import Passes, metering
 from pellucid.results import Result
 from pellucid.run.gradient import demand_finite
 from pellucid.run.prompts import prompt_tokens, run_tapped
+from pellucid.run.record import opened
 from pellucid.shapes import Tokens
 from pellucid.tables import tabulate
 
@@ -154,7 +155,7 @@ def attention(
     **Cost** 1 forward; memory for one float per head, query and key.
     **Raises** ``EditError`` for a head that is not there, or a model whose patterns cannot be read.
     """
-    demand_patterns(model)
+    demand_patterns(opened(model))
     nodes = chosen_heads(model, heads)
     tokens = prompt_tokens(model, prompt)
     with metering() as meter:

@@ -47,6 +47,7 @@ from pellucid.model.forward import undisturbed
 from pellucid.model.model import Model
 from pellucid.passes import Passes
 from pellucid.results import Result
+from pellucid.run.record import opened
 from pellucid.tables import COLUMNS, tabulate
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def composition(
     **Raises** ``EditError`` for a head or kind that is not there, or projections that were not
     found, ``UnsupportedArchitectureError`` for a norm that is none of the ordinary ones.
     """
+    opened(model)
     unknown = [kind for kind in kinds if kind not in get_args(Kind)]
     if unknown or not kinds:
         raise EditError(f"kinds={tuple(kinds)}: choose from {get_args(Kind)}.")

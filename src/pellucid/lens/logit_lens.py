@@ -28,8 +28,9 @@ from pellucid.lens.text import column, quoted
 from pellucid.model.model import Model
 from pellucid.passes import Passes, metering
 from pellucid.results import Result
+from pellucid.run.record import opened
 from pellucid.task.contrast import Contrast, ContrastBatch
-from pellucid.task.tokens import label, prompt_ids, token_id
+from pellucid.task.tokens import label, prompt_ids, token_id, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -157,6 +158,7 @@ def logit_lens(
     read, ``EditError`` for a position outside the prompt, ``UnsupportedArchitectureError`` when the
     last row does not come out as the model's output.
     """
+    opened(model)
     rows = [prompt_of(model, one) for one in ([prompt] if against is None else [prompt, against])]
     if len({len(row) for row in rows}) > 1:
         raise AlignmentError(
@@ -210,7 +212,7 @@ def chosen_positions(positions: int | Sequence[int] | None, length: int) -> tupl
     """
     if positions is None:
         return tuple(range(length))
-    listed = (positions,) if isinstance(positions, int) else tuple(int(p) for p in positions)
+    listed = whole_numbers([positions] if isinstance(positions, int) else positions, "positions")
     if not listed or any(not -length <= p < length for p in listed):
         raise EditError(
             f"positions={positions!r}: the prompt has {length} positions, 0 to {length - 1} (or "

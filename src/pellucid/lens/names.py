@@ -18,7 +18,7 @@ def chosen_heads(model: Model, names: Names, *, argument: str = "heads") -> tupl
     every = {node.name: node for node in model.nodes if node.kind == "head"}
     if names is None:
         return tuple(every.values())
-    listed = [names] if isinstance(names, str) else list(names)
+    listed = [names] if isinstance(names, str | int) else list(names)
     unknown = [name for name in listed if name not in every]
     if unknown or not listed:
         raise EditError(

@@ -29,6 +29,7 @@ from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, count, metering
 from pellucid.results import Result, as_tensor
+from pellucid.run.record import opened
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import labels
 
@@ -107,7 +108,7 @@ def neurons(
     through the last block, the final norm and the unembedding.
     **Raises** ``EditError`` for a layer without such an MLP, and what ``direct_effects`` raises.
     """
-    mlp = mlp_of(model, layer)
+    mlp = mlp_of(opened(model), layer)
     if top < 1:
         raise TaskError(f"top={top}: ask for at least one neuron.")
     encoded = one_token_each(model, contrast)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pellucid.lens.labels import token_labels
 from pellucid.lens.text import column, quoted
 from pellucid.model.model import Model
 from pellucid.results import as_tensor, stored
@@ -172,10 +173,11 @@ def readings_of(
     used = sorted(set(joined["top_ids"].flatten().tolist()))
     text = dict(zip(used, labels(model.tokenizer, used), strict=True))
     for row, ids in enumerate(rows):
+        spelled = token_labels(model.tokenizer, ids)
         top_ids = joined["top_ids"][:, row]
         found.append(
             LensReading(
-                tokens=labels(model.tokenizer, [ids[p] for p in at]),
+                tokens=tuple(spelled[p] for p in at),
                 top_ids=top_ids,
                 top_tokens=tuple(
                     tuple(tuple(text[i] for i in ids) for ids in point)

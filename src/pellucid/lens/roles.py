@@ -32,6 +32,7 @@ from pellucid.model.model import Model
 from pellucid.passes import Passes, metering
 from pellucid.results import Result
 from pellucid.run.gradient import demand_finite
+from pellucid.run.record import opened
 from pellucid.tables import tabulate
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def head_roles(
     **Raises** ``EditError`` for a model whose attention patterns cannot be read, ``TaskError`` and
     ``ContextLengthError`` for sizes that do not fit the model.
     """
-    demand_patterns(model)
+    demand_patterns(opened(model))
     least = _thresholds(thresholds)
     if nulls < 1 or controls < 1:
         raise TaskError(f"nulls={nulls}, controls={controls}: at least one of each is needed.")

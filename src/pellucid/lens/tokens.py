@@ -31,7 +31,7 @@ from pellucid.model.sites import Site
 from pellucid.passes import Passes, metering
 from pellucid.results import Result, as_tensor
 from pellucid.run.gradient import EMBED, differentiate
-from pellucid.run.record import Nearness, Trace, encode, observe, record
+from pellucid.run.record import Nearness, Trace, encode, observe, opened, record
 from pellucid.run.variants import Unit, run_variants
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.encode import Encoded
@@ -136,6 +136,7 @@ def token_attribution(
     **Raises** ``TaskError`` for an argument that the method does not take, ``TokenError`` for a
     replacement of several tokens, ``EditError`` for rollout where patterns cannot be read.
     """
+    opened(model)
     _check(method, metric, steps, replacement)
     with metering() as meter:
         if method == "gradient":

@@ -1,15 +1,21 @@
 """Is a mean different from zero beyond chance? The sign-flip test.
 
 If each value were as likely to have the other sign, S = sum of s_i x_i over random signs s_i is how
-the sum would be spread. Up to 12 values every pattern of signs is counted. Beyond, the tail of S
-comes from the saddlepoint formula of Lugannani & Rice (1980), for S has the cumulant generating
-function  K(t) = sum of log cosh(t x_i);  its relative error stays small far out in the tail, where
-drawing signs at random would need millions of draws for each of thousands of edges.
+the sum would be spread. Zeros have no sign and are left out. Up to 24 values every pattern of signs
+is counted: the sums of one half of the values are sorted, and for each sum of the other half those
+that reach the observed one are found by bisection (Horowitz & Sahni 1974, meeting in the middle).
+
+Beyond, the tail of S comes from the saddlepoint formula of Lugannani & Rice (1980), for S has the
+cumulant generating function  K(t) = sum of log cosh(t x_i). It is close far out in the tail, where
+drawing signs at random would need millions of draws for each of thousands of edges; where a few
+values outweigh all others it can be too small by a factor of two.
 """
 
+from functools import cache
 from itertools import product
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.special import log_ndtr
@@ -18,8 +24,9 @@ from scipy.stats import norm
 EXACT_UP_TO = 12
 DRAWS = 10_000
 BISECTIONS = 40
-AT_A_TIME = 4_096
-"""Columns whose sign patterns are counted at once: 2^12 sums each."""
+COUNTED_UP_TO = 24
+AT_A_TIME = 512
+"""Columns whose sign patterns are counted at once: two halves of up to 2^12 sums each."""
 
 
 def sign_flip_p(values: ArrayLike, *, seed: int = 0) -> float:
@@ -42,35 +49,50 @@ def sign_flip_p(values: ArrayLike, *, seed: int = 0) -> float:
 def sign_flip_each(values: Float[np.ndarray, "example column"]) -> Float[np.ndarray, " column"]:
     """Two-sided p-value of each column's mean differing from zero; 1 for a column of zeros.
 
-    Exact up to 12 examples, else by saddlepoint. The least possible p for n examples is 2^(1-n).
+    Exact for columns of up to 24 values that are not zero, else by saddlepoint. The least possible
+    p for n such values is 2^(1-n).
     """
     sample = np.asarray(values, float)
     # In units of each column's size, so that tiny scores lose no digits.
     size = np.abs(sample).max(0, initial=0.0)
-    live = size > 0
     p = np.ones(sample.shape[1])
-    tail = _counted if len(sample) <= EXACT_UP_TO else _saddlepoint
-    p[live] = np.minimum(1.0, 2 * tail(sample[:, live] / size[live]))
+    n = np.count_nonzero(sample, axis=0)
+    for tail, chosen in (
+        (_counted, (n > 0) & (n <= COUNTED_UP_TO)), (_saddlepoint, n > COUNTED_UP_TO),
+    ):  # fmt: skip
+        p[chosen] = np.minimum(1.0, 2 * tail(sample[:, chosen] / size[chosen]))
     return p
 
 
+@cache
 def _patterns(n: int) -> Float[np.ndarray, "pattern n"]:
-    return np.array(list(product((1.0, -1.0), repeat=n)))
+    return np.array(list(product((1.0, -1.0), repeat=n))).reshape(2**n, n)
 
 
 def _counted(sample: Float[np.ndarray, "n column"]) -> Float[np.ndarray, " column"]:
-    """P(S >= |observed|) by counting every pattern of signs."""
-    signs = _patterns(len(sample))
-    tails = []
-    for begin in range(0, sample.shape[1], AT_A_TIME):
-        part = sample[:, begin : begin + AT_A_TIME]
-        tails.append(np.mean(signs @ part >= np.abs(part.sum(0)) - 1e-9, axis=0))
-    return np.concatenate(tails) if tails else np.empty(0)
+    """P(S >= |observed|) by counting every pattern of signs of the values that are not zero."""
+    order = np.argsort(-np.abs(sample), axis=0, kind="stable")[:COUNTED_UP_TO]
+    values = torch.from_numpy(np.take_along_axis(sample, order, axis=0).T.copy())
+    tails = [_meeting(part) for part in values.split(AT_A_TIME)]
+    return torch.cat(tails).numpy() if tails else np.empty(0)
+
+
+def _meeting(values: Float[torch.Tensor, "column n"]) -> Float[torch.Tensor, " column"]:
+    """The share of sign patterns whose sum reaches the observed one; zeros double every count."""
+    half = values.shape[1] // 2
+    one, other = (
+        part @ torch.from_numpy(_patterns(part.shape[1])).T
+        for part in (values[:, :half], values[:, half:])
+    )  # column pattern
+    other = other.sort(dim=1).values
+    missing = values.sum(1, keepdim=True).abs() - 1e-9 - one
+    short = torch.searchsorted(other, missing)
+    return (other.shape[1] - short).double().mean(1) / other.shape[1]
 
 
 def _saddlepoint(sample: Float[np.ndarray, "n column"]) -> Float[np.ndarray, " column"]:
     """P(S >= |observed|) by Lugannani & Rice, and 2^-n where every sign agrees."""
-    n = len(sample)
+    n = np.count_nonzero(sample, axis=0)
     x = np.abs(sample)
     observed = np.abs(sample.sum(0))
     extreme = observed >= x.sum(0) * (1 - 1e-9)

@@ -9,6 +9,7 @@ so that " Mary" is the piece that really follows a word and "Mary" the one that 
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from operator import index
 from typing import Any, Protocol, runtime_checkable
 
 from pellucid.errors import TokenError
@@ -197,7 +198,7 @@ def checked_ids(
     ids: Iterable[int], tokenizer: Tokenizer | None, *, name: str, vocab_size: int | None
 ) -> tuple[int, ...]:
     """``ids`` as a tuple, none of them outside the vocabulary."""
-    ids = tuple(int(i) for i in ids)
+    ids = whole_numbers(ids, name)
     if not ids:
         raise TokenError(f"The {name} is empty. Give at least one token.")
     size = vocab_size if vocab_size is not None else vocabulary_size(tokenizer, max(ids))
@@ -209,6 +210,23 @@ def checked_ids(
                 f"{limit}). Check that the ids come from this model's own tokenizer."
             )
     return ids
+
+
+def whole_numbers(ids: Iterable[int], name: str) -> tuple[int, ...]:
+    """``ids`` as plain integers.
+
+    **Raises** ``TokenError`` for anything that is not one list of whole numbers.
+    """
+    listed = ids.tolist() if hasattr(ids, "tolist") else ids
+    try:
+        found = tuple(listed)
+        if any(isinstance(i, bool) for i in found):
+            raise TypeError("True and False are no ids")
+        return tuple(index(i) for i in found)
+    except TypeError as error:
+        raise TokenError(
+            f"The {name} is {ids!r:.80}: {error}. Give a string, or one list of token ids."
+        ) from error
 
 
 def vocabulary_size(tokenizer: Tokenizer | None, largest: int) -> int | None:
