@@ -5,6 +5,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
 from pellucid.lens.labels import token_labels
+from pellucid.task.tokens import labels
 from task_tokenizers import byte_level, needs_smol, sentencepiece, smol_tokenizer
 
 PROMPT = "When Mary and John went to the store, John gave a drink to"
@@ -103,3 +104,9 @@ def test_smollm2_s_emoji_is_bytes_and_its_neighbours_are_text():
     assert labels[:2] == ("a", " great")
     assert labels[-1] == " friend"
     assert "".join(labels[2:-1]) == " \\xf0\\x9f\\x98\\x80"
+
+
+@pytest.mark.parametrize("tokenizer", [byte_level(), with_bytes()])
+def test_a_token_alone_that_is_no_character_is_shown_as_its_bytes(tokenizer):
+    ids = tokenizer("😀", add_special_tokens=False)["input_ids"][-4:]
+    assert labels(tokenizer, ids) == ("\\xf0", "\\x9f", "\\x98", "\\x80")

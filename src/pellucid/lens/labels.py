@@ -6,16 +6,13 @@
    ``\\xf0\\x9f``; those bytes put together spell the character.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 
+from pellucid.task.spelling import bytes_label
 from pellucid.task.tokens import Tokenizer, read
 
 BROKEN = "\ufffd"
 """What a tokenizer decodes to where bytes are not yet a character."""
-FALLBACK = re.compile(r"<0x([0-9A-F]{2})>")
-"""How sentencepiece vocabularies write a single byte."""
 
 
 def token_labels(tokenizer: Tokenizer | None, ids: Sequence[int]) -> tuple[str, ...]:
@@ -65,33 +62,8 @@ def _spelled(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
 
 
 def _bytes_label(tokenizer: Tokenizer, token: int) -> str:
-    """The bytes of one token, those that are whole characters as such."""
-    entry = _entry(tokenizer, token)
-    single = FALLBACK.fullmatch(entry)
-    if single:
-        raw = bytes.fromhex(single[1])
-    elif all(letter in _byte_letters() for letter in entry):
-        raw = bytes(_byte_letters()[letter] for letter in entry)
-        # The same letters may be plain text in another kind of vocabulary.
-        if raw.decode("utf-8", "replace") != read(tokenizer, [token]):
-            return entry
-    else:
-        return entry
-    return raw.decode("utf-8", "backslashreplace")
+    return bytes_label(_entry(tokenizer, token), read(tokenizer, [token]))
 
 
 def _entry(tokenizer: Tokenizer, token: int) -> str:
     return str(tokenizer.convert_ids_to_tokens(token))
-
-
-@cache
-def _byte_letters() -> dict[str, int]:
-    """The letter that stands for each byte in byte-level vocabularies (GPT-2's table).
-
-    Printable bytes stand for themselves; the others follow from U+0100 on, in order.
-    """
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {
-        chr(0x100 + number): byte for number, byte in enumerate(others)
-    }

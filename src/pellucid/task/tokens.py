@@ -13,6 +13,7 @@ from operator import index
 from typing import Any, Protocol, runtime_checkable
 
 from pellucid.errors import TokenError
+from pellucid.task.spelling import bytes_label
 
 WORD_MARKS = ("Ġ", "▁", "##")
 """How vocabularies write "a space comes first" or "no space comes first" inside a piece."""
@@ -118,8 +119,8 @@ def token_id(
 def labels(tokenizer: Tokenizer | None, ids: Iterable[int]) -> tuple[str, ...]:
     """What each token looks like in running text, leading space included.
 
-    A token that is only part of a character is shown as its vocabulary entry; without a tokenizer
-    the id itself is shown.
+    A token that is only part of a character is shown as its bytes, ``\\xf0\\x9f``; without a
+    tokenizer the id itself is shown.
     """
     seen: dict[int, str] = {}
     return tuple(
@@ -137,7 +138,7 @@ def label(tokenizer: Tokenizer | None, token: int) -> str:
     text = both[len(start) :] if both.startswith(start) else ""
     if text and "\ufffd" not in text:
         return text
-    return str(tokenizer.convert_ids_to_tokens(token))
+    return bytes_label(str(tokenizer.convert_ids_to_tokens(token)), read(tokenizer, [token]))
 
 
 def listing(tokenizer: Tokenizer | None, ids: Iterable[int]) -> str:
