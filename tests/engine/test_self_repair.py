@@ -225,7 +225,7 @@ def test_it_is_saved_tabled_and_told(tmp_path):
 def test_what_cannot_be_asked_is_refused(one_tiny, pair):
     with pytest.raises(EditError, match="embed cannot be"):
         pellucid.backups(one_tiny, pair, ["embed"])
-    with pytest.raises(EditError, match="0 nodes"):
+    with pytest.raises(EditError, match="has no nodes"):
         pellucid.backups(one_tiny, pair, [])
     with pytest.raises(EditError, match="No node named"):
         pellucid.backups(one_tiny, pair, ["L9H9"])

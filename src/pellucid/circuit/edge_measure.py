@@ -85,8 +85,8 @@ class EdgeMeasure:
         to_run = sum(not torch.equal(s, self.all) for s in new)
         if to_run > self.forwards_left:
             raise BudgetError(
-                f"{to_run} more forwards are needed, but only {self.forwards_left:.0f} of the "
-                "budget are left. Pass a larger budget=."
+                f"{to_run} more forwards are needed, but only {max(0, self.forwards_left):.0f} of "
+                "the budget are left. Pass a larger budget=."
             )
         if new:
             cut = self.all & ~torch.stack(new)

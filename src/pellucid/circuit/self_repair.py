@@ -116,9 +116,9 @@ def members_of(model: Model, circuit: Circuit | Iterable[Node | str]) -> tuple[N
     members = resolve_nodes(model, circuit.nodes if isinstance(circuit, Circuit) else circuit)
     fixed = [node.name for node in members if node not in set(replaceable(model, "heads+mlps"))]
     if not members or fixed:
+        found = f"{', '.join(fixed)} cannot be replaced" if fixed else "The circuit has no nodes"
         raise EditError(
-            f"A circuit of {len(members)} nodes, of which {', '.join(fixed) or 'none'} cannot be "
-            "replaced: self-repair is what happens when heads or MLPs are. Name some."
+            f"{found}: self-repair is what happens when heads or MLPs are replaced. Name some."
         )
     return members
 

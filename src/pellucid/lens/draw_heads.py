@@ -48,7 +48,7 @@ def draw_attention(
     if listed is None and len(names) < len(every):
         title += f": the {len(names)} of {len(every)} heads that look most at a previous, "
         title += "duplicate or induction token"
-    label = "attention weight" if show == "pattern" else "attention weight times |value|"
+    label = "attention weight" if show == "pattern" else "attention weight times |v W_O|"
     return attention_panels(chosen.double(), tokens=found.labels, title=title, heads=names,
                             label=label)  # fmt: skip
 
