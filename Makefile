@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	  --answer " Mary" --foil " John" --random-sets 25
 
 test: $(VENV)/.installed-dev check chromium
-	PELLUCID_CHECK_SHAPES=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	PELLUCID_CHECK_SHAPES=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ def test_a_head_attends_by_the_gap_it_was_given():
     logits = logits_of("previous/token", replace(PLAIN, gap=GAP))
     share = math.exp(GAP) / (math.exp(GAP) + 5)
     answers = [contrast.answer for contrast in CASES["previous/token"]().contrast.contrasts]
-    assert_close(logits[range(len(answers)), answers], torch.full((8,), share).double())
+    assert_close(logits[range(len(answers)), answers], torch.full((len(answers),), share).double())
 
 
 def test_rectifiers_count_bits():
