@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from pathlib import Path
+from statistics import median
 from xml.etree import ElementTree
 
 import pytest
@@ -361,6 +362,33 @@ def test_any_text_is_shown_as_text(opened, address):
     assert page.locator("main img").count() == 0
     shown = "".join(page.locator('ol[aria-label$="tokens"] bdi').all_text_contents())
     assert "<img src=x onerror=alert(1)></script>" in shown
+
+
+FRAMES = """() => new Promise((done) => {
+  const took = [], box = document.querySelector(".lens-scroll");
+  let last = performance.now();
+  const next = (now) => {
+    took.push(now - last);
+    last = now;
+    box.scrollLeft = (took.length * 7) % 400;
+    scrollBy(0, took.length % 2 ? 40 : -38);
+    if (took.length < 60) requestAnimationFrame(next);
+    else done(took.slice(2));
+  };
+  requestAnimationFrame(next);
+})"""
+
+
+def test_two_hundred_tokens_scroll_smoothly_and_a_thousand_are_shown(opened, address):
+    page = asked(opened(address), " drink" * 186 + " " + PROMPT)
+    page.locator(".lens-scroll canvas").first.wait_for()
+    assert median(page.evaluate(FRAMES)) < 50  # milliseconds
+    tokens = page.locator('ol[aria-label$="tokens"] li')
+    assert tokens.count() == 200
+    page.fill("#prompt", " drink" * 986 + " " + PROMPT)
+    page.press("#prompt", "Enter")
+    tokens.nth(999).wait_for()
+    assert tokens.count() == 1000
 
 
 def test_the_page_outlives_the_server(opened, smol):
