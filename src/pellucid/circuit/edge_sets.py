@@ -90,7 +90,8 @@ def random_connected(anatomy: Anatomy, size: int, generator: torch.Generator) ->
     """``size`` random edges, every one of them on a path from the embedding to the logits.
 
     Random paths are put together, each only if it fits. What is missing after ``PATHS`` of them are
-    further edges among the nodes that they reach.
+    further edges among the nodes that they reach: too few only where nearly all edges are asked for
+    and some node was not reached (31,205 of 32,000 once, of GPT-2's 32,491).
     """
     size = min(size, int(anatomy.edges.sum()))
     kept: set[tuple[int, int]] = set()
