@@ -9,6 +9,7 @@ For S empty and corrupted values it is attribution patching.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
@@ -27,16 +28,27 @@ from pellucid.run.variants import replacing
 Values: TypeAlias = Mapping[Site, Tensor]
 
 
+@dataclass(frozen=True)
+class Given:
+    """What one run with a set of nodes replaced tells, for each of several sets."""
+
+    estimate: Float[Tensor, "set example node"]
+    """Of replacing a further node; zero for those of the set."""
+    metric: Float[Tensor, "set example"]
+    """Measured, with the set replaced."""
+
+
 def estimates_given(
     model: Model,
     trace: Trace,
     sets: Sequence[Nodes],
     nodes: Sequence[Node],
     values: Values,
-) -> Float[Tensor, "set example node"]:
+) -> Given:
     """Estimated effect of replacing each of ``nodes`` when those of a set are replaced already.
 
-    Zero for those that are. ``values`` are the replacements at the sites of all of them.
+    ``values`` are the replacements at the sites of all of them, broadcastable to
+    ``[set row pos ...]``: every set may have its own.
 
     **Assumes** a metric that scores each row by itself.
     **Cost** 1 forward and 1 backward for each set, in one call.
@@ -59,7 +71,10 @@ def estimates_given(
     count(forwards=n - 1, backwards=n - 1)
     estimates = added_up(trace, nodes, values, found.values, found.gradients)
     taken = torch.tensor([[u in one for u in nodes] for one in sets])
-    return estimates.masked_fill(taken[:, None], 0)
+    return Given(
+        estimate=estimates.masked_fill(taken[:, None], 0),
+        metric=found.metric.unflatten(0, (n, -1)).cpu(),
+    )
 
 
 def intact_estimates(

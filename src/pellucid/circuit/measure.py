@@ -91,6 +91,10 @@ class SetMeasure:
             self.spent += len(new)
         return torch.stack([self._known[s] for s in sets])
 
+    def learn(self, kept: Nodes, metric: Float[Tensor, " example"]) -> None:
+        """Take a metric that was measured in another way, so that it is not run again."""
+        self._known[kept] = metric
+
     def fraction(self, sets: Sequence[Nodes]) -> list[float]:
         """f(C) of each set, from the example means; NaN when nothing separates all from none."""
         values = self.metric([*sets, self.all, self.none]).double().mean(1)

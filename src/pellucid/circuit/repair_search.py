@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -24,10 +25,12 @@ from pellucid.run.replace import Ablation, replacements
 from pellucid.run.variants import MEMORY_BUDGET, run_variants, unit_of, variants_per_call
 from pellucid.stats.signflip import sign_flip_p
 
+Estimates: TypeAlias = dict[Node, float]
+
 CANDIDATES = 8
 """Nodes proposed in a round, those of the largest estimated growth."""
 TOGETHER = 5
-"""Controls run at a time."""
+"""Sets replaced and differentiated in one call."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,16 @@ class Search:
         self.measure.budget = budget
         self.values = replacements(trace, ablation, node_sites(model), seed=seed)
 
-    def run(self, members: Nodes, rounds: int) -> tuple[list[Growth], Repair]:
-        """Every growth that was measured, and what is left with the backups replaced too."""
+    def run(self, members: Nodes, rounds: int, first: Estimates) -> tuple[list[Growth], Repair]:
+        """Every growth that was measured, and what is left with the backups replaced too.
+
+        ``first`` are the estimates with ``members`` replaced (``first_looks``).
+        """
         looked_at: list[Growth] = []
         without = beyond = float(self.without([members]).mean())
         number, note, repaired = 0, "", 0.0
         try:
-            proposals, number, settled = self.propose(members, rounds)
+            proposals, number, settled = self.propose(members, rounds, first)
             note = "" if settled else f"nodes were still growing in round {number}"
             looked_at = self.compared(self.measured(proposals, members), members)
             step_in = {g.node for g in looked_at if g.found and g.role == "takes over"}
@@ -93,11 +99,13 @@ class Search:
             note=note,
         )
 
-    def propose(self, members: Nodes, rounds: int) -> tuple[list[Proposal], int, bool]:
+    def propose(
+        self, members: Nodes, rounds: int, first: Estimates
+    ) -> tuple[list[Proposal], int, bool]:
         """Step 1: what grows, the number of rounds, and whether the last found nothing more."""
         replaced, proposals = members, list[Proposal]()
         for number in range(1, rounds + 1):
-            (after,) = self.estimates([replaced])
+            after = first if number == 1 else self.estimates([replaced])[0]
             known = {proposal.node for proposal in proposals}
             grown = {n: after[n] - self.before[n] for n in self.nodes if n not in replaced | known}
             ranked = sorted(grown, key=lambda node: -grown[node])
@@ -127,7 +135,7 @@ class Search:
     def judged(self, proposals: Sequence[Proposal], members: Nodes, others: Nodes) -> list[Growth]:
         """Measured growths, with ``others`` replaced both before and after."""
         nodes = [proposal.node for proposal in proposals]
-        before, after = self.costs(others, nodes), self.costs(members | others, nodes)
+        before, after = self.costs([others, members | others], nodes)
         growths = []
         for one in proposals:
             grown = after[one.node] - before[one.node]
@@ -177,7 +185,7 @@ class Search:
         """
         pool = [node for node in self.nodes if node not in replaced]
         largest: float | None = None
-        together = min(TOGETHER, variants_per_call(self.model, self.trace, 0, MEMORY_BUDGET))
+        together = sets_per_call(self.model, self.trace)
         for begin in range(0, self.controls, together):
             if largest is not None and all(growth <= largest for growth in growths):
                 break
@@ -191,17 +199,19 @@ class Search:
         return largest
 
     @cached_property
-    def before(self) -> dict[Node, float]:
+    def before(self) -> Estimates:
         """Mean estimate of every node in the intact model."""
-        found = intact_estimates(self.trace, self.nodes, self.values).double().mean(0)
-        return dict(zip(self.nodes, found.tolist(), strict=True))
+        return self.means(intact_estimates(self.trace, self.nodes, self.values))
 
-    def estimates(self, sets: Sequence[Nodes]) -> list[dict[Node, float]]:
+    def estimates(self, sets: Sequence[Nodes]) -> list[Estimates]:
         """Mean estimate of every node with each of these sets replaced."""
         self.spend(len(sets))
         found = estimates_given(self.model, self.trace, sets, self.nodes, self.values)
-        means = found.double().mean(1).tolist()
-        return [dict(zip(self.nodes, row, strict=True)) for row in means]
+        return [self.means(one) for one in found.estimate]
+
+    def means(self, estimate: Float[Tensor, "example node"]) -> Estimates:
+        """Mean over examples, by node."""
+        return dict(zip(self.nodes, estimate.double().mean(0).tolist(), strict=True))
 
     def holding_back(self, members: Nodes, backups: Collection[Node]) -> float:
         """Metric with ``members`` replaced, and ``backups`` writing what they do intact."""
@@ -229,15 +239,50 @@ class Search:
         self.measure.spent += forwards
 
     def costs(
-        self, replaced: Nodes, nodes: Sequence[Node]
-    ) -> dict[Node, Float[Tensor, " example"]]:
-        """What replacing each node costs when ``replaced`` are replaced already; measured."""
-        whole, *less = self.without([replaced, *(replaced | {node} for node in nodes)])
-        return {node: whole - one for node, one in zip(nodes, less, strict=True)}
+        self, replaced: Sequence[Nodes], nodes: Sequence[Node]
+    ) -> list[dict[Node, Float[Tensor, " example"]]]:
+        """What replacing each node costs when each of ``replaced`` is already; measured."""
+        sets = [one | extra for one in replaced for extra in [frozenset(), *map(_only, nodes)]]
+        metric = self.without(sets).unflatten(0, (len(replaced), -1))
+        return [
+            {node: whole - one for node, one in zip(nodes, less, strict=True)}
+            for whole, *less in metric
+        ]
 
     def without(self, sets: Sequence[Nodes]) -> Float[Tensor, "set example"]:
         """Metric with each of these sets replaced."""
         return self.measure.metric([self.measure.all - one for one in sets]).double()
+
+
+def first_looks(searches: Sequence[Search], members: Nodes) -> list[Estimates]:
+    """Every ablation's estimates with ``members`` replaced, and its metric there, together.
+
+    **Cost** 1 forward and 1 backward for each, in as few calls as memory allows.
+    """
+    looks: list[Estimates] = []
+    model, trace, nodes = searches[0].model, searches[0].trace, searches[0].nodes
+    together = sets_per_call(model, trace)
+    for begin in range(0, len(searches), together):
+        some = searches[begin : begin + together]
+        values = {
+            site: torch.stack(torch.broadcast_tensors(*(one.values[site] for one in some)))
+            for site in searches[0].values
+        }
+        found = estimates_given(model, trace, [members] * len(some), nodes, values)
+        for search, estimate, metric in zip(some, found.estimate, found.metric, strict=True):
+            search.spend(1)
+            search.measure.learn(search.measure.all - members, metric)
+            looks.append(search.means(estimate))
+    return looks
+
+
+def sets_per_call(model: Model, trace: Trace) -> int:
+    """How many sets are replaced and differentiated in one call."""
+    return min(TOGETHER, variants_per_call(model, trace, 0, MEMORY_BUDGET))
+
+
+def _only(node: Node) -> Nodes:
+    return frozenset([node])
 
 
 def draw_like(rng: random.Random, pool: Sequence[Node], nodes: Nodes) -> Nodes:

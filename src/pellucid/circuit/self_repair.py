@@ -26,9 +26,9 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from pellucid.circuit.backups import Backups, Growth
+from pellucid.circuit.backups import Backups
 from pellucid.circuit.circuit import Circuit, Over, replaceable, resolve_nodes
-from pellucid.circuit.repair_search import Search
+from pellucid.circuit.repair_search import Search, first_looks
 from pellucid.errors import BudgetError, EditError, TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
@@ -66,8 +66,8 @@ def backups(
     **Assumes** that gradients in the ablated run find what steps in; a node whose gradient
     vanishes there, though replacing it would matter, is not looked at.
     **Cost** 2 forwards + 1 backward to record (none with ``trace``); then at most ``budget``
-    forwards: for every ablation 1 and a backward a round, 1 and 2 for each of at most eight
-    proposals a round, and where some grew 1 and a backward for each control. Where the budget of
+    forwards: for every ablation 1 and a backward a round, 2 for each of at most eight proposals a
+    round, and where some grew 1 and a backward for each control. Where the budget of
     an ablation ends, nothing is claimed of it.
     **Raises** ``EditError`` for a circuit of no nodes, or of nodes that cannot be replaced;
     ``TaskError`` for a metric whose gradient vanishes on the clean run (kl).
@@ -84,10 +84,8 @@ def backups(
             matching(model, contrast, trace)
             refuse_kl(trace.metric)
         least = share * abs(float(trace.difference.double().mean()))
-        looked_at: list[Growth] = []
-        repairs = []
-        for ablation in ablations:
-            search = Search(
+        searches = [
+            Search(
                 model,
                 trace,
                 ablation,
@@ -97,13 +95,17 @@ def backups(
                 seed=seed,
                 budget=budget // len(ablations),
             )
-            found, repair = search.run(frozenset(members), rounds)
-            looked_at += found
-            repairs.append(repair)
+            for ablation in ablations
+        ]
+        replaced = frozenset(members)
+        found = [
+            search.run(replaced, rounds, first)
+            for search, first in zip(searches, first_looks(searches, replaced), strict=True)
+        ]
     return Backups(
         primaries=members,
-        looked_at=tuple(looked_at),
-        repairs=tuple(repairs),
+        looked_at=tuple(growth for growths, _ in found for growth in growths),
+        repairs=tuple(repair for _, repair in found),
         metric_all=float(trace.metric_clean.double().mean()),
         share=share,
         controls=controls,
