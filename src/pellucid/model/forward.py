@@ -20,6 +20,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from pellucid.model.anatomy import Anatomy, Block
+from pellucid.model.few_rows import reads_few, unembedding
 from pellucid.model.taps import Taps, tapped
 from pellucid.shapes import Logits, Stream, Tokens
 
@@ -97,8 +98,10 @@ def _reading(unembed: nn.Module, reads: Int[Tensor, "row read"]) -> Iterator[Non
         return (stream.gather(1, index), *args[1:])
 
     handle = unembed.register_forward_pre_hook(gather)
+    faster: dict[nn.Module, Any] = {unembed: unembedding(unembed)} if reads_few(unembed) else {}
     try:
-        yield
+        with overridden(faster):
+            yield
     finally:
         handle.remove()
 

@@ -90,7 +90,7 @@ def differentiate(
     times = 1 if beside is None else 2
     with undisturbed(model.module), torch.enable_grad(), ExitStack() as stack:
         if beside is not None:
-            stack.enter_context(only_first_rows(model.module, n))
+            stack.enter_context(only_first_rows(model.module, model.anatomy.unembed, n))
         logits = forward(
             model.module,
             model.anatomy,

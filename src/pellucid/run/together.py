@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.model.few_rows import backward_product, forward_product, reads_few
 from pellucid.model.forward import overridden
 from pellucid.shapes import Tokens
 
@@ -36,7 +37,8 @@ class LinearOfFirstRows(torch.autograd.Function):
         """The product, ``[row pos d_out]``."""
         ctx.save_for_backward(weight)
         ctx.rows = rows
-        return nn.functional.linear(x, weight, bias)
+        product = forward_product(x.flatten(0, 1), weight).unflatten(0, x.shape[:2])
+        return product if bias is None else product.add_(bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
@@ -44,13 +46,16 @@ class LinearOfFirstRows(torch.autograd.Function):
         (weight,) = ctx.saved_tensors
         (outer,) = gradients
         inner = outer.new_zeros(*outer.shape[:-1], weight.shape[1])
-        torch.matmul(outer[: ctx.rows], weight, out=inner[: ctx.rows])
+        first = backward_product(outer[: ctx.rows].flatten(0, 1), weight)
+        inner[: ctx.rows] = first.unflatten(0, outer[: ctx.rows].shape[:2])
         return inner, None, None, None
 
 
 @contextmanager
-def only_first_rows(module: nn.Module, rows: int) -> Iterator[None]:
+def only_first_rows(module: nn.Module, unembed: nn.Module, rows: int) -> Iterator[None]:
     """Inside, backward through plain linear layers is computed for the first ``rows`` rows only.
+
+    The unembedding is left out where it has a faster way of its own (``few_rows.py``).
 
     **Assumes** that the other rows cannot reach what is differentiated, so that their gradient is
     zero anyway, and that no gradient of a parameter is wanted.
@@ -60,6 +65,7 @@ def only_first_rows(module: nn.Module, rows: int) -> Iterator[None]:
         for part in module.modules()
         if (type(part) is nn.Linear or type(part).__name__ == "Conv1D")
         and "forward" not in part.__dict__
+        and not (part is unembed and reads_few(part))
     ]
     with overridden({part: _forward_for(part, rows, part.forward) for part in plain}):
         yield
