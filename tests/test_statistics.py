@@ -1,13 +1,15 @@
 """Numbers in, numbers out: against enumeration, closed forms and other libraries."""
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from pellucid.stats.agreement import tau_b
 from pellucid.stats.area import area, log_mean
 from pellucid.stats.bootstrap import ratio_interval
+from pellucid.stats.overlap import jaccard, jaccard_by_chance
 from pellucid.stats.signflip import sign_flip_each, sign_flip_p
 
 
@@ -92,3 +94,25 @@ def test_areas_have_closed_forms():
     assert log_mean(x, [2, 2, 2, 2]) == pytest.approx(2)
     assert log_mean(x, [0, 1, 2, 3]) == pytest.approx(1.5)  # linear in the logarithm
     assert area(x, x) == pytest.approx((1 - 1e-6) / 2)
+
+
+def test_tau_b_is_that_of_counting_pairs():
+    generator = np.random.default_rng(7)
+    x, y = generator.integers(0, 5, 12), generator.integers(0, 5, 12)
+    pairs = [(np.sign(x[i] - x[j]), np.sign(y[i] - y[j])) for i, j in combinations(range(12), 2)]
+    untied = [sum(pair[side] != 0 for pair in pairs) for side in (0, 1)]
+    assert tau_b(x, y) == pytest.approx(sum(a * b for a, b in pairs) / np.sqrt(np.prod(untied)))
+    assert tau_b([1, 2, 3], [3, 2, 1]) == -1
+    assert np.isnan(tau_b([1, 1, 1], [1, 2, 3]))
+
+
+@pytest.mark.parametrize(("a", "b", "out_of"), [(2, 3, 6), (4, 4, 6), (0, 2, 5), (3, 3, 3)])
+def test_the_overlap_by_chance_is_the_mean_over_all_sets(a, b, out_of):
+    fixed = set(range(a))
+    every = [jaccard(fixed, drawn) for drawn in combinations(range(out_of), b)]
+    assert jaccard_by_chance(a, b, out_of) == pytest.approx(np.mean(every))
+
+
+def test_empty_sets_have_no_overlap_to_speak_of():
+    assert np.isnan(jaccard([], []))
+    assert np.isnan(jaccard_by_chance(0, 0, 9))

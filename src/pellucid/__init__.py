@@ -58,6 +58,8 @@ _HOMES = {
     "faithfulness": "pellucid.circuit.faithfulness",
     "Analysis": "pellucid.analysis.result",
     "analyze": "pellucid.analysis.analyze",
+    "Study": "pellucid.analysis.study",
+    "study": "pellucid.analysis.studying",
     "Passes": "pellucid.passes",
     "Result": "pellucid.results",
     "AlignmentError": "pellucid.errors",
@@ -82,6 +84,8 @@ _HOMES = {
 if TYPE_CHECKING:
     from pellucid.analysis.analyze import analyze as analyze
     from pellucid.analysis.result import Analysis as Analysis
+    from pellucid.analysis.study import Study as Study
+    from pellucid.analysis.studying import study as study
     from pellucid.attribution.edge_patch import patch_edges as patch_edges
     from pellucid.attribution.edge_scores import EdgeScores as EdgeScores
     from pellucid.attribution.edges import attribute_edges as attribute_edges

@@ -16,6 +16,7 @@ from pellucid.commands.prompts import dla, lens, neurons, tokens
 from pellucid.commands.report import report
 from pellucid.commands.scores import attribute, edges, patch
 from pellucid.commands.serve import serve
+from pellucid.commands.study import study
 from pellucid.commands.zoo import zoo
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
 
@@ -39,6 +40,7 @@ app.command()(tokens)
 app.command()(attention)
 app.command()(roles)
 app.command()(compose)
+app.command()(study)
 app.command()(report)
 app.command("app")(serve)
 

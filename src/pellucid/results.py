@@ -54,6 +54,10 @@ class Result:
         """What is computed from the fields and shown beside them; by name."""
         return {}
 
+    def parts(self) -> "tuple[Result, ...]":
+        """Results inside this one that a page can show by themselves."""
+        return ()
+
     def story(self) -> "tuple[Section, ...]":
         """What the numbers say, in sentences that keep where each number came from."""
         return ()

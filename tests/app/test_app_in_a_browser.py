@@ -316,6 +316,25 @@ def test_saved_results_stand_side_by_side(opened, address, analyses, tmp_path):
     elsewhere.get_by_text("is in this link and not in this tab").nth(1).wait_for()
 
 
+def test_a_saved_study_is_shown_alone_and_opens_its_analyses(opened, address, analyses, tmp_path):
+    study = pellucid.Study.of(dict(zip(("by corrupted", "by zero"), analyses, strict=True)))
+    (tmp_path / "study.json").write_text(study.to_json())
+    page = opened(address + "#mode=compare")
+    page.get_by_label("Files (.json)").set_input_files(tmp_path / "study.json")
+    page.get_by_role("heading", name="Agreement").wait_for()
+    page.get_by_label("show").select_option("by zero")
+    assert page.get_by_role("heading", name="Estimates").count() == 1
+    page.get_by_label("beside").select_option("by corrupted")
+    assert "differently: replaced by (ablation)." in page.get_by_test_id("made").inner_text()
+    (tmp_path / "one.json").write_text(analyses[0].to_json())
+    page.get_by_label("Files (.json)").set_input_files(tmp_path / "one.json")
+    page.get_by_role("heading", name="one.json: Analysis").wait_for()
+    page.get_by_label("second").select_option("none: the first alone")
+    page.reload()
+    page.get_by_test_id("made").wait_for()
+    assert page.get_by_label("show").input_value() == "by zero"
+
+
 def test_a_file_that_is_not_opened_or_not_kept_is_named(opened, address, analyses, tmp_path):
     (tmp_path / "bad.json").write_text('{"schema": 1, "type": "Analysis", "fields": {}}')
     (tmp_path / "none.txt").write_text("")

@@ -181,6 +181,41 @@ def test_what_is_repaired_is_what_holding_the_backups_costs(pair):
     assert repair.repaired == pytest.approx(wanted, abs=1e-10)
 
 
+def test_an_mlp_that_steps_in_is_held_back_too(pair):
+    model = tiny_model(VARIETIES["rms"])
+    found = pellucid.backups(
+        model, pair, ["L0H1", "M0"], over="heads+mlps", ablations=("zero",), share=1e-6, controls=0
+    )
+    assert "mlp" in {growth.node.kind for growth in found.found}
+    trace, held = pellucid.record(model, pair), {growth.node for growth in found.found}
+    handles = []
+    for layer, block in enumerate(model.module.layers):
+
+        def attention(module, args, layer=layer):
+            z = args[0].unflatten(-1, (4, -1)).clone()
+            for head in range(4):
+                if pellucid.Node("head", layer, head) in held:
+                    z[:, :, head] = trace.clean[pellucid.Site("z", layer)][:, :, head]
+                if (layer, head) == (0, 1):
+                    z[:, :, head] = 0
+            return (z.flatten(-2),)
+
+        def mlp(module, args, output, layer=layer):
+            if pellucid.Node("mlp", layer) in held:
+                return trace.clean[pellucid.Site("mlp_out", layer)]
+            return torch.zeros_like(output) if layer == 0 else output
+
+        handles.append(block.attention.o_proj.register_forward_pre_hook(attention))
+        handles.append(block.mlp.register_forward_hook(mlp))
+    with torch.no_grad():
+        logits = model.module(torch.tensor([pair.clean])).logits[0, -1]
+    for handle in handles:
+        handle.remove()
+    (repair,) = found.repairs
+    held_back = float(logits[pair.answer] - logits[pair.foil])
+    assert repair.repaired == pytest.approx(repair.metric_without - held_back, abs=1e-10)
+
+
 def test_it_works_in_inference_mode_and_leaves_nothing_behind(one_tiny, pair):
     outside = pellucid.backups(one_tiny, pair, ["L0H1"], controls=2)
     with torch.inference_mode():

@@ -50,6 +50,8 @@ def call_for(
 
     ``settings`` are the arguments that differ from the defaults.
     """
+    if isinstance(contrast, ContrastBatch) and len(contrast) == 1:
+        (contrast,) = contrast
     plain = isinstance(contrast, Contrast) and isinstance(contrast.clean, str)
     origin = getattr(model.origin, "kind", "object")
     if not plain or settings or origin not in ("embedded", "hub"):

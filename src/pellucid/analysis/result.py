@@ -85,6 +85,11 @@ class Analysis(Result):
     backups: Backups | None = None
     """What does more once the circuit is replaced, under each ablation; None without a circuit."""
 
+    @property
+    def faithfulness(self) -> Faithfulness | None:
+        """Over the parts in which the circuit was searched; None if no circuit is claimed."""
+        return self.over_heads if self.circuit.over == "heads" else self.over_heads_and_mlps
+
     def to_frame(self) -> pd.DataFrame:
         """Columns ``node kind layer head position example estimate effect in_circuit``.
 

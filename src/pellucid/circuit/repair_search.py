@@ -224,7 +224,8 @@ class Search:
             clean = self.trace.clean[site]
             heads = [node.head for node in members if site_of(node) == site]
             where = torch.zeros(clean.shape[2:-1], dtype=torch.bool, device=clean.device)
-            where[heads if None not in heads else ...] = bool(heads)
+            if heads:
+                where[... if None in heads else heads] = True
             mixed[site] = torch.where(where[..., None], self.values[site], clean)
         every = torch.ones(1, len(units), dtype=torch.bool, device=self.model.device)
         return float(run_variants(self.model, self.trace, units, every, mixed).double().mean())

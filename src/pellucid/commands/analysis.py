@@ -106,7 +106,7 @@ def analyze(
             command=shlex.join(["pellucid", *sys.argv[1:]]),
         )
     deliver(result, str(result), as_json=as_json, out=out)
-    measured = result.over_heads if over == "heads" else result.over_heads_and_mlps
+    measured = result.faithfulness
     if fail_under is not None and not (measured and measured.sufficiency >= fail_under):
         reached = "no circuit" if measured is None else f"sufficiency {measured.sufficiency:z.3f}"
         typer.echo(f"Below --fail-under {fail_under}: {reached}.", err=True)

@@ -3,7 +3,8 @@
 It is what ``to_json`` writes, but for tensors, which are base64 of their little-endian bytes with
 dtype and shape: a tenth of the text, exact, and read at once. Beside the fields it carries what is
 computed from them (``derived``) and what can be said about them (``story``), so that no reader has
-to compute either again.
+to compute either again, and the same for every result inside it that can be shown by itself
+(``parts``).
 """
 
 from base64 import b64encode
@@ -24,6 +25,14 @@ def document(result: Result) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         **encode(result, compact),
+        **beside_fields(result),
+        "parts": [beside_fields(part) for part in result.parts()],
+    }
+
+
+def beside_fields(result: Result) -> dict[str, Any]:
+    """What is computed from the fields, and what can be said about them."""
+    return {
         "derived": encode(result.derived(), compact)["mapping"],
         "story": [told(one) for one in result.story()],
     }

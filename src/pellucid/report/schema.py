@@ -81,6 +81,11 @@ SECTION = {
     "additionalProperties": False,
 }
 
+BESIDE_FIELDS = {
+    "derived": {"type": "object"},
+    "story": {"type": "array", "items": {"$ref": "#/$defs/section"}},
+}
+
 
 def schema() -> dict[str, Any]:
     """The schema of every kind of result that there is."""
@@ -99,8 +104,17 @@ def schema() -> dict[str, Any]:
             "schema": {"const": SCHEMA},
             "type": {"enum": results},
             "fields": {"type": "object"},
-            "derived": {"type": "object"},
-            "story": {"type": "array", "items": {"$ref": "#/$defs/section"}},
+            **BESIDE_FIELDS,
+            "parts": {
+                "description": "For each result inside that can be shown by itself.",
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": BESIDE_FIELDS,
+                    "required": list(BESIDE_FIELDS),
+                    "additionalProperties": False,
+                },
+            },
         },
         "required": ["schema", "type", "fields"],
         "additionalProperties": False,

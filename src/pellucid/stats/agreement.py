@@ -36,6 +36,15 @@ def agreement(estimate: ArrayLike, effect: ArrayLike) -> Agreement:
     )
 
 
+def tau_b(x: ArrayLike, y: ArrayLike) -> float:
+    """Kendall's tau-b of two lists of numbers of the same things; NaN where one is constant.
+
+    Pairs in the same order less pairs in the opposite one, over the geometric mean of the pairs
+    not tied in each (Kendall 1945).
+    """
+    return float(stats.kendalltau(x, y, variant="b").statistic)
+
+
 def percentile_among(value: float, null: ArrayLike) -> float:
     """Percentage of ``null`` strictly below ``value``, ties counted half."""
     sample = np.asarray(null, float)

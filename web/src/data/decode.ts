@@ -19,12 +19,17 @@ export interface Section {
   sentences: (string | Quantity)[][];
 }
 
-/** A result: its fields by name, what is computed from them, and what is said about them. */
-export interface Document {
-  type: string;
-  fields: Record<string, unknown>;
+/** What is computed from a result's fields, and what is said about them. */
+export interface BesideFields {
   derived: Record<string, unknown>;
   story: Section[];
+}
+
+/** A result: its fields by name, and what goes with them; the same of results inside it. */
+export interface Document extends BesideFields {
+  type: string;
+  fields: Record<string, unknown>;
+  parts: BesideFields[];
 }
 
 type Encoded = Record<string, unknown>;
@@ -40,6 +45,13 @@ export function decodeDocument(raw: Encoded): Document {
   return {
     type: raw.type as string,
     fields: decodeAll(raw.fields as Encoded),
+    ...besideFields(raw),
+    parts: ((raw.parts ?? []) as Encoded[]).map(besideFields),
+  };
+}
+
+function besideFields(raw: Encoded): BesideFields {
+  return {
     derived: decodeAll((raw.derived ?? {}) as Encoded),
     story: ((raw.story ?? []) as Section[]).map((section) => ({
       title: section.title,

@@ -5,12 +5,17 @@ import { useContext } from "preact/hooks";
 /** What sets the names of headings apart where results stand side by side. */
 export const Side = createContext("");
 
+/** The name of a heading, for links and for scrolling to it. */
+export function idOf(title: string, side = ""): string {
+  return `h-${side}${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}`;
+}
+
 /** A part of the page under a heading that a link can name. */
 export function Card(props: { title: string; note?: string; wide?: boolean; children: ComponentChildren }) {
-  const id = useContext(Side) + props.title.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const id = idOf(props.title, useContext(Side));
   return (
-    <section class={props.wide ? "card wide" : "card"} aria-labelledby={`h-${id}`}>
-      <h2 id={`h-${id}`}>{props.title}</h2>
+    <section class={props.wide ? "card wide" : "card"} aria-labelledby={id}>
+      <h2 id={id}>{props.title}</h2>
       {props.note && <p class="note">{props.note}</p>}
       {props.children}
     </section>

@@ -5,13 +5,16 @@ import type { Theme } from "../theme";
 
 const STEPS = 128;
 
-/** What the colours mean, in numbers and words. */
-export function Legend(props: { limit: number; theme: Theme; label: string; absent?: string }) {
+const ENDS = ["opposes the answer", "supports the answer"] as const;
+
+/** What the colours mean, in numbers and words; `ends` are those of the lowest and the highest. */
+export function Legend(props: { limit: number; theme: Theme; label: string; absent?: string; ends?: readonly [string, string] }) {
+  const [low, high] = props.ends ?? ENDS;
   return (
     <div class="legend">
-      <span class="legend-end">{signed(-props.limit, 2)} opposes the answer</span>
+      <span class="legend-end">{signed(-props.limit, 2)} {low}</span>
       <Ramp colour={(t) => diverging(2 * t - 1, props.theme)} theme={props.theme} />
-      <span class="legend-end">{signed(props.limit, 2)} supports the answer</span>
+      <span class="legend-end">{signed(props.limit, 2)} {high}</span>
       <span class="legend-label">
         {props.label}
         {props.absent && <> · hatched: {props.absent}</>}

@@ -7,11 +7,13 @@ import { EdgeCircuitView, EdgeScoresView } from "./EdgeViews";
 import { FieldsView } from "./FieldsView";
 import { AttentionView, DirectEffectsView, HeadRolesView, LogitLensView } from "./LensViews";
 import { AttributionView, BackupsView, FaithfulnessView, PatchEffectsView } from "./MeasuredViews";
+import { StudyView } from "./StudyView";
 
 type View = (props: { document: Document; theme: Theme }) => JSX.Element;
 
 const VIEWS: Record<string, View> = {
   Analysis: AnalysisView,
+  Study: StudyView,
   LogitLens: LogitLensView,
   DirectEffects: DirectEffectsView,
   AttentionPatterns: AttentionView,
