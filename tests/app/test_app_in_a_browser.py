@@ -356,9 +356,22 @@ def test_heads_are_typed_when_asked_and_not_before(opened, address):
     page.get_by_role("button", name="Head roles").click()
     assert page.get_by_test_id("role").count() == 0
     page.get_by_role("button", name="Type every head").click()
-    page.locator(".status", has_text=re.compile("running|forwards")).wait_for()
+    page.locator(
+        ".status", has_text=re.compile(r"[1-9]\d* of \d+ forwards, about \d+ s")
+    ).wait_for()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Type every head").wait_for()
+
+
+def test_what_went_wrong_can_be_tried_again(opened, address):
+    page = asked(opened(address, quiet=False))
+    page.route("**/api/jobs", lambda route: route.abort(), times=1)
+    page.get_by_role("button", name="Head roles").click()
+    page.get_by_role("button", name="Type every head").click()
+    page.get_by_role("alert").get_by_role("button", name="Try again").click()
+    page.locator(".status", has_text="forwards").wait_for()
+    assert page.get_by_role("alert").count() == 0
+    page.get_by_role("button", name="Cancel").click()
 
 
 def test_bad_input_gets_its_message_at_the_field(opened, address):

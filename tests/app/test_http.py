@@ -295,11 +295,14 @@ def test_a_part_s_tokens_stand_by_what_it_adds_to_them(ask):
     assert sum(one["share"] for one in read["sources"]) == pytest.approx(read["total"], abs=1e-5)
 
 
-def test_a_role_is_known_once_heads_were_typed(ask, monkeypatch):
+def test_a_role_is_known_once_heads_were_typed(ask, small, monkeypatch):
     monkeypatch.setattr(part, "head_roles", partial(head_roles, length=12))  # it reads 32 tokens
     head = {"nodes": ["L1H2"]}
     assert ask(kind="role", **head)["result"] == {"known": False, "roles": []}
+    known = part.roles_take(small, Asked(kind="roles"))
     typed = ask(kind="roles")
+    assert typed["result"]["fields"]["passes"]["fields"]["forwards"] <= known
+    assert part.roles_take(small, Asked(kind="roles")) == 0
     assert ask(kind="role", **head)["result"]["known"]
     assert not ask(kind="role", **head, seed=1)["result"]["known"]
     again = ask(kind="roles")

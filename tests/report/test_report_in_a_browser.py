@@ -129,6 +129,17 @@ def test_the_slider_shows_what_was_measured_at_each_size(opened, analysis):
     assert sorted(page.locator(".box text").all_text_contents()) == sorted(analysis.circuit.names)
 
 
+def test_a_saved_curve_says_what_its_marks_mean(opened, tmp_path):
+    page = opened().page
+    tools = page.get_by_role("group", name="Save the figure: Sufficiency by size")
+    with page.expect_download() as download:
+        tools.get_by_role("button", name="SVG").click()
+    download.value.save_as(tmp_path / "curve.svg")
+    text = (tmp_path / "curve.svg").read_text(encoding="utf-8")
+    for meaning in ("the highest ranked nodes", "the circuit", "random sets of its size"):
+        assert meaning in text
+
+
 def test_without_edges_the_graph_says_that_none_were_measured(opened):
     page = opened().page
     assert "Edges between them were not measured" in page.locator("main").inner_text()

@@ -18,7 +18,8 @@ from pellucid.report.schema import PLACE
 def with_circuit(analysis: Analysis, names: set[str], estimate: torch.Tensor) -> Analysis:
     """The same with another circuit and other estimates."""
     nodes = tuple(node for node in analysis.attribution.nodes if node.name in names)
-    by_position = estimate.float()[None, None]  # example position node
+    by_position = torch.zeros_like(analysis.attribution.by_position)  # example position node
+    by_position[0, -1] = estimate
     return replace(
         analysis,
         attribution=replace(analysis.attribution, by_position=by_position),

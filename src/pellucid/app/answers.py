@@ -54,6 +54,7 @@ def forwards_of(model: Model, asked: Asked) -> int:
         "circuit": pairs.CIRCUIT,
         "patch": pairs.patches(model, asked),
         "edges": wiring.measured_edges(model, asked) if asked.kind == "edges" else 0,
+        "roles": part.roles_take(model, asked),
     }
     return known.get(asked.kind, 0)
 

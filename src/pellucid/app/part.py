@@ -15,7 +15,7 @@ from pellucid.circuit.circuit import resolve_nodes
 from pellucid.lens.decision import at_read, decide, one_token_each
 from pellucid.lens.labels import token_labels
 from pellucid.lens.promoted import node_sites, promoted
-from pellucid.lens.roles import HeadRoles, head_roles
+from pellucid.lens.roles import HeadRoles, head_roles, most_forwards
 from pellucid.lens.sources import layer_by_source, source_views
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
@@ -34,6 +34,11 @@ def roles(model: Model, asked: Asked) -> dict[str, Any]:
     if asked.seed not in kept:
         kept[asked.seed] = head_roles(model, seed=asked.seed)
     return document(kept[asked.seed])
+
+
+def roles_take(model: Model, asked: Asked) -> int:
+    """How many forwards typing every head takes at most; 0 where it was done already."""
+    return 0 if asked.seed in _TYPED.get(model.module, {}) else most_forwards()
 
 
 def role(model: Model, asked: Asked) -> dict[str, Any]:

@@ -49,6 +49,7 @@ THRESHOLDS: dict[Role, float] = {
 }
 """Least score that counts. Shares of attention; of copying, 0.8 is above 90 % of other tokens."""
 SHOWN, ACROSS = 8, 3
+NULLS, CONTROLS = 4, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,8 +162,8 @@ def head_roles(
     seed: int = 0,
     sequences: int = 8,
     length: int = 50,
-    nulls: int = 4,
-    controls: int = 5,
+    nulls: int = NULLS,
+    controls: int = CONTROLS,
     thresholds: Mapping[Role, float] | None = None,
 ) -> HeadRoles:
     """Type every head by what it does on ``sequences`` of 2 x ``length`` random tokens.
@@ -217,6 +218,11 @@ def head_roles(
         ]
     kept = tuple(check for check in checks if check is not None)
     return replace(result, checks=kept, passes=meter.passes)
+
+
+def most_forwards(nulls: int = NULLS, controls: int = CONTROLS) -> int:
+    """What ``head_roles`` costs where every role is held by some head."""
+    return 2 * (1 + nulls) + (1 + controls) * len(ROLES)
 
 
 def _thresholds(given: Mapping[Role, float] | None) -> dict[Role, float]:

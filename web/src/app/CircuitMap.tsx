@@ -14,7 +14,7 @@ import { useJob } from "./useJob";
 import { useBeside } from "./Wiring";
 
 /** What the address holds that has no meaning for another circuit. */
-export const OF_A_CIRCUIT = ["size", "edges", "together", "least", "backups", ...ARRANGED];
+export const OF_A_CIRCUIT = ["size", "edges", "together", "least", "backups", "across", ...ARRANGED];
 
 type Raw = Record<string, unknown>;
 const readBoth = (result: unknown) => ({ raw: result as Raw, document: decodeDocument(result as Raw) });

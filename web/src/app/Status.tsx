@@ -1,10 +1,16 @@
 import type { ComponentChildren } from "preact";
 import type { Asked } from "./useJob";
 
-/** Progress with time left and a way to stop; or what went wrong, unless a field shows it. */
+/** Progress with time left and a way to stop; or what went wrong and a way to try again, unless a field shows it. */
 export function Status({ job, fields = [] }: { job: Asked<unknown>; fields?: string[] }) {
-  const { progress, problem, cancel } = job;
-  if (problem && !fields.includes(problem.field ?? "")) return <p class="problem" role="alert">{problem.message}</p>;
+  const { progress, problem, cancel, again } = job;
+  if (problem && !fields.includes(problem.field ?? "")) {
+    return (
+      <p class="problem" role="alert">
+        {problem.message} {again && <button type="button" onClick={again}>Try again</button>}
+      </p>
+    );
+  }
   if (!progress) return null;
   const { forwards, total, left } = progress;
   const counted = total > 0 ? `${forwards} of ${total} forwards` : "running";

@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import type { Document } from "../data/decode";
 import type { MeasuredEdges } from "../data/edges";
-import { asAnalysis, nodeName } from "../data/results";
+import { asAnalysis, backupNames, nodeName } from "../data/results";
 import { keyOf, useArrangement } from "../parts/arrangement";
 import { useParam } from "../state";
 import type { Beside } from "../views/CircuitBySize";
@@ -13,7 +13,8 @@ import type { Asked } from "./useJob";
 
 export function useBeside(pair: Pair, found: Document | null): Beside {
   const analysis = found && asAnalysis(found)[0];
-  const nodes = analysis?.circuit.nodes.map(nodeName) ?? [];
+  const circuit = analysis?.circuit.nodes.map(nodeName) ?? [];
+  const nodes = analysis && circuit.length ? [...new Set([...circuit, ...backupNames(analysis)])] : [];
   const question = { ...pair, corrupted: analysis?.question.corrupted[0] };
   const [edgesWanted, wantEdges] = useParam("edges");
   const [groupsWanted, wantGroups] = useParam("together");

@@ -7,7 +7,11 @@ export interface Asked<T> {
   progress: Progress | null;
   problem: Refusal | null;
   cancel: (() => void) | null;
+  /** Asks the same once more; only where it went wrong. */
+  again: (() => void) | null;
 }
+
+const NOTHING = { result: null, progress: null, problem: null, cancel: null };
 
 /**
  * What the server says to a question, asked again when it changes. The last result stays until the
@@ -15,14 +19,15 @@ export interface Asked<T> {
  */
 export function useJob<T>(question: Record<string, unknown> | null, read: (result: unknown) => T): Asked<T> {
   const key = question === null ? null : JSON.stringify(question);
-  const [state, setState] = useState<Asked<T>>({ result: null, progress: null, problem: null, cancel: null });
+  const [state, setState] = useState<Omit<Asked<T>, "again">>(NOTHING);
+  const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     if (key === null) {
-      setState({ result: null, progress: null, problem: null, cancel: null });
+      setState(NOTHING);
       return;
     }
     let current = true;
-    const update = (change: Partial<Asked<T>>) => current && setState((old) => ({ ...old, ...change }));
+    const update = (change: Partial<typeof state>) => current && setState((old) => ({ ...old, ...change }));
     const job = ask(JSON.parse(key) as Record<string, unknown>, (progress) => update({ progress }));
     update({ problem: null, progress: { forwards: 0, total: 0, left: null }, cancel: job.cancel });
     job.done
@@ -35,6 +40,6 @@ export function useJob<T>(question: Record<string, unknown> | null, read: (resul
       current = false;
       job.cancel();
     };
-  }, [key]);
-  return state;
+  }, [key, attempt]);
+  return { ...state, again: state.problem && (() => setAttempt((n) => n + 1)) };
 }

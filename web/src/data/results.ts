@@ -50,7 +50,7 @@ export interface Analysis {
   metric_clean: number;
   metric_corrupted: number;
   top: { token: string; id: number; probability: number }[];
-  attribution: { nodes: Node[]; method: string };
+  attribution: { nodes: Node[]; method: string; by_position: Tensor };
   circuit: { nodes: Node[]; over: string; target: number; method: string; ablation: string };
   over_heads: Faithfulness | null;
   over_heads_and_mlps: Faithfulness | null;

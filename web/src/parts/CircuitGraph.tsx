@@ -4,7 +4,7 @@ import { diverging, inkOn } from "../colour";
 import { bySize, largest } from "../data/edges";
 import type { Edge } from "../data/edges";
 import type { Theme } from "../theme";
-import { HEIGHT, lay } from "./boxes";
+import { HEIGHT, lay, LEFT } from "./boxes";
 import type { Box, Placed } from "./boxes";
 import { EdgePaths, pathsOf } from "./EdgePaths";
 import { SvgFigure } from "./FigureTools";
@@ -12,6 +12,8 @@ import { useWidth } from "./width";
 
 const APART = 8;
 const FOR_EDGES = 30;
+const AXIS = 20;
+const LETTER = 6.2;
 
 interface Choice {
   limit: number;
@@ -20,11 +22,16 @@ interface Choice {
   onSelect: (key: string) => void;
 }
 
-export function CircuitGraph(props: Choice & { boxes: Box[]; edges: Edge[]; hidden: number; word: string }) {
-  const { boxes, edges } = props;
+export function CircuitGraph(props: Choice & { boxes: Box[]; edges: Edge[]; hidden: number; word: string;
+  /** What stands above, from left to right; empty for nothing. */
+  axis: string[];
+}) {
+  const { boxes, edges, axis } = props;
   const [frame, width] = useWidth<HTMLDivElement>();
   const [told, tell] = useState<string | null>(null);
   const { placed, bands, height } = lay(boxes, width, edges.length ? FOR_EDGES : APART);
+  const above = axis.length ? AXIS : 0;
+  const whole = height + above;
   const paths = pathsOf(bySize(edges.filter((edge) => Math.abs(edge.effect) >= props.hidden)), placed);
   const chosen = boxes.find((box) => box.key === props.selected);
   return (
@@ -32,23 +39,42 @@ export function CircuitGraph(props: Choice & { boxes: Box[]; edges: Edge[]; hidd
       <div class="graph-scroll">
         <div ref={frame} class="graph">
           <SvgFigure name="Circuit">
-            <svg width={width} height={height} viewBox={`0 0 ${Math.max(width, 1)} ${Math.max(height, 1)}`} role="group" aria-label={`${boxes.length} boxes in their layers, ${paths.length} edges drawn`}>
-              {bands.map((band, i) => (
-                <g>
-                  <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
-                  <text class="tick" x={8} y={band.y + band.height / 2} dy="0.32em">{band.name}</text>
-                </g>
-              ))}
-              {edges.length > 0 && (
-                <EdgePaths paths={paths} limit={largest(edges)} word={props.word} selected={props.selected} onTold={tell} />
-              )}
-              {placed.map((one) => <BoxShape {...props} box={one} />)}
+            <svg width={width} height={whole} viewBox={`0 0 ${Math.max(width, 1)} ${Math.max(whole, 1)}`} role="group" aria-label={`${boxes.length} boxes in their layers, ${paths.length} edges drawn`}>
+              <Axis names={axis} width={width} />
+              <g transform={`translate(0,${above})`}>
+                {bands.map((band, i) => (
+                  <g>
+                    <rect class={i % 2 ? "layer even" : "layer"} x={0} y={band.y} width={width} height={band.height} />
+                    <text class="tick" x={8} y={band.y + band.height / 2} dy="0.32em">{band.name}</text>
+                  </g>
+                ))}
+                {edges.length > 0 && (
+                  <EdgePaths paths={paths} limit={largest(edges)} word={props.word} selected={props.selected} onTold={tell} />
+                )}
+                {placed.map((one) => <BoxShape {...props} box={one} />)}
+              </g>
             </svg>
           </SvgFigure>
         </div>
       </div>
       <p class="graph-readout" aria-live="polite" data-testid="graph-readout">{told ?? chosen?.title ?? ""}</p>
     </>
+  );
+}
+
+/** Names above the boxes, as many as fit, each cut to its place. */
+function Axis({ names, width }: { names: string[]; width: number }) {
+  const step = (width - LEFT) / Math.max(1, names.length);
+  const every = Math.ceil((5 * LETTER) / Math.max(step, 0.1));
+  return (
+    <g data-testid="axis">
+      {names.map((name, i) => i % every === 0 && (
+        <text class="tick" x={LEFT + (i + 0.5) * step} y={AXIS / 2} dy="0.32em" text-anchor="middle">
+          <title>position {i}: {name}</title>
+          {cut(name, step * every - 2)}
+        </text>
+      ))}
+    </g>
   );
 }
 
@@ -84,6 +110,10 @@ function BoxShape({ box, limit, theme, selected, onSelect }: Choice & { box: Pla
 }
 
 function shortened(box: Placed): string {
-  const fits = Math.floor((box.width - 8) / 6.2);
-  return box.text.length > fits ? `${box.text.slice(0, fits - 1)}…` : box.text;
+  return cut(box.text, box.width - 8);
+}
+
+function cut(text: string, width: number): string {
+  const fits = Math.floor(width / LETTER);
+  return text.length > fits ? `${text.slice(0, Math.max(fits - 1, 1))}…` : text;
 }

@@ -6,6 +6,8 @@ import { SvgFigure } from "./FigureTools";
 import { useWidth } from "./width";
 
 const HEIGHT = 260;
+/** The height of a line that says what a mark means; part of the figure, so that a saved one has it. */
+const KEY = 18;
 const SIDE = { left: 40, right: 12, top: 12, bottom: 34 };
 
 export function Curve(props: { found: Faithfulness; target?: number; size: number | null; onSize: (size: number) => void }) {
@@ -18,10 +20,13 @@ export function Curve(props: { found: Faithfulness; target?: number; size: numbe
   const path = line<[number, number]>((p) => x(p[0]), (p) => y(p[1]))(points) ?? "";
   const text = found.curve_sizes.map((size, i) => `${size}: ${found.curve[i]!.toFixed(2)}`).join(", ");
   const [first, second] = [band(found.random_same_size), band(found.random_same_layers)];
+  const keys: [mark: string, text: string][] = [["point", "measured: the highest ranked nodes"], ["found", "measured: the circuit"]];
+  if (first) keys.push(["band same-size", "random sets of its size, 5–95 %"]);
+  if (second) keys.push(["band same-layers", "random, as many in each layer, 5–95 %"]);
   return (
     <div ref={frame} class="curve">
       <SvgFigure name="Sufficiency by size">
-        <svg width={width} height={HEIGHT} role="img" aria-label={`Measured sufficiency by number of nodes. ${text}`}>
+        <svg width={width} height={HEIGHT + KEY * keys.length + 4} role="img" aria-label={`Measured sufficiency by number of nodes. ${text}`}>
           {y.ticks(5).map((tick) => (
             <g>
               <line class={tick === 0 || tick === 1 ? "axis" : "grid"} x1={SIDE.left} x2={width - SIDE.right} y1={y(tick)} y2={y(tick)} />
@@ -53,14 +58,14 @@ export function Curve(props: { found: Faithfulness; target?: number; size: numbe
             <text class="tick" x={x(size)} y={HEIGHT - SIDE.bottom + 16} text-anchor="middle">{size}</text>
           ))}
           <text class="tick" x={(SIDE.left + width) / 2} y={HEIGHT - 3} text-anchor="middle">nodes kept, the rest replaced</text>
+          {keys.map(([mark, text], i) => (
+            <g transform={`translate(${SIDE.left},${HEIGHT + KEY * (i + 0.5) + 4})`}>
+              {mark === "point" ? <circle class="point" r={4.5} /> : <rect class={mark} x={-5} y={-5} width={10} height={10} />}
+              <text class="tick" x={14} dy="0.32em">{text}</text>
+            </g>
+          ))}
         </svg>
       </SvgFigure>
-      <ul class="keys">
-        <li><i class="key-measured" />measured: the highest ranked nodes</li>
-        <li><i class="key-found" />measured: the circuit</li>
-        {first && <li><i class="key-same-size" />random sets of its size, 5–95 %</li>}
-        {second && <li><i class="key-same-layers" />random, as many in each layer, 5–95 %</li>}
-      </ul>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 // The boxes of a graph and where they stand: layers from below, heads by their number, MLPs above.
+import type { Positions } from "../data/positions";
 import type { NodeRow } from "../data/results";
-import { signed } from "../format";
+import { signed, visible } from "../format";
 import { keyOf } from "./arrangement";
 import type { Arrangement } from "./arrangement";
 
@@ -9,7 +10,7 @@ const LEAST = 58;
 const MOST = 190;
 const LETTER = 6.4;
 const GAP = 8;
-const LEFT = 66;
+export const LEFT = 66;
 const TOP = Infinity;
 
 export interface Box {
@@ -40,9 +41,26 @@ export interface Band {
   height: number;
 }
 
+/** Where across a node would like to stand, from 0 to 1, and in words where that means something. */
+export type Across = (node: NodeRow) => { at: number; words: string };
+
+/** Heads by their number, an MLP after the last. */
+export function byHead(rows: NodeRow[]): Across {
+  const columns = 2 + Math.max(0, ...rows.map((row) => row.head ?? 0));
+  return (node) => ({ at: node.kind === "embed" ? 0.5 : ((node.head ?? columns - 1) + 0.5) / columns, words: "" });
+}
+
+/** Every node where its estimate is largest. */
+export function byPosition(positions: Positions): Across {
+  return (node) => {
+    const p = positions.largest(node.name);
+    return { at: (p + 0.5) / positions.tokens.length, words: `, largest at position ${p} “${visible(positions.tokens[p]!)}”` };
+  };
+}
+
 /** One box for each node or group; a group has an effect only where it was measured together. */
 export function boxesOf(
-  nodes: NodeRow[], backups: Set<string>, arranged: Arrangement, together: Map<string, number>, columns: number,
+  nodes: NodeRow[], backups: Set<string>, arranged: Arrangement, together: Map<string, number>, across: Across,
 ): Box[] {
   const groupOf = new Map(arranged.groups.flatMap((group) => group.nodes.map((name) => [name, group] as const)));
   const boxes = new Map<string, Box>();
@@ -56,12 +74,12 @@ export function boxesOf(
     }
     const label = arranged.labels[node.name];
     const told = `${node.name}${label ? ` (${label})` : ""}: effect ${node.effect === null ? "not measured alone" : signed(node.effect)}`;
-    const across = node.kind === "embed" ? 0.5 : ((node.head ?? columns - 1) + 0.5) / columns;
+    const { at, words } = across(node);
     boxes.set(key, {
-      key, across,
+      key, across: at,
       text: group ? group.name : label ? `${node.name} · ${label}` : node.name,
       told,
-      title: `${told}, estimate ${signed(node.estimate)}`,
+      title: `${told}, estimate ${signed(node.estimate)}${words}`,
       kind: group ? "group" : node.kind === "embed" ? "end" : node.kind,
       layer: node.layer ?? -1,
       effect: group ? null : node.effect,

@@ -1,12 +1,14 @@
 // An analysis: what was asked, what was found, how it was measured. One selection for all parts.
 import { useMemo } from "preact/hooks";
 import type { Document } from "../data/decode";
+import { positionsOf } from "../data/positions";
 import { asAnalysis, nodeRows, searched } from "../data/results";
 import type { Analysis, NodeRow } from "../data/results";
 import { signed } from "../format";
 import { Card } from "../parts/Card";
 import { LayerMap } from "../parts/LayerMap";
 import { NodeTable } from "../parts/NodeTable";
+import { PositionMap } from "../parts/PositionMap";
 import { RepairTable } from "../parts/Repair";
 import { SelectedBar } from "../parts/SelectedBar";
 import { Story } from "../parts/Story";
@@ -29,13 +31,15 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
   const common = { rows, selected, onSelect: toggle, theme: props.theme };
   const estimates = useMemo(() => rows.map((row) => ({ ...row, value: row.estimate })), [rows]);
   const effects = useMemo(() => rows.map((row) => ({ ...row, value: row.effect })), [rows]);
+  const positions = useMemo(() => positionsOf(analysis), [analysis]);
+  const placed = useMemo(() => rows.filter((row) => row.inCircuit || row.effect !== null), [rows]);
   const found = searched(analysis);
   return (
     <>
       {summary && <Card title={summary.title}><Story section={summary} /></Card>}
       <Card title="Question"><Question analysis={analysis} /></Card>
       {found && (
-        <CircuitBySize analysis={analysis} found={found} order={derived.order} beside={props.beside} {...common} />
+        <CircuitBySize analysis={analysis} found={found} order={derived.order} beside={props.beside} positions={positions} {...common} />
       )}
       <Card title="Estimates" note="From gradients. They chose what was measured; they are not measurements.">
         <LayerMap label={`estimate (${analysis.attribution.method}), in the metric's units`} word="estimate" {...common} rows={estimates} />
@@ -43,6 +47,11 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
       <Card title="Measured effects" note={measuredNote(analysis, rows)}>
         <LayerMap label="effect, in the metric's units" word="effect" absent="not measured alone" {...common} rows={effects} />
       </Card>
+      {positions && placed.length > 0 && (
+        <Card title="Positions" note="Where along the prompt the estimates of the circuit's nodes, and of those measured alone, lie. The measurements replace a node at every position." wide>
+          <PositionMap {...common} rows={placed} positions={positions} method={analysis.attribution.method} />
+        </Card>
+      )}
       <Card title="Nodes" wide>
         <NodeTable rows={rows} selected={selected} onSelect={toggle} />
       </Card>

@@ -1,12 +1,13 @@
 // The circuit, and the highest ranked nodes at each size that was measured: graph, curve, slider.
 import type { ComponentChildren } from "preact";
 import type { MeasuredEdges } from "../data/edges";
+import type { Positions } from "../data/positions";
 import { backupNames } from "../data/results";
 import type { Analysis, Faithfulness, NodeRow } from "../data/results";
-import { signed } from "../format";
+import { signed, visible } from "../format";
 import { Arrange } from "../parts/Arrange";
 import { useArrangement } from "../parts/arrangement";
-import { boxesOf, LOGITS } from "../parts/boxes";
+import { boxesOf, byHead, byPosition, LOGITS } from "../parts/boxes";
 import { Card } from "../parts/Card";
 import { CircuitGraph } from "../parts/CircuitGraph";
 import { Curve } from "../parts/Curve";
@@ -36,6 +37,7 @@ export function CircuitBySize(props: {
   onSelect: (name: string) => void;
   theme: Theme;
   beside?: Beside | undefined;
+  positions: Positions | null;
 }) {
   const { analysis, found, rows } = props;
   const [chosen, choose] = useParam("size");
@@ -77,14 +79,17 @@ function noteOf(edges: MeasuredEdges | null): string {
   const some = edges.edges.length < edges.among
     ? `the ${edges.edges.length} of ${edges.among} with the largest estimates were measured, each cut alone; the others were not`
     : `all ${edges.among} were measured, each cut alone`;
-  return `Nodes in their layers. Edges among the circuit's nodes, the embedding and the logits: ${some}. Edges of other nodes were not measured.`;
+  return `Nodes in their layers. Edges among the circuit's nodes, its backups, the embedding and the logits: ${some}. Edges of other nodes were not measured.`;
 }
 
 function Graph(props: {
   analysis: Analysis; rows: NodeRow[]; shown: string[] | null; selected: string | null; onSelect: (name: string) => void; theme: Theme; beside: Beside;
+  positions: Positions | null;
 }) {
   const { analysis, rows, beside } = props;
   const [hidden, hide] = useParam("backups");
+  const [across, putAcross] = useParam("across");
+  const along = across === "positions" ? props.positions : null;
   const arranging = useArrangement();
   const backups = backupNames(analysis);
   const edges = beside.edges?.edges ?? [];
@@ -97,8 +102,7 @@ function Graph(props: {
     || (edges.length > 0 && row.kind === "embed");
   const nodes = rows.filter(isShown);
   const limit = Math.max(1e-12, ...rows.map((row) => Math.abs(row.effect ?? 0)), ...[...beside.together.values()].map(Math.abs));
-  const columns = 2 + Math.max(0, ...rows.map((row) => row.head ?? 0));
-  const boxes = boxesOf(nodes, backups, arranging, beside.together, columns);
+  const boxes = boxesOf(nodes, backups, arranging, beside.together, along ? byPosition(along) : byHead(rows));
   const toArrange = nodes.filter((row) => row.kind !== "embed").map((row) => row.name);
   return (
     <>
@@ -111,10 +115,21 @@ function Graph(props: {
             <label><input type="checkbox" checked={hidden === null} onChange={(event) => hide(event.currentTarget.checked ? null : "hidden")} /> shown</label>
           </li>
         )}
+        {props.positions && (
+          <li>
+            <label>
+              across:{" "}
+              <select value={along ? "positions" : "heads"} onChange={(event) => putAcross(event.currentTarget.value === "positions" ? "positions" : null)}>
+                <option value="heads">number of the head</option>
+                <option value="positions">position of the largest estimate</option>
+              </select>
+            </label>
+          </li>
+        )}
         {arranging.pins.length > 0 && <li><i class="key-pin" />pinned: shown at every size, and not counted in it</li>}
       </ul>
       <CircuitGraph
-        boxes={edges.length ? [LOGITS, ...boxes] : boxes} edges={edges} hidden={least} word="effect"
+        boxes={edges.length ? [LOGITS, ...boxes] : boxes} edges={edges} hidden={least} word="effect" axis={along?.tokens.map(visible) ?? []}
         limit={limit} theme={props.theme} selected={props.selected} onSelect={props.onSelect}
       />
       {edges.length > 0 && (

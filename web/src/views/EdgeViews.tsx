@@ -7,7 +7,7 @@ import { nodeName, nodeOf } from "../data/results";
 import type { Node, NodeRow } from "../data/results";
 import { Card } from "../parts/Card";
 import { CircuitGraph } from "../parts/CircuitGraph";
-import { boxesOf, LOGITS } from "../parts/boxes";
+import { boxesOf, byHead, LOGITS } from "../parts/boxes";
 import { EdgeControls, useLeast } from "../parts/EdgeControls";
 import { EdgeTable } from "../parts/EdgeTable";
 import { useParam } from "../state";
@@ -64,13 +64,12 @@ function EdgeGraph({ edges, word, theme }: { edges: Edge[]; word: string; theme:
   const [least] = useLeast(edges);
   const names = [...new Set(edges.flatMap((edge) => [edge.sender, ...edge.into]))].filter((name) => name !== "logits");
   const rows = names.map((name): NodeRow => ({ name, ...placeOf(name), estimate: NaN, effect: null, inCircuit: true }));
-  const columns = 2 + Math.max(0, ...rows.map((row) => row.head ?? 0));
-  const boxes = boxesOf(rows, new Set(), { pins: [], labels: {}, groups: [], ticked: [] }, new Map(), columns)
+  const boxes = boxesOf(rows, new Set(), { pins: [], labels: {}, groups: [], ticked: [] }, new Map(), byHead(rows))
     .map((box) => ({ ...box, told: box.key, title: box.key }));
   const ends = edges.some((edge) => edge.into.includes("logits")) ? [LOGITS] : [];
   return (
     <CircuitGraph
-      boxes={[...ends, ...boxes]} edges={edges} hidden={least} word={word} limit={1} theme={theme}
+      boxes={[...ends, ...boxes]} edges={edges} hidden={least} word={word} axis={[]} limit={1} theme={theme}
       selected={selected} onSelect={(name) => select(name === selected ? null : name)}
     />
   );
