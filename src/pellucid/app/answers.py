@@ -55,6 +55,8 @@ def forwards_of(model: Model, asked: Asked) -> int:
         "patch": pairs.patches(model, asked),
         "edges": wiring.measured_edges(model, asked) if asked.kind == "edges" else 0,
         "roles": part.roles_take(model, asked),
+        "together": 2 + len(asked.groups),
+        "off": 3,
     }
     return known.get(asked.kind, 0)
 

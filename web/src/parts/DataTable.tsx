@@ -2,6 +2,9 @@
 import { useMemo, useState } from "preact/hooks";
 import { csv, download } from "../download";
 
+/** Letters from which a text needs room. */
+const SENTENCE = 24;
+
 export type Value = string | number | boolean | null;
 
 export interface Column<Row> {
@@ -22,8 +25,12 @@ export interface DataTableProps<Row> {
   file: string;
   rows: Row[];
   columns: Column<Row>[];
+  /** What the filter's field shows while it is empty. */
+  hint?: string;
   /** The column that is sorted by at first. */
   by: string;
+  /** By default the largest comes first. */
+  first?: "smallest";
   nameOf: (row: Row) => string;
   /** What the filter looks at. */
   words: (row: Row) => string;
@@ -34,7 +41,7 @@ export interface DataTableProps<Row> {
 export function DataTable<Row>(props: DataTableProps<Row>) {
   const { columns, rows } = props;
   const [by, setBy] = useState(props.by);
-  const [down, setDown] = useState(true);
+  const [down, setDown] = useState(props.first !== "smallest");
   const [filter, setFilter] = useState("");
   const column = columns.find((one) => one.name === by) ?? columns[0]!;
   const shown = useMemo(() => {
@@ -52,7 +59,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
     <div class="table">
       <div class="table-tools">
         <label>
-          Filter <input type="search" value={filter} placeholder="L23, mlp …" onInput={(e) => setFilter(e.currentTarget.value)} />
+          Filter <input type="search" value={filter} placeholder={props.hint ?? "L23, mlp …"} onInput={(e) => setFilter(e.currentTarget.value)} />
         </label>
         <span aria-live="polite">{shown.length} of {rows.length} rows</span>
         <button type="button" onClick={() => download(`${props.file}.csv`, "text/csv", csv(names, cells()))}>CSV</button>
@@ -84,9 +91,14 @@ function Row<T>({ row, columns, nameOf, selected, onSelect }: DataTableProps<T> 
   return (
     <tr class={name === selected ? "chosen" : ""} onClick={() => onSelect(name)}>
       <th scope="row"><button type="button" aria-pressed={name === selected}>{shownIn(first!, row)}</button></th>
-      {rest.map((one) => <td class={typeof one.value(row) === "number" ? "number" : undefined}>{shownIn(one, row)}</td>)}
+      {rest.map((one) => <td class={classOf(one.value(row))}>{shownIn(one, row)}</td>)}
     </tr>
   );
+}
+
+function classOf(value: Value): string | undefined {
+  if (typeof value === "number") return "number";
+  return typeof value === "string" && value.length > SENTENCE ? "words" : undefined;
 }
 
 function shownIn<T>(column: Column<T>, row: T): string {

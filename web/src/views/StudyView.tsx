@@ -6,8 +6,8 @@ import type { Saved } from "../data/compare";
 import type { Document } from "../data/decode";
 import { analysesOf, holders, pairOf } from "../data/study";
 import type { StudyDerived, StudyPair } from "../data/study";
+import { AnalysesTable } from "../parts/AnalysesTable";
 import { Card, idOf, Side } from "../parts/Card";
-import { FactsTable } from "../parts/FactsTable";
 import { Heatmap } from "../parts/Heatmap";
 import { Legend, SizeLegend } from "../parts/Legend";
 import { OccurrenceTable } from "../parts/OccurrenceTable";
@@ -50,7 +50,9 @@ export function StudyView({ document, theme }: { document: Document; theme: Them
           }} />
         </Card>
       )}
-      <Card title="Analyses" wide><FactsTable names={names} rows={facts} /></Card>
+      <Card title="Analyses" note="What was found of each, and how it was made where that is not the same for all. A row opens it below." wide>
+        <AnalysesTable names={names} facts={facts} selected={one} onSelect={(name) => setOne(name === one ? null : name)} />
+      </Card>
       <Card title="Nodes of all" note="How many circuits hold a node, and its estimates (by gradient) over all analyses." wide>
         <OccurrenceTable rows={derived.occurrences} inside={inside} selected={node} onSelect={(name) => select(name === node ? null : name)} />
       </Card>
