@@ -122,6 +122,8 @@ def test_names_must_tell_the_analyses_apart(analysis, tmp_path):
         Study.of({})
     with pytest.raises(TaskError, match="same name"):
         Study(names=("a", "a"), analyses=(analysis, analysis))
+    with pytest.raises(TaskError, match="found Attribution"):
+        Study.of({"a": analysis.attribution})
     place = Study.of({"a": analysis, "b": analysis}).save(tmp_path / "s") / "result.json"
     place.write_text(place.read_text().replace('"b"', '"a"', 1))
     with pytest.raises(ResultFileError, match="same name"):
@@ -141,8 +143,9 @@ def test_questions_are_analysed_one_by_one(random_gpt2):
     with metering() as meter, pytest.raises(TaskError, match=r"^wrong: "):
         study(model, {"right": asked[0], "wrong": Contrast("a b", "a b c d e f", "x", "y")})
     assert meter.passes.forwards == 0
-    with pytest.raises(TaskError, match="at least one question"):
-        study(model, [])
+    for asking, said in (([], "at least one question"), (asked[0], "use analyze")):
+        with pytest.raises(TaskError, match=said):
+            study(model, asking)
 
 
 @pytest.mark.browser

@@ -63,7 +63,8 @@ class Occurrence:
 class Study(Result):
     """Analyses under names of their own. Everything else here is computed from them.
 
-    **Raises** ``TaskError`` without an analysis, and for names that are not one for each.
+    **Raises** ``TaskError`` without an analysis, for names that are not one for each, and for
+    results of another kind.
     """
 
     names: tuple[str, ...]
@@ -75,6 +76,9 @@ class Study(Result):
                 f"A study has a name for every analysis; found {len(self.names)} names and "
                 f"{len(self.analyses)} analyses. Give at least one, as {{'name': analysis}}."
             )
+        other = [type(one).__name__ for one in self.analyses if not isinstance(one, Analysis)]
+        if other:
+            raise TaskError(f"A study is made of analyses; found {', '.join(other)}.")
         if len(set(self.names)) < len(self.names):
             raise TaskError(f"Two analyses have the same name, among {', '.join(self.names)}.")
 
@@ -86,10 +90,7 @@ class Study(Result):
     @property
     def passes(self) -> Passes:
         """What all analyses cost together."""
-        total = Passes()
-        for one in self.analyses:
-            total += one.passes
-        return total
+        return sum((one.passes for one in self.analyses), Passes())
 
     @property
     def claimed(self) -> int:

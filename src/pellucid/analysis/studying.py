@@ -25,6 +25,8 @@ def study(
     **Raises** ``TaskError`` for no questions and, before anything is run, for one that is not well
     posed, naming it; and whatever ``analyze`` raises.
     """
+    if isinstance(contrasts, Contrast):
+        raise TaskError("One contrast is one question: use analyze, or give several in a list.")
     named = contrasts if isinstance(contrasts, Mapping) else numbered(contrasts)
     if not named:
         raise TaskError(
