@@ -107,7 +107,8 @@ def test_chosen_positions_are_rows_of_all_positions():
     with torch.no_grad():
         own = model.module(input_ids=torch.tensor([PROMPT]), logits_to_keep=1).logits[0, -1]
     last = pellucid.logit_lens(model, PROMPT, targets=[6, 8], positions=-1)
-    assert torch.equal(last.prompt.target_logit[-1, 0], own[[6, 8]])
+    # Equal but for the last digits: few rows are multiplied in another order (few_rows.py).
+    torch.testing.assert_close(last.prompt.target_logit[-1, 0], own[[6, 8]])
 
 
 def test_two_prompts_side_by_side_and_where_they_part():

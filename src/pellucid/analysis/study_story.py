@@ -68,17 +68,22 @@ def _circuits(s: Study) -> Iterator[str]:
         yield f"Nodes in most circuits, with the number of circuits: {listed}."
     elif s.claimed > 1:
         yield "No node is in more than one circuit."
+    several = len(s.pairs) > 1
     if s.jaccard is not None and s.claimed > 1:
         chance = "" if s.by_chance is None else "; by chance {by_chance.median:.3f}"
+        between = "{jaccard.low:.2f} to {jaccard.high:.2f}" if several else "{jaccard.median:.2f}"
+        middle = "; median {jaccard.median:.2f}" if several else ""
         yield (
-            "Of the nodes in either of two circuits, {jaccard.low:.2f} to {jaccard.high:.2f} is in "
-            f"both (Jaccard index; median {{jaccard.median:.2f}}{chance})."
+            f"Of the nodes in either of two circuits, {between} is in both (Jaccard "
+            f"index{middle}{chance})."
         )
     if s.tau is not None:
-        yield (
-            "Estimates of all nodes agree between two analyses to a Kendall tau-b of "
-            "{tau.low:z.2f} to {tau.high:z.2f} (median {tau.median:z.2f})."
+        between = (
+            "{tau.low:z.2f} to {tau.high:z.2f} (median {tau.median:z.2f})"
+            if several
+            else "{tau.median:z.2f}"
         )
+        yield f"Estimates of all nodes agree between two analyses to a Kendall tau-b of {between}."
 
 
 def summarise(s: Study) -> str:
