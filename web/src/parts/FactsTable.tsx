@@ -1,4 +1,4 @@
-// Facts down, results across; rows that differ are marked, and two numbers are subtracted.
+// Facts down, two results across; rows that differ are marked, and numbers are subtracted.
 import { differs } from "../data/compare";
 import type { Fact, FactRow } from "../data/compare";
 import { csv, download } from "../download";
@@ -6,8 +6,7 @@ import { signed } from "../format";
 
 const HASH = /^[0-9a-f]{40,}$/;
 
-export function FactsTable({ names, rows }: { names: string[]; rows: FactRow[] }) {
-  const two = names.length === 2;
+export function FactsTable({ names, rows }: { names: [string, string]; rows: FactRow[] }) {
   const objects = () => rows.map((row) => ({ fact: row.fact, ...Object.fromEntries(names.map((name, i) => [name, row.values[i]])) }));
   const cells = () => rows.map((row) => [row.fact, ...row.values]);
   return (
@@ -19,19 +18,19 @@ export function FactsTable({ names, rows }: { names: string[]; rows: FactRow[] }
       <div class="table-scroll whole" tabIndex={0} role="region" aria-label="Facts side by side">
         <table class="still facts-table" data-testid="facts">
           <thead>
-            <tr><th scope="col">fact</th>{names.map((name) => <th scope="col"><bdi>{name}</bdi></th>)}<th scope="col">{two ? "second − first" : "equal"}</th></tr>
+            <tr><th scope="col">fact</th>{names.map((name) => <th scope="col"><bdi>{name}</bdi></th>)}<th scope="col">second − first</th></tr>
           </thead>
-          <tbody>{rows.map((row) => <FactLine row={row} two={two} />)}</tbody>
+          <tbody>{rows.map((row) => <FactLine row={row} />)}</tbody>
         </table>
       </div>
     </div>
   );
 }
 
-function FactLine({ row, two }: { row: FactRow; two: boolean }) {
+function FactLine({ row }: { row: FactRow }) {
   const apart = differs(row);
   const [x, y] = row.values;
-  const numbers = two && !row.made && typeof x === "number" && typeof y === "number";
+  const numbers = !row.made && typeof x === "number" && typeof y === "number";
   const digits = row.values.every((value) => typeof value !== "number" || Number.isInteger(value)) ? 0 : 3;
   return (
     <tr class={apart ? "apart" : ""}>
