@@ -106,6 +106,11 @@ export const LOGITS: Box = {
   effect: null, members: ["logits"], backup: false, pinned: false,
 };
 
+/** The logits over the last token, where the answer is read; in the middle where nothing is over tokens. */
+export function logitsAt(positions: Positions | null): Box {
+  return positions ? { ...LOGITS, across: 1 - 0.5 / positions.tokens.length } : LOGITS;
+}
+
 /** Rows of boxes by layer, the highest on top; what does not fit goes into another row. */
 export function lay(boxes: Box[], width: number, between: number): { placed: Placed[]; bands: Band[]; height: number } {
   const placed: Placed[] = [];

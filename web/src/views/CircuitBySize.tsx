@@ -7,7 +7,7 @@ import type { Analysis, Faithfulness, NodeRow } from "../data/results";
 import { signed, visible } from "../format";
 import { Arrange } from "../parts/Arrange";
 import { useArrangement } from "../parts/arrangement";
-import { boxesOf, byHead, byPosition, LOGITS } from "../parts/boxes";
+import { boxesOf, byHead, byPosition, logitsAt } from "../parts/boxes";
 import { Card } from "../parts/Card";
 import { CircuitGraph } from "../parts/CircuitGraph";
 import { Curve } from "../parts/Curve";
@@ -129,7 +129,7 @@ function Graph(props: {
         {arranging.pins.length > 0 && <li><i class="key-pin" />pinned: shown at every size, and not counted in it</li>}
       </ul>
       <CircuitGraph
-        boxes={edges.length ? [LOGITS, ...boxes] : boxes} edges={edges} hidden={least} word="effect" axis={along?.tokens.map(visible) ?? []}
+        boxes={edges.length ? [logitsAt(along), ...boxes] : boxes} edges={edges} hidden={least} word="effect" axis={along?.tokens.map(visible) ?? []}
         limit={limit} theme={props.theme} selected={props.selected} onSelect={props.onSelect}
       />
       {edges.length > 0 && (
