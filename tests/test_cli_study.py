@@ -43,9 +43,9 @@ def test_saved_analyses_need_no_model(saved):
 def test_what_does_not_go_together_is_a_usage_error(run, saved, questions):
     for words, said in (
         ((), "Give saved analyses"),
-        ((saved, saved), "the same name"),
-        ((saved, "--prompts", str(questions)), "letters 1: a saved analysis has the name"),
-        (("--prompts", str(questions), "--ablation", "resample"), "by itself"),
+        ((saved, saved), "letters 1 is the name of an analysis given before"),
+        ((saved, "--prompts", str(questions)), "letters 1 is the name of an analysis given before"),
+        (("--prompts", str(questions), "--ablation", "resample"), "each is analysed alone"),
         (("--prompts", str(questions), "--out", "s.pdf"), ".json or .csv"),
     ):
         code, _, err = run("study", *words, question=False)
@@ -53,8 +53,24 @@ def test_what_does_not_go_together_is_a_usage_error(run, saved, questions):
         assert said in " ".join(err.replace("│", " ").split())
 
 
-def test_another_kind_of_result_is_named(run, saved, tmp_path):
-    study = pellucid.Study.of({"a": pellucid.Analysis.load(saved)}).save(tmp_path / "s")
-    code, _, err = run("study", str(study), question=False)
+def test_a_saved_study_is_taken_apart_and_another_kind_is_named(run, saved, tmp_path):
+    one = pellucid.Analysis.load(saved)
+    study = pellucid.Study.of({"a": one, "b": one}).save(tmp_path / "s")
+    code, out, err = run("study", str(study), saved, "--json", question=False)
+    assert code == 0, err
+    assert json.loads(out)["fields"]["names"] == ["a", "b", "letters 1"]
+    other = one.attribution.save(tmp_path / "other")
+    code, _, err = run("study", str(other), question=False)
     assert code == 1
-    assert "holds the kind Study, not Analysis" in err
+    assert "holds the kind Attribution" in err
+
+
+def test_an_analysis_is_called_as_its_folder_is(saved, tmp_path, monkeypatch):
+    one = pellucid.Analysis.load(saved)
+    for name in ("qwen2.5", "qwen2.7"):
+        one.save(tmp_path / name)
+    (tmp_path / "v1.json").write_text(one.to_json())
+    monkeypatch.chdir(tmp_path / "qwen2.5")
+    done = CliRunner().invoke(app, ["study", ".", "../qwen2.7", "../v1.json", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["fields"]["names"] == ["qwen2.5", "qwen2.7", "v1"]

@@ -13,12 +13,27 @@ from pellucid.model.few_rows import (
 )
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 8, 14, 16, 33])
-def test_products_are_those_of_torch(rows):
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 8, 14, 16, 33])
+@pytest.mark.parametrize("bias", [None, torch.arange(40.0)])
+def test_products_are_those_of_torch(rows, bias, threads):
     x, weight, outer = torch.randn(rows, 24), torch.randn(40, 24), torch.randn(rows, 40)
-    torch.testing.assert_close(forward_product(x, weight), x @ weight.T)
+    wanted = nn.functional.linear(x, weight, bias)
+    torch.testing.assert_close(forward_product(x, weight, bias), wanted)
     torch.testing.assert_close(backward_product(outer, weight), outer @ weight)
-    torch.testing.assert_close(forward_product(x.double(), weight.double()).float(), x @ weight.T)
+
+
+def test_other_number_formats_are_rounded_as_torch_rounds_them(threads):
+    layer = nn.Linear(24, 40).bfloat16()
+    x = torch.randn(16, 24).bfloat16()
+    assert torch.equal(forward_product(x, layer.weight, layer.bias), layer(x))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 8])
@@ -42,7 +57,7 @@ def test_the_gradient_is_that_of_autograd(rows, metric):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(1, 1, 24), (2, 3, 24), (5, 4, 24)])
+@pytest.mark.parametrize("shape", [(1, 1, 24), (2, 3, 24), (5, 4, 24), (0, 1, 24)])
 def test_an_unembedding_gives_the_same_logits(bias, shape):
     layer = nn.Linear(24, 300, bias=bias).requires_grad_(False)
     x = torch.randn(shape)

@@ -124,6 +124,8 @@ class Result:
         a field does not hold what it should.
         """
         place = Path(path)
+        if place.name == "result.json" and place.is_file():
+            place = place.parent
         try:
             if place.is_file():
                 return _read(cls, place.read_text(encoding="utf-8"), b"", str(place))

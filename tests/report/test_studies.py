@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from rich.cells import cell_len
 from scipy import stats
 
 from pellucid import Analysis, Contrast, ContrastBatch, ResultFileError, Study, TaskError, study
@@ -50,7 +51,10 @@ def test_pairs_are_counted_and_correlated(three):
     ways = [stats.hypergeom(12, 2, 3).pmf(k) * k / (5 - k) for k in range(3)]
     assert ab.by_chance == pytest.approx(sum(ways))
     assert ab.tau == -1
-    assert ac.jaccard == bc.jaccard == 0
+    for pair in (ac, bc):  # of which one claims no circuit
+        assert pair.jaccard != pair.jaccard
+        assert pair.by_chance != pair.by_chance
+    assert three.jaccard.low == three.jaccard.high == ab.jaccard
     assert ac.tau == pytest.approx(-bc.tau)
     assert three.tau.low == -1
 
@@ -77,6 +81,14 @@ def test_the_summary_has_a_row_for_each_and_says_where_nothing_is_claimed(three)
     text = str(three)
     assert max(map(len, text.splitlines())) <= 80
     assert "no circuit is claimed" in text
+
+
+def test_long_names_stay_apart_within_eighty_columns(analysis):
+    names = ("capital-of-france-smollm2-135m", "capital-of-france-qwen25-500m", "\u6f22" * 30)
+    rows = str(Study.of(dict.fromkeys(names, analysis))).splitlines()[3:6]
+    assert len(set(rows)) == 3
+    assert max(map(cell_len, rows)) <= 80
+    assert len({cell_len(row) for row in rows}) == 1
 
 
 def test_every_number_told_is_that_of_the_study(three):
@@ -124,6 +136,11 @@ def test_names_must_tell_the_analyses_apart(analysis, tmp_path):
         Study(names=("a", "a"), analyses=(analysis, analysis))
     with pytest.raises(TaskError, match="found Attribution"):
         Study.of({"a": analysis.attribution})
+    for name in ("", "  ", "a\nb", "\x1b[31m", 1, None):
+        with pytest.raises(TaskError, match="is no name"):
+            Study.of({name: analysis})
+    with pytest.raises(TaskError, match="by name"):
+        Study.of([analysis])
     place = Study.of({"a": analysis, "b": analysis}).save(tmp_path / "s") / "result.json"
     place.write_text(place.read_text().replace('"b"', '"a"', 1))
     with pytest.raises(ResultFileError, match="same name"):
@@ -143,9 +160,28 @@ def test_questions_are_analysed_one_by_one(random_gpt2):
     with metering() as meter, pytest.raises(TaskError, match=r"^wrong: "):
         study(model, {"right": asked[0], "wrong": Contrast("a b", "a b c d e f", "x", "y")})
     assert meter.passes.forwards == 0
-    for asking, said in (([], "at least one question"), (asked[0], "use analyze")):
+    for asking, said in (
+        ([], "at least one question"),
+        (asked[0], "use analyze"),
+        (None, "found None"),
+        ({1: asked[0]}, "1 is no name"),
+    ):
         with pytest.raises(TaskError, match=said):
             study(model, asking)
+
+
+@pytest.mark.browser
+def test_long_names_fit_and_a_row_leads_to_its_analysis(browser, analysis, tmp_path):
+    study = Study.of({"x" * 60: analysis, "y " * 40: analysis})
+    place = tmp_path / "study.html"
+    place.write_text(study.to_html(), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(place.as_uri())
+    page.get_by_role("region", name="Table of analyses").locator("tbody tr").last.click()
+    chosen = page.get_by_role("heading", name="One or two of them")
+    assert chosen.evaluate("h => h.getBoundingClientRect().top") < 844
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
 
 
 @pytest.mark.browser
@@ -163,7 +199,7 @@ def test_a_reader_chooses_two_of_them(browser, three, tmp_path):
     canvas.focus()
     page.keyboard.press("ArrowRight")
     readout = page.locator(".readout").first
-    assert readout.inner_text() == "a and b: Jaccard 0.67 (by chance 0.13), tau-b \u22121.00"
+    assert readout.inner_text() == "a and b: Jaccard 0.67 (by chance 0.133), tau-b \u22121.00"
     page.keyboard.press("Enter")
     assert page.get_by_test_id("overlap").locator("dd").first.inner_text() == "L0H1 L1H2"
     page.reload()

@@ -1,5 +1,6 @@
 """Several analyses side by side: what their circuits share, and how far their estimates agree."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -31,17 +32,18 @@ class Pair:
     """Nodes in both circuits, by name."""
     either: int
     jaccard: float
-    """Shared over either; NaN for two empty circuits."""
+    """Shared over either; NaN where one of the two analyses claims no circuit."""
     by_chance: float
-    """The same for random sets of their sizes; NaN where they were not drawn from the same."""
+    """The same for random sets of their sizes; NaN where the parts searched are not the same."""
     tau: float
     """Kendall's tau-b between the estimates of all nodes; NaN for models of different shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Lowest, middle and highest of some numbers."""
+    """Lowest, middle and highest of ``n`` numbers."""
 
+    n: int
     low: float
     median: float
     high: float
@@ -79,12 +81,25 @@ class Study(Result):
         other = [type(one).__name__ for one in self.analyses if not isinstance(one, Analysis)]
         if other:
             raise TaskError(f"A study is made of analyses; found {', '.join(other)}.")
+        unfit = [name for name in self.names if not (isinstance(name, str) and fit(name))]
+        if unfit:
+            raise TaskError(
+                f"{unfit[0]!r} is no name for an analysis. Give text that can be seen, on one line."
+            )
         if len(set(self.names)) < len(self.names):
             raise TaskError(f"Two analyses have the same name, among {', '.join(self.names)}.")
 
     @classmethod
     def of(cls, analyses: Mapping[str, Analysis]) -> "Study":
-        """A study of analyses that are there already, such as saved ones. **Cost** none."""
+        """A study of analyses that are there already, such as saved ones. **Cost** none.
+
+        **Raises** ``TaskError`` for what is no mapping, and as the class does.
+        """
+        if not isinstance(analyses, Mapping):
+            raise TaskError(
+                f"Give the analyses by name, as {{'name': analysis}}; found a "
+                f"{type(analyses).__name__}."
+            )
         return cls(names=tuple(analyses), analyses=tuple(analyses.values()))
 
     @property
@@ -109,6 +124,7 @@ class Study(Result):
             "parts searched": [one.circuit.over for one in self.analyses],
             "ablation": [one.circuit.ablation for one in self.analyses],
             "target": [one.circuit.target for one in self.analyses],
+            "seed": [one.provenance.seed for one in self.analyses],
         }
         return tuple(name for name, values in made.items() if len(set(values)) > 1)
 
@@ -127,10 +143,11 @@ class Study(Result):
                 "Nodes of different models are matched by name; a name says a place, not what the "
                 "part there does."
             )
-        found.append(
-            "Unrelated questions asked of one model share nodes too. An overlap beyond that of "
-            "random sets is no evidence of a common mechanism."
-        )
+        if self.claimed > 1:
+            found.append(
+                "Unrelated questions asked of one model share nodes too. An overlap beyond that of "
+                "random sets is no evidence of a common mechanism."
+            )
         return tuple(found)
 
     @cached_property
@@ -227,10 +244,15 @@ class Study(Result):
         return summarise(self)
 
 
+def fit(name: str) -> bool:
+    """Whether an analysis can be known by ``name``: it is seen, and stays on its line."""
+    return bool(name.strip()) and name.isprintable()
+
+
 def _pair(first: str, a: Analysis, second: str, b: Analysis) -> Pair:
     in_a, in_b = set(a.circuit.names), set(b.circuit.names)
     alike = a.attribution.nodes == b.attribution.nodes
-    searched = alike and a.circuit.over == b.circuit.over
+    searched = alike and a.circuit.over == b.circuit.over and in_a and in_b
     kinds = ("head",) if a.circuit.over == "heads" else ("head", "mlp")
     out_of = sum(node.kind in kinds for node in a.attribution.nodes)
     inside = [i for i, node in enumerate(a.attribution.nodes) if node.kind != "embed"]
@@ -239,11 +261,11 @@ def _pair(first: str, a: Analysis, second: str, b: Analysis) -> Pair:
         second=second,
         shared=len(in_a & in_b),
         either=len(in_a | in_b),
-        jaccard=jaccard(in_a, in_b),
-        by_chance=jaccard_by_chance(len(in_a), len(in_b), out_of) if searched else float("nan"),
+        jaccard=jaccard(in_a, in_b) if in_a and in_b else math.nan,
+        by_chance=jaccard_by_chance(len(in_a), len(in_b), out_of) if searched else math.nan,
         tau=tau_b(a.attribution.estimate[inside], b.attribution.estimate[inside])
         if alike
-        else float("nan"),
+        else math.nan,
     )
 
 
@@ -251,7 +273,7 @@ def _spread(values: list[float]) -> Spread | None:
     known = [value for value in values if value == value]
     if not known:
         return None
-    return Spread(low=min(known), median=median(known), high=max(known))
+    return Spread(n=len(known), low=min(known), median=median(known), high=max(known))
 
 
 def _row(name: str, one: Analysis) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import textwrap
 from collections.abc import Iterator
 
+from rich.cells import cell_len, set_cell_size
+
 from pellucid.analysis.study import Study
 from pellucid.report.prose import Section, plain, section
 
@@ -51,15 +53,16 @@ def _one(s: Study, i: int) -> str:
     searched = "over_heads" if a.circuit.over == "heads" else "over_heads_and_mlps"
     if a.faithfulness is None:
         return f"{metric}; no circuit is claimed: {{{place}.circuit.note}}."
+    parts = "part" if len(a.circuit) == 1 else "parts"
     return (
-        f"{metric}; a circuit of {{{place}.circuit.nodes.length}} parts keeps "
+        f"{metric}; a circuit of {{{place}.circuit.nodes.length}} {parts} keeps "
         f"{{{place}.{searched}.sufficiency:z.3f}} of the difference, and "
-        f"{{{place}.{searched}.comprehensiveness:z.3f}} of it is lost when they are replaced."
+        f"{{{place}.{searched}.comprehensiveness:z.3f}} of it is lost when that is replaced."
     )
 
 
 def _circuits(s: Study) -> Iterator[str]:
-    yield "A circuit is claimed in {claimed} of {analyses.length} analyses."
+    yield "Analyses in which a circuit is claimed: {claimed} of {analyses.length}."
     often = [i for i, one in enumerate(s.occurrences[:OFTEN]) if one.circuits > 1]
     if often:
         listed = ", ".join(
@@ -68,8 +71,8 @@ def _circuits(s: Study) -> Iterator[str]:
         yield f"Nodes in most circuits, with the number of circuits: {listed}."
     elif s.claimed > 1:
         yield "No node is in more than one circuit."
-    several = len(s.pairs) > 1
-    if s.jaccard is not None and s.claimed > 1:
+    if s.jaccard is not None:
+        several = s.jaccard.n > 1
         chance = "" if s.by_chance is None else "; by chance {by_chance.median:.3f}"
         between = "{jaccard.low:.2f} to {jaccard.high:.2f}" if several else "{jaccard.median:.2f}"
         middle = "; median {jaccard.median:.2f}" if several else ""
@@ -80,7 +83,7 @@ def _circuits(s: Study) -> Iterator[str]:
     if s.tau is not None:
         between = (
             "{tau.low:z.2f} to {tau.high:z.2f} (median {tau.median:z.2f})"
-            if several
+            if s.tau.n > 1
             else "{tau.median:z.2f}"
         )
         yield f"Estimates of all nodes agree between two analyses to a Kendall tau-b of {between}."
@@ -92,15 +95,17 @@ def summarise(s: Study) -> str:
 
 
 def _lines(s: Study) -> Iterator[str]:
-    yield f"Study of {len(s.analyses)} analyses ({s.passes})"
+    n = len(s.analyses)
+    yield f"Study of {n} {'analysis' if n == 1 else 'analyses'} ({s.passes})"
     yield ""
     yield f"{'':{NAME + 2}}  metric  parts  sufficiency  comprehensiveness"
     for own, one in zip(s.names, s.analyses, strict=True):
-        name = textwrap.shorten(own, NAME, placeholder="...")
+        # Names are often told apart by their end.
+        name = own if cell_len(own) <= NAME else f"{own[:10]}...{own[-11:]}"
         found, kept = one.faithfulness, "no circuit is claimed"
         if found is not None:
             kept = f"{found.size:5}  {found.sufficiency:z11.3f}  {found.comprehensiveness:z17.3f}"
-        yield f"  {name:{NAME}}  {one.metric_clean:+z6.2f}  {kept}"
+        yield f"  {set_cell_size(name, NAME)}  {one.metric_clean:+z6.2f}  {kept}"
     for part in s.story()[1:3]:
         yield ""
         yield part.title

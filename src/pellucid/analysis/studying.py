@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pellucid.analysis.analyze import analyze
-from pellucid.analysis.study import Study
+from pellucid.analysis.study import Study, fit
 from pellucid.errors import TaskError
 from pellucid.model.model import Model
 from pellucid.run.record import encode
@@ -27,12 +27,16 @@ def study(
     """
     if isinstance(contrasts, Contrast):
         raise TaskError("One contrast is one question: use analyze, or give several in a list.")
+    if isinstance(contrasts, str) or not isinstance(contrasts, Mapping | Sequence | ContrastBatch):
+        raise TaskError(f"Give contrasts, by name or in a list; found {contrasts!r}.")
     named = contrasts if isinstance(contrasts, Mapping) else numbered(contrasts)
     if not named:
         raise TaskError(
             "A study needs at least one question. Give contrasts, by name or in a list."
         )
     for name, contrast in named.items():
+        if not isinstance(name, str) or not fit(name):
+            raise TaskError(f"{name!r} is no name for a question. Give text that can be seen.")
         try:
             encode(model, contrast)
         except TaskError as error:

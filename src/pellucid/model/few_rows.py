@@ -2,12 +2,13 @@
 
 A short prompt multiplies few rows with large weights, so reading the weights is the work. How fast
 the matrix library reads them depends on the form of the product and not only on its size (MKL,
-float32, two threads, measured):
+float32, an EPYC processor, weights larger than its caches; measured):
 
-- x W^T of 2 to 8 rows is two to seven times faster as (W x^T)^T; one row gains as much by a second
-  row of zeros;
-- with more rows, x W^T is a tenth faster as (W x^T)^T, and g W a third faster as (W^T g^T)^T, when
-  their number is a multiple of 16; both are slower otherwise, so rows of zeros fill it up.
+- x W^T of 2 to 8 rows with an unembedding is two to seven times faster as (W x^T)^T; one row gains
+  as much by a second row of zeros;
+- with two threads g W takes two thirds of the time as (W^T g^T)^T, and x W^T nine tenths as
+  (W x^T)^T, when the number of rows is a multiple of 16. Rows of zeros are worth adding for g W
+  alone. One thread gains nothing.
 """
 
 from typing import Any, TypeGuard
@@ -41,7 +42,7 @@ def unembedding(plain: nn.Linear) -> Any:
         logits = FewRows.apply(x.reshape(-1, x.shape[-1]), plain.weight)
         assert isinstance(logits, Tensor)
         logits = logits if plain.bias is None else logits + plain.bias
-        return logits.reshape(*x.shape[:-1], -1)
+        return logits.reshape(*x.shape[:-1], logits.shape[-1])
 
     return forward
 
@@ -72,22 +73,24 @@ class FewRows(torch.autograd.Function):
         return inner, None
 
 
-def forward_product(x: Tensor, weight: Tensor) -> Tensor:
-    """x W^T, ``[row d_out]``."""
-    if not _is_fast(x):
-        return nn.functional.linear(x, weight)
-    return torch.mm(weight, filled(x, FILLED).T).T[: len(x)].contiguous()
+def forward_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x W^T + b, ``[row d_out]``."""
+    if not _gains(x) or len(x) % FILLED:
+        return nn.functional.linear(x, weight, bias)
+    product = torch.mm(weight, x.T).T.contiguous()
+    return product if bias is None else product.add_(bias)
 
 
 def backward_product(outer: Tensor, weight: Tensor) -> Tensor:
     """g W, ``[row d_in]``."""
-    if not _is_fast(outer):
+    if not _gains(outer):
         return outer @ weight
     return torch.mm(weight.T, filled(outer, FILLED).T).T[: len(outer)]
 
 
-def _is_fast(rows: Tensor) -> bool:
-    return rows.device.type == "cpu" and rows.dtype == torch.float32
+def _gains(rows: Tensor) -> bool:
+    several = torch.get_num_threads() > 1
+    return several and rows.device.type == "cpu" and rows.dtype == torch.float32
 
 
 def filled(rows: Tensor, multiple: int) -> Tensor:

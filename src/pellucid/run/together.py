@@ -37,8 +37,7 @@ class LinearOfFirstRows(torch.autograd.Function):
         """The product, ``[row pos d_out]``."""
         ctx.save_for_backward(weight)
         ctx.rows = rows
-        product = forward_product(x.flatten(0, 1), weight).unflatten(0, x.shape[:2])
-        return product if bias is None else product.add_(bias)
+        return forward_product(x.flatten(0, 1), weight, bias).unflatten(0, x.shape[:2])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:

@@ -6,7 +6,7 @@ import { asAnalysis, nodeName } from "./results";
 export interface StudyPair {
   first: string;
   second: string;
-  /** Shared over all, of nodes in either circuit; NaN for two empty circuits. */
+  /** Shared over all, of nodes in either circuit; NaN where one of them is empty. */
   jaccard: number;
   by_chance: number;
   /** Kendall's tau-b of the estimates; NaN for models of different shape. */

@@ -12,7 +12,7 @@ import { Heatmap } from "../parts/Heatmap";
 import { Legend, SizeLegend } from "../parts/Legend";
 import { OccurrenceTable } from "../parts/OccurrenceTable";
 import { Story } from "../parts/Story";
-import { useParam } from "../state";
+import { setParam, useParam } from "../state";
 import type { Theme } from "../theme";
 import { AnalysisView } from "./AnalysisView";
 import { CompareView } from "./CompareView";
@@ -36,6 +36,12 @@ export function StudyView({ document, theme }: { document: Document; theme: Them
   const find = (name: string | null) => analyses.find((saved) => saved.name === name);
   const [left, right] = [find(one), find(other)];
   const [summary, circuits, ...rest] = document.story;
+  const open = (first: string, second: string | null) => {
+    setParam("size", null); // of the circuit that was shown
+    setOne(first);
+    setOther(second);
+    globalThis.document.getElementById(idOf(CHOSEN))?.scrollIntoView();
+  };
   const names = analyses.map((saved) => saved.name);
   return (
     <>
@@ -43,15 +49,11 @@ export function StudyView({ document, theme }: { document: Document; theme: Them
       {circuits && <Card title={circuits.title}><Story section={circuits} /></Card>}
       {names.length > 1 && (
         <Card title="Agreement" note="Every two analyses; a cell opens them below. On the diagonal there is nothing to compare.">
-          <Agreement names={names} pairs={derived.pairs} chosen={[one, other]} theme={theme} onChoose={(a, b) => {
-            setOne(a);
-            setOther(b);
-            globalThis.document.getElementById(idOf(CHOSEN))?.scrollIntoView();
-          }} />
+          <Agreement names={names} pairs={derived.pairs} chosen={[one, other]} theme={theme} onChoose={open} />
         </Card>
       )}
       <Card title="Analyses" note="What was found of each, and how it was made where that is not the same for all. A row opens it below." wide>
-        <AnalysesTable names={names} facts={facts} selected={one} onSelect={(name) => setOne(name === one ? null : name)} />
+        <AnalysesTable names={names} facts={facts} selected={one} onSelect={(name) => (name === one ? setOne(null) : open(name, null))} />
       </Card>
       <Card title="Nodes of all" note="How many circuits hold a node, and its estimates (by gradient) over all analyses." wide>
         <OccurrenceTable rows={derived.occurrences} inside={inside} selected={node} onSelect={(name) => select(name === node ? null : name)} />
@@ -113,8 +115,8 @@ function Agreement(props: { names: string[]; pairs: StudyPair[]; chosen: (string
 
 function described(a: string, b: string, pair: StudyPair | null): string {
   if (!pair) return `${a}: one and the same.`;
-  const number = (value: number) => (Number.isNaN(value) ? "not known" : value.toFixed(2).replace("-", "\u2212"));
-  return `${a} and ${b}: Jaccard ${number(pair.jaccard)} (by chance ${number(pair.by_chance)}), tau-b ${number(pair.tau)}`;
+  const number = (value: number, digits = 2) => (Number.isNaN(value) ? "not known" : value.toFixed(digits).replace("-", "\u2212"));
+  return `${a} and ${b}: Jaccard ${number(pair.jaccard)} (by chance ${number(pair.by_chance, 3)}), tau-b ${number(pair.tau)}`;
 }
 
 function Choice(props: { title: string; names: string[]; value: string | undefined; onChoose: (name: string | null) => void; none: string }) {
