@@ -124,8 +124,8 @@ class Result:
         a field does not hold what it should.
         """
         place = Path(path)
-        if place.name == "result.json" and place.is_file():
-            place = place.parent
+        if place.name == "result.json" and place.with_name("tensors.safetensors").is_file():
+            place = place.parent  # the file inside a folder that was saved
         try:
             if place.is_file():
                 return _read(cls, place.read_text(encoding="utf-8"), b"", str(place))

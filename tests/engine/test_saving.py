@@ -44,6 +44,7 @@ def test_what_is_saved_is_what_is_loaded(results, tmp_path):
     for kind, result in zip(kinds, results, strict=True):
         folder = result.save(tmp_path / kind.__name__)
         assert same(kind.load(folder), result)
+        assert same(kind.load(folder / "result.json"), result)
         result.save(folder)  # replaces itself
         assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 
