@@ -181,6 +181,11 @@ def test_long_names_fit_and_a_row_leads_to_its_analysis(browser, analysis, tmp_p
     chosen = page.get_by_role("heading", name="One or two of them")
     assert chosen.evaluate("h => h.getBoundingClientRect().top") < 844
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.emulate_media(media="print")  # where nothing can be scrolled to
+    page.set_viewport_size({"width": 794, "height": 1123})
+    table = page.get_by_role("region", name="Table of analyses")
+    assert table.evaluate("t => t.scrollWidth") <= 794
+    assert table.locator("td[data-title^='sufficiency']").first.is_visible()
     page.close()
 
 

@@ -17,7 +17,7 @@ export function AnalysesTable(props: { names: string[]; facts: FactRow[]; select
   const columns = useMemo(() => [NAME, ...told.map(columnOf)], [told]);
   return (
     <DataTable
-      label="Table of analyses" file="analyses" rows={rows} columns={columns} by="analysis" first="smallest" hint="a name, a word of the prompt …"
+      label="Table of analyses" file="analyses" rows={rows} columns={columns} by="analysis" onPaper="paragraphs" first="smallest" hint="a name, a word of the prompt …"
       nameOf={(row) => row.name} words={(row) => [row.name, ...row.facts].join(" ")}
       selected={props.selected} onSelect={props.onSelect}
     />

@@ -29,6 +29,8 @@ export interface DataTableProps<Row> {
   hint?: string;
   /** The column that is sorted by at first. */
   by: string;
+  /** On paper, where nothing scrolls: each row as a paragraph, for tables that are wider than a page. */
+  onPaper?: "paragraphs";
   /** By default the largest comes first. */
   first?: "smallest";
   nameOf: (row: Row) => string;
@@ -66,7 +68,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
         <button type="button" onClick={() => download(`${props.file}.json`, "application/json", JSON.stringify(objects(), null, 1))}>JSON</button>
       </div>
       <div class="table-scroll" tabIndex={0} role="region" aria-label={props.label}>
-        <table>
+        <table class={props.onPaper}>
           <thead>
             <tr>
               {columns.map((one) => (
@@ -91,7 +93,7 @@ function Row<T>({ row, columns, nameOf, selected, onSelect }: DataTableProps<T> 
   return (
     <tr class={name === selected ? "chosen" : ""} onClick={() => onSelect(name)}>
       <th scope="row"><button type="button" aria-pressed={name === selected}>{shownIn(first!, row)}</button></th>
-      {rest.map((one) => <td class={classOf(one.value(row))}>{shownIn(one, row)}</td>)}
+      {rest.map((one) => <td class={classOf(one.value(row))} data-title={one.title}>{shownIn(one, row)}</td>)}
     </tr>
   );
 }
