@@ -4,8 +4,8 @@ A short prompt multiplies few rows with large weights, so reading the weights is
 the matrix library reads them depends on the form of the product and not only on its size (MKL,
 float32, an EPYC processor, weights larger than its caches; measured):
 
-- x W^T of 2 to 8 rows with an unembedding is two to seven times faster as (W x^T)^T; one row gains
-  as much by a second row of zeros;
+- x W^T of 2 to 8 rows with an unembedding takes an eighth to two thirds of the time as (W x^T)^T
+  with two threads, a quarter to four fifths with one; one row gains by a second row of zeros;
 - with two threads g W takes two thirds of the time as (W^T g^T)^T, and x W^T nine tenths as
   (W x^T)^T, when the number of rows is a multiple of 16. Rows of zeros are worth adding for g W
   alone. One thread gains nothing.
