@@ -16,8 +16,8 @@ import torch
 from timing import Case, Row, main, plainly, timed
 
 import pellucid
-from pellucid.circuit.edge_measure import EdgeMeasure
-from pellucid.circuit.edge_sets import top
+from pellucid.circuit.edges.measure import EdgeMeasure
+from pellucid.circuit.edges.sets import top
 from pellucid.run.record import node_sites, record, stream_sites
 
 VARIANTS = 16

@@ -10,10 +10,10 @@ import torch
 import transformers
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from families.tiny import CLASSES, attention_families, left_out  # noqa: E402
-from families.verdict import Verdict, judge  # noqa: E402
+from tests.models.families import CLASSES, attention_families, left_out  # noqa: E402
+from tests.models.verdict import Verdict, judge  # noqa: E402
 
 HEAD = """# Models that open
 

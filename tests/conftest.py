@@ -7,13 +7,16 @@ from importlib import metadata
 
 import pytest
 
-from ioi_prompts import CORRUPTED, PROMPT
+from tests.models.ioi_prompts import CORRUPTED, PROMPT
 
 if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
     from jaxtyping import install_import_hook
 
     # Before anything imports the package, so that all of it is checked.
-    install_import_hook("pellucid", "shape_checks.tensors_only")
+    install_import_hook("pellucid", "tests.shape_checks.tensors_only")
+
+
+pytest_plugins = ["tests.models.fixtures", "tests.models.saved"]
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +37,7 @@ def random_gpt2(tmp_path_factory):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from task_tokenizers import byte_level
+    from tests.models.tokenizers import byte_level
 
     tokenizer = byte_level()
     with torch.random.fork_rng():
@@ -54,14 +57,14 @@ def run(random_gpt2, monkeypatch, capsys):
 
     Asked is the IOI question of a random model, unless ``question=False``.
     """
-    import pellucid.cli
+    from pellucid.cli.main import main
 
     def run(*arguments, question=True, model=random_gpt2):
         asked = [PROMPT, "--answer", " Mary", "--foil", " John", "--corrupted", CORRUPTED]
         words = ["pellucid", *arguments, *(asked if question else [])]
         monkeypatch.setattr(sys, "argv", [*words, "--model", str(model), "--offline"])
         try:
-            pellucid.cli.main()
+            main()
             code = 0
         except SystemExit as left:
             code = left.code or 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load": "pellucid.model.open",
+    "load": "pellucid.model.opening.load",
     "Model": "pellucid.model.model",
     "Node": "pellucid.model.anatomy",
     "Slot": "pellucid.model.anatomy",
@@ -24,44 +24,44 @@ _HOMES = {
     "run_edited": "pellucid.run.edit",
     "Attribution": "pellucid.attribution.nodes",
     "attribute": "pellucid.attribution.nodes",
-    "EdgeScores": "pellucid.attribution.edge_scores",
-    "attribute_edges": "pellucid.attribution.edges",
-    "patch_edges": "pellucid.attribution.edge_patch",
+    "EdgeScores": "pellucid.attribution.edges.scores",
+    "attribute_edges": "pellucid.attribution.edges.attribute",
+    "patch_edges": "pellucid.attribution.edges.path_patching",
     "PatchEffects": "pellucid.attribution.patch",
     "patch": "pellucid.attribution.patch",
-    "AttentionPatterns": "pellucid.lens.attention",
-    "attention": "pellucid.lens.attention",
-    "Composition": "pellucid.lens.composition",
-    "composition": "pellucid.lens.composition",
-    "HeadRoles": "pellucid.lens.roles",
-    "head_roles": "pellucid.lens.roles",
-    "DirectEffects": "pellucid.lens.direct",
-    "direct_effects": "pellucid.lens.direct",
-    "LogitLens": "pellucid.lens.logit_lens",
-    "logit_lens": "pellucid.lens.logit_lens",
-    "Neurons": "pellucid.lens.neurons",
-    "neurons": "pellucid.lens.neurons",
-    "TokenAttribution": "pellucid.lens.tokens",
-    "token_attribution": "pellucid.lens.tokens",
-    "Circuit": "pellucid.circuit.circuit",
-    "EdgeCircuit": "pellucid.circuit.edge_circuit",
-    "EdgeCurve": "pellucid.circuit.edge_curve",
-    "EdgeFaithfulness": "pellucid.circuit.edge_faithfulness",
-    "discover_edges": "pellucid.circuit.discover_edges",
-    "edge_curve": "pellucid.circuit.edge_curve",
-    "edge_faithfulness": "pellucid.circuit.edge_faithfulness",
+    "AttentionPatterns": "pellucid.lens.heads.attention",
+    "attention": "pellucid.lens.heads.attention",
+    "Composition": "pellucid.lens.composition.composition",
+    "composition": "pellucid.lens.composition.composition",
+    "HeadRoles": "pellucid.lens.heads.roles",
+    "head_roles": "pellucid.lens.heads.roles",
+    "DirectEffects": "pellucid.lens.direct.direct_effects",
+    "direct_effects": "pellucid.lens.direct.direct_effects",
+    "LogitLens": "pellucid.lens.residual.logit_lens",
+    "logit_lens": "pellucid.lens.residual.logit_lens",
+    "Neurons": "pellucid.lens.direct.neurons",
+    "neurons": "pellucid.lens.direct.neurons",
+    "TokenAttribution": "pellucid.lens.tokens.token_attribution",
+    "token_attribution": "pellucid.lens.tokens.token_attribution",
+    "Circuit": "pellucid.circuit.nodes.circuit",
+    "EdgeCircuit": "pellucid.circuit.edges.circuit",
+    "EdgeCurve": "pellucid.circuit.edges.curve",
+    "EdgeFaithfulness": "pellucid.circuit.edges.faithfulness",
+    "discover_edges": "pellucid.circuit.edges.discover",
+    "edge_curve": "pellucid.circuit.edges.curve",
+    "edge_faithfulness": "pellucid.circuit.edges.faithfulness",
     "read_circuit": "pellucid.circuit.exchange.export",
-    "Backups": "pellucid.circuit.backups",
-    "backups": "pellucid.circuit.self_repair",
-    "discover": "pellucid.circuit.discover",
-    "Faithfulness": "pellucid.circuit.faithfulness",
-    "faithfulness": "pellucid.circuit.faithfulness",
+    "Backups": "pellucid.circuit.self_repair.result",
+    "backups": "pellucid.circuit.self_repair.backups",
+    "discover": "pellucid.circuit.nodes.discover",
+    "Faithfulness": "pellucid.circuit.nodes.faithfulness",
+    "faithfulness": "pellucid.circuit.nodes.faithfulness",
     "Analysis": "pellucid.analysis.result",
     "analyze": "pellucid.analysis.analyze",
-    "Study": "pellucid.analysis.study",
-    "study": "pellucid.analysis.studying",
+    "Study": "pellucid.studies.result",
+    "study": "pellucid.studies.study",
     "Passes": "pellucid.passes",
-    "Result": "pellucid.results",
+    "Result": "pellucid.results.result",
     "AlignmentError": "pellucid.errors",
     "BehaviourError": "pellucid.errors",
     "BudgetError": "pellucid.errors",
@@ -84,28 +84,26 @@ _HOMES = {
 if TYPE_CHECKING:
     from pellucid.analysis.analyze import analyze as analyze
     from pellucid.analysis.result import Analysis as Analysis
-    from pellucid.analysis.study import Study as Study
-    from pellucid.analysis.studying import study as study
-    from pellucid.attribution.edge_patch import patch_edges as patch_edges
-    from pellucid.attribution.edge_scores import EdgeScores as EdgeScores
-    from pellucid.attribution.edges import attribute_edges as attribute_edges
+    from pellucid.attribution.edges.attribute import attribute_edges as attribute_edges
+    from pellucid.attribution.edges.path_patching import patch_edges as patch_edges
+    from pellucid.attribution.edges.scores import EdgeScores as EdgeScores
     from pellucid.attribution.nodes import Attribution as Attribution
     from pellucid.attribution.nodes import attribute as attribute
     from pellucid.attribution.patch import PatchEffects as PatchEffects
     from pellucid.attribution.patch import patch as patch
-    from pellucid.circuit.backups import Backups as Backups
-    from pellucid.circuit.circuit import Circuit as Circuit
-    from pellucid.circuit.discover import discover as discover
-    from pellucid.circuit.discover_edges import discover_edges as discover_edges
-    from pellucid.circuit.edge_circuit import EdgeCircuit as EdgeCircuit
-    from pellucid.circuit.edge_curve import EdgeCurve as EdgeCurve
-    from pellucid.circuit.edge_curve import edge_curve as edge_curve
-    from pellucid.circuit.edge_faithfulness import EdgeFaithfulness as EdgeFaithfulness
-    from pellucid.circuit.edge_faithfulness import edge_faithfulness as edge_faithfulness
+    from pellucid.circuit.edges.circuit import EdgeCircuit as EdgeCircuit
+    from pellucid.circuit.edges.curve import EdgeCurve as EdgeCurve
+    from pellucid.circuit.edges.curve import edge_curve as edge_curve
+    from pellucid.circuit.edges.discover import discover_edges as discover_edges
+    from pellucid.circuit.edges.faithfulness import EdgeFaithfulness as EdgeFaithfulness
+    from pellucid.circuit.edges.faithfulness import edge_faithfulness as edge_faithfulness
     from pellucid.circuit.exchange.export import read_circuit as read_circuit
-    from pellucid.circuit.faithfulness import Faithfulness as Faithfulness
-    from pellucid.circuit.faithfulness import faithfulness as faithfulness
-    from pellucid.circuit.self_repair import backups as backups
+    from pellucid.circuit.nodes.circuit import Circuit as Circuit
+    from pellucid.circuit.nodes.discover import discover as discover
+    from pellucid.circuit.nodes.faithfulness import Faithfulness as Faithfulness
+    from pellucid.circuit.nodes.faithfulness import faithfulness as faithfulness
+    from pellucid.circuit.self_repair.backups import backups as backups
+    from pellucid.circuit.self_repair.result import Backups as Backups
     from pellucid.errors import AlignmentError as AlignmentError
     from pellucid.errors import BehaviourError as BehaviourError
     from pellucid.errors import BudgetError as BudgetError
@@ -123,31 +121,33 @@ if TYPE_CHECKING:
     from pellucid.errors import TaskError as TaskError
     from pellucid.errors import TokenError as TokenError
     from pellucid.errors import UnsupportedArchitectureError as UnsupportedArchitectureError
-    from pellucid.lens.attention import AttentionPatterns as AttentionPatterns
-    from pellucid.lens.attention import attention as attention
-    from pellucid.lens.composition import Composition as Composition
-    from pellucid.lens.composition import composition as composition
-    from pellucid.lens.direct import DirectEffects as DirectEffects
-    from pellucid.lens.direct import direct_effects as direct_effects
-    from pellucid.lens.logit_lens import LogitLens as LogitLens
-    from pellucid.lens.logit_lens import logit_lens as logit_lens
-    from pellucid.lens.neurons import Neurons as Neurons
-    from pellucid.lens.neurons import neurons as neurons
-    from pellucid.lens.roles import HeadRoles as HeadRoles
-    from pellucid.lens.roles import head_roles as head_roles
-    from pellucid.lens.tokens import TokenAttribution as TokenAttribution
-    from pellucid.lens.tokens import token_attribution as token_attribution
+    from pellucid.lens.composition.composition import Composition as Composition
+    from pellucid.lens.composition.composition import composition as composition
+    from pellucid.lens.direct.direct_effects import DirectEffects as DirectEffects
+    from pellucid.lens.direct.direct_effects import direct_effects as direct_effects
+    from pellucid.lens.direct.neurons import Neurons as Neurons
+    from pellucid.lens.direct.neurons import neurons as neurons
+    from pellucid.lens.heads.attention import AttentionPatterns as AttentionPatterns
+    from pellucid.lens.heads.attention import attention as attention
+    from pellucid.lens.heads.roles import HeadRoles as HeadRoles
+    from pellucid.lens.heads.roles import head_roles as head_roles
+    from pellucid.lens.residual.logit_lens import LogitLens as LogitLens
+    from pellucid.lens.residual.logit_lens import logit_lens as logit_lens
+    from pellucid.lens.tokens.token_attribution import TokenAttribution as TokenAttribution
+    from pellucid.lens.tokens.token_attribution import token_attribution as token_attribution
     from pellucid.model.anatomy import Node as Node
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model
-    from pellucid.model.open import load as load
+    from pellucid.model.opening.load import load as load
     from pellucid.model.sites import Site as Site
     from pellucid.passes import Passes as Passes
-    from pellucid.results import Result as Result
+    from pellucid.results.result import Result as Result
     from pellucid.run.edit import Edit as Edit
     from pellucid.run.edit import run_edited as run_edited
     from pellucid.run.record import Trace as Trace
     from pellucid.run.record import record as record
+    from pellucid.studies.result import Study as Study
+    from pellucid.studies.study import study as study
     from pellucid.task.builtin import tasks as tasks
     from pellucid.task.contrast import Contrast as Contrast
     from pellucid.task.contrast import ContrastBatch as ContrastBatch

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 @contextmanager
 def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen]]:
     """`pellucid app` running, with the address that is its first line."""
-    command = [sys.executable, "-c", "from pellucid.cli import main; main()", "app"]
+    command = [sys.executable, "-c", "from pellucid.cli.main import main; main()", "app"]
     process = subprocess.Popen(
         [*command, "--no-browser", "--offline", *arguments], stdout=subprocess.PIPE, text=True
     )

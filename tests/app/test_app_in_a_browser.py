@@ -8,9 +8,9 @@ from statistics import median
 from xml.etree import ElementTree
 
 import pytest
-from serving import served
 
 import pellucid
+from tests.app.serving import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.smol]
 PROMPT = "When Mary and John went to the store, John gave a drink to"

@@ -26,11 +26,11 @@ from pellucid import (
     run_edited,
 )
 from pellucid.app import part, wiring
-from pellucid.app.asked import LONGEST, Asked
 from pellucid.app.guard import HEADER
 from pellucid.app.jobs import KEPT, Worker
-from pellucid.circuit.circuit import resolve_nodes
-from pellucid.lens.roles import head_roles
+from pellucid.app.requests import LONGEST, Asked
+from pellucid.circuit.nodes.circuit import resolve_nodes
+from pellucid.lens.heads.roles import head_roles
 from pellucid.passes import count
 from pellucid.report.document import document
 from pellucid.run.prompts import prompt_tokens, run_tapped

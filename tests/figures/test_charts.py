@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-from look import ODD, assert_nothing_is_clipped, assert_ticks_do_not_overlap, said
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from pellucid.errors import FigureError
-from pellucid.figures import palette
+from pellucid.figures.appearance import palette
 from pellucid.figures.bars import bars
 from pellucid.figures.curve import curve, middle
 from pellucid.figures.lines import lines
 from pellucid.figures.scatter import scatter
+from tests.figures.look import ODD, assert_nothing_is_clipped, assert_ticks_do_not_overlap, said
 
 
 def test_bars_are_sorted_and_coloured_by_sign_with_their_intervals():

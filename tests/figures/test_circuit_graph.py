@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from look import assert_nothing_is_clipped, said
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 
 from pellucid.errors import FigureError
-from pellucid.figures import palette
+from pellucid.figures.appearance import palette
 from pellucid.figures.circuit import circuit
 from pellucid.figures.layered import Room, Vertex, _apart, _hidden, resolve, route, rows_of, stand
+from tests.figures.look import assert_nothing_is_clipped, said
 
 ENDS = [Vertex(name="embed", kind="embed"), Vertex(name="logits", kind="logits")]
 ROOM = Room(box=(0.5, 0.24))

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from look import ODD
 
+from pellucid.figures.appearance.text import families, printable, visible, width, wrapped
 from pellucid.figures.cells import thinning
-from pellucid.figures.text import families, printable, visible, width, wrapped
+from tests.figures.look import ODD
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
-from look import (
+from matplotlib.colors import to_rgb
+
+from pellucid.errors import FigureError
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.text import visible
+from pellucid.figures.attention import attention
+from pellucid.figures.heatmap import heatmap
+from pellucid.figures.lens_grid import lens_grid
+from tests.figures.look import (
     ODD,
     assert_nothing_is_clipped,
     assert_ticks_do_not_overlap,
@@ -10,14 +18,6 @@ from look import (
     said,
     tokens,
 )
-from matplotlib.colors import to_rgb
-
-from pellucid.errors import FigureError
-from pellucid.figures import palette
-from pellucid.figures.attention import attention
-from pellucid.figures.heatmap import heatmap
-from pellucid.figures.lens_grid import lens_grid
-from pellucid.figures.text import visible
 
 
 def plain(values, **given):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from pellucid.figures import palette
+from pellucid.figures.appearance import palette
 
 # Full deficiency; Machado, Oliveira & Fernandes 2009, linear RGB.
 # fmt: off

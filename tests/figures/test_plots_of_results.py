@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from look import assert_nothing_is_clipped, said
 
 from pellucid import Contrast, Model, attribute, discover, faithfulness, patch
 from pellucid.errors import FigureError, TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.tiny import TinyConfig, TinyTransformer
+from tests.figures.look import assert_nothing_is_clipped, said
 
 PAIR = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
 TOKENS = ["When", " Mary", "\n", "$", " gave", " to"]

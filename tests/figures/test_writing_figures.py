@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib
 import numpy as np
 import pytest
-from look import ODD, tokens
 
 from pellucid.errors import FigureError
+from pellucid.figures.appearance.text import visible
 from pellucid.figures.attention import attention
 from pellucid.figures.bars import bars
 from pellucid.figures.circuit import circuit
@@ -20,7 +20,7 @@ from pellucid.figures.lens_grid import lens_grid
 from pellucid.figures.lines import lines
 from pellucid.figures.save import save
 from pellucid.figures.scatter import scatter
-from pellucid.figures.text import visible
+from tests.figures.look import ODD, tokens
 
 N = 12
 NAMES = [visible(token) for token in tokens(N)]

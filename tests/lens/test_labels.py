@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 
 from pellucid.lens.labels import token_labels
 from pellucid.task.tokens import labels
-from task_tokenizers import byte_level, needs_smol, sentencepiece, smol_tokenizer
+from tests.models.tokenizers import byte_level, needs_smol, sentencepiece, smol_tokenizer
 
 PROMPT = "When Mary and John went to the store, John gave a drink to"
 EMOJI = "a great 😀 friend"

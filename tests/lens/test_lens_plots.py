@@ -4,12 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from small_models import PAIR, tiny
+from tests.figures.look import assert_nothing_is_clipped, assert_ticks_do_not_overlap, said
 
 import pellucid
-from figures.look import assert_nothing_is_clipped, assert_ticks_do_not_overlap, said
-from lens.readable import small_gpt2
 from pellucid.errors import TaskError
+from tests.models.readable import small_gpt2
+from tests.models.small import PAIR, tiny
 
 PROMPT = [3, 7, 11, 2, 9, 4, 3, 7]
 OTHER = [3, 7, 5, 2, 9, 4, 3, 7]
@@ -195,7 +195,8 @@ def test_tokens_stand_in_reading_order_with_their_numbers():
 
 
 def test_sixty_odd_tokens_are_broken_into_lines_without_overlap():
-    from figures.look import tokens
+    from tests.figures.look import tokens
+
     from pellucid.figures.strip import strip
 
     figure = strip(np.linspace(-1, 1, 60), tokens(60), title="Tokens", label="effect")

@@ -5,7 +5,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from pellucid.figures import palette
+from pellucid.figures.appearance import palette
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"

@@ -9,9 +9,9 @@ import torch
 
 from pellucid import Contrast, Node, Passes, discover_edges, load, patch_edges
 from pellucid.analysis.story import derived_of
-from pellucid.figures import palette
-from pellucid.lens.attention import AttentionPatterns
-from pellucid.lens.targets import TARGETS
+from pellucid.figures.appearance import palette
+from pellucid.lens.heads.attention import AttentionPatterns
+from pellucid.lens.heads.targets import TARGETS
 from pellucid.report.prose import at
 
 pytestmark = pytest.mark.browser

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from specimens import certified, opened
 
-from pellucid.circuit.edge_sets import connected
+from pellucid.circuit.edges.sets import connected
 from pellucid.errors import EditError
 from pellucid.zoo import names
 from pellucid.zoo.certify import certify, connected_sets, minimal, subsets
 from pellucid.zoo.variety import VARIETIES
+from tests.zoo.specimens import certified, opened
 
 
 @pytest.mark.parametrize("name", names())

@@ -5,16 +5,16 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from specimens import opened, ranked
 
 import pellucid
 from pellucid import attribute_edges, discover_edges
-from pellucid.attribution.edge_scores import EdgeMethod
+from pellucid.attribution.edges.scores import EdgeMethod
 from pellucid.errors import EditError
 from pellucid.zoo import METHODS, ZooResult, ZooScore, names, page, run
 from pellucid.zoo.nulls import Calibration, calibrate
 from pellucid.zoo.result import BLIND
 from pellucid.zoo.scoring import SEARCHES, size_error
+from tests.zoo.specimens import opened, ranked
 
 FEW = ["and/both@gpt", "or/both@llama", "negative/token@saturated-junk"]
 

@@ -19,17 +19,17 @@ from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import caveats_of
 from pellucid.attribution.nodes import Attribution, Method, attribute
 from pellucid.attribution.patch import PatchEffects, patch
-from pellucid.circuit.backups import Backups
-from pellucid.circuit.circuit import Circuit, Over, replaceable
-from pellucid.circuit.discover import BUDGET, TARGET, Search, discover, rankings
-from pellucid.circuit.faithfulness import Faithfulness, faithfulness
-from pellucid.circuit.measure import SetMeasure
-from pellucid.circuit.self_repair import ABLATIONS, backups
+from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable
+from pellucid.circuit.nodes.discover import BUDGET, TARGET, Search, discover, rankings
+from pellucid.circuit.nodes.faithfulness import Faithfulness, faithfulness
+from pellucid.circuit.nodes.measure import SetMeasure
+from pellucid.circuit.self_repair.backups import ABLATIONS, backups
+from pellucid.circuit.self_repair.result import Backups
 from pellucid.model.model import Model
 from pellucid.passes import metering
+from pellucid.run.ablation import Ablation
 from pellucid.run.answers import top_tokens
 from pellucid.run.record import Nearness, Trace, node_sites, record, stream_sites
-from pellucid.run.replace import Ablation
 from pellucid.stats.agreement import Agreement, agreement
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric

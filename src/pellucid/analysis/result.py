@@ -7,12 +7,12 @@ import pandas as pd
 
 from pellucid.attribution.nodes import Attribution
 from pellucid.attribution.patch import PatchEffects
-from pellucid.circuit.backups import Backups
-from pellucid.circuit.circuit import Circuit
-from pellucid.circuit.faithfulness import Faithfulness
+from pellucid.circuit.nodes.circuit import Circuit
+from pellucid.circuit.nodes.faithfulness import Faithfulness
+from pellucid.circuit.self_repair.result import Backups
 from pellucid.passes import Passes
 from pellucid.report.prose import Section
-from pellucid.results import Result, stored
+from pellucid.results.result import Result, stored
 from pellucid.run.answers import TopToken
 from pellucid.stats.agreement import Agreement
 

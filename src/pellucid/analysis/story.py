@@ -8,8 +8,8 @@ from typing import Any
 
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import NOT_DONE, OVER
-from pellucid.circuit.backups import Backups
-from pellucid.circuit.discover import rankings
+from pellucid.circuit.nodes.discover import rankings
+from pellucid.circuit.self_repair.result import Backups
 from pellucid.report.prose import Section, section
 
 METHOD = (

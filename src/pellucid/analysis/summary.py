@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import MEANING, NOT_DONE, OVER, metric_line
-from pellucid.circuit.backups import Backups
-from pellucid.circuit.faithfulness import Faithfulness
+from pellucid.circuit.nodes.faithfulness import Faithfulness
+from pellucid.circuit.self_repair.result import Backups
 
 WIDTH = 80
 COLUMNS = 11

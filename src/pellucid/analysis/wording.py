@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pellucid.attribution.nodes import Attribution
-from pellucid.circuit.backups import Backups
-from pellucid.circuit.circuit import Circuit
-from pellucid.circuit.faithfulness import Faithfulness
+from pellucid.circuit.nodes.circuit import Circuit
+from pellucid.circuit.nodes.faithfulness import Faithfulness
+from pellucid.circuit.self_repair.result import Backups
 from pellucid.run.record import Trace
 from pellucid.stats.agreement import Agreement
 

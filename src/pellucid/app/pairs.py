@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from pellucid.analysis.analyze import analyze
-from pellucid.app.asked import Asked
 from pellucid.app.jobs import FieldError
-from pellucid.app.saying import blaming, one_token_pair, read_next, standing
+from pellucid.app.replies import blaming, one_token_pair, read_next, standing
+from pellucid.app.requests import Asked
 from pellucid.attribution.patch import patch
-from pellucid.circuit.circuit import resolve_nodes
+from pellucid.circuit.nodes.circuit import resolve_nodes
 from pellucid.lens.labels import token_labels
-from pellucid.lens.logit_lens import logit_lens
+from pellucid.lens.residual.logit_lens import logit_lens
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.report.document import document

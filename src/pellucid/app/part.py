@@ -8,15 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pellucid.app.asked import Asked
 from pellucid.app.jobs import FieldError
-from pellucid.app.saying import alone, blaming
-from pellucid.circuit.circuit import resolve_nodes
-from pellucid.lens.decision import at_read, decide, one_token_each
+from pellucid.app.replies import alone, blaming
+from pellucid.app.requests import Asked
+from pellucid.circuit.nodes.circuit import resolve_nodes
+from pellucid.lens.direct.by_source import layer_by_source, source_views
+from pellucid.lens.direct.decision import at_read, decide, one_token_each
+from pellucid.lens.direct.promoted_tokens import node_sites, promoted
+from pellucid.lens.heads.roles import HeadRoles, head_roles, most_forwards
 from pellucid.lens.labels import token_labels
-from pellucid.lens.promoted import node_sites, promoted
-from pellucid.lens.roles import HeadRoles, head_roles, most_forwards
-from pellucid.lens.sources import layer_by_source, source_views
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.report.document import document

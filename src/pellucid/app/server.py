@@ -1,7 +1,7 @@
 """The HTTP interface: one page, and jobs that are asked for, followed and cancelled.
 
 GET  /                      the page; its address carries the token
-POST /api/jobs              a question (``asked.py``) -> its id
+POST /api/jobs              a question (``requests.py``) -> its id
 POST /api/files             the same for a saved result, which may be larger (``guard.py``)
 GET  /api/jobs/ID/events    server-sent events until the job is over
 POST /api/jobs/ID/cancel    ask a job to stop
@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from pellucid.app.answers import forwards_of, work_for
-from pellucid.app.asked import read_asked
 from pellucid.app.guard import Guard
+from pellucid.app.handlers import forwards_of, work_for
 from pellucid.app.jobs import FieldError, Job, Worker
+from pellucid.app.requests import read_asked
 from pellucid.model.model import Model
 from pellucid.report.page import around, policy
 

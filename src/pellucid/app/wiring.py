@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pellucid.app.asked import Asked
 from pellucid.app.jobs import FieldError
 from pellucid.app.pairs import contrast_of
-from pellucid.app.saying import blaming
-from pellucid.attribution.edge_patch import patch_edges
-from pellucid.attribution.edges import attribute_edges
-from pellucid.circuit.circuit import replaceable, resolve_nodes
-from pellucid.circuit.measure import SetMeasure
+from pellucid.app.replies import blaming
+from pellucid.app.requests import Asked
+from pellucid.attribution.edges.attribute import attribute_edges
+from pellucid.attribution.edges.path_patching import patch_edges
+from pellucid.circuit.nodes.circuit import replaceable, resolve_nodes
+from pellucid.circuit.nodes.measure import SetMeasure
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.run.record import node_sites, record, stream_sites

@@ -31,10 +31,10 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.passes import Passes, metering
-from pellucid.results import Result
+from pellucid.results.result import Result
+from pellucid.results.tables import Per, tabulate
 from pellucid.run.gradient import EMBED, differentiate
 from pellucid.run.record import Nearness, Trace, matching, node_sites, record
-from pellucid.tables import Per, tabulate
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 

@@ -22,11 +22,11 @@ from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, SiteKind
 from pellucid.passes import Passes, metering
-from pellucid.results import Result, stored
+from pellucid.results.result import Result, stored
+from pellucid.results.tables import tabulate
 from pellucid.run.gradient import EMBED
 from pellucid.run.record import Trace, node_sites, opened, record, same_question, stream_sites
 from pellucid.run.variants import MEMORY_BUDGET, Unit, run_variants
-from pellucid.tables import tabulate
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 

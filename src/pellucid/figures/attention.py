@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from pellucid.figures import given
+from pellucid.figures import validate
+from pellucid.figures.appearance.style import NORMAL, canvas, settle, styled
+from pellucid.figures.appearance.text import printable, visible
 from pellucid.figures.cells import colour_bar, extent, label_columns, label_rows, limits, paint
-from pellucid.figures.style import NORMAL, canvas, settle, styled
-from pellucid.figures.text import printable, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,10 +35,10 @@ def attention(
 
     **Raises** ``FigureError`` for negative weights, or names that don't match.
     """
-    grid = given.array(pattern, "pattern", "head query key")
-    names = given.names(heads, grid.shape[0], "heads", "patterns")
+    grid = validate.array(pattern, "pattern", "head query key")
+    names = validate.names(heads, grid.shape[0], "heads", "patterns")
     for axis in (1, 2):
-        given.matching(tokens, grid.shape[axis], "tokens", "positions")
+        validate.matching(tokens, grid.shape[axis], "tokens", "positions")
     shown = [visible(token) for token in tokens]
     side = extent(len(shown), CELL, ALONE if len(names) == 1 else BESIDE, 1.6)
     rows = math.ceil(len(names) * side / TOGETHER)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pellucid.figures import given, palette
+from pellucid.figures import validate
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.style import canvas, few_ticks, settle, styled
+from pellucid.figures.appearance.text import printable
 from pellucid.figures.cells import Scale, limits
-from pellucid.figures.style import canvas, few_ticks, settle, styled
-from pellucid.figures.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,12 +38,12 @@ def bars(
 
     **Raises** ``FigureError`` when names or intervals don't match the values.
     """
-    found = given.array(values, "values", "name")
-    shown = given.names(names, len(found), "names", "values")
-    ends = None if intervals is None else given.array(intervals, "intervals", "name end")
+    found = validate.array(values, "values", "name")
+    shown = validate.names(names, len(found), "names", "values")
+    ends = None if intervals is None else validate.array(intervals, "intervals", "name end")
     if ends is not None:
-        given.matching(ends, len(found), "intervals", "values")
-        given.matching(ends[0], 2, "each interval", "ends (low and high)")
+        validate.matching(ends, len(found), "intervals", "values")
+        validate.matching(ends[0], 2, "each interval", "ends (low and high)")
     limits(found, scale)  # refuses what the scale cannot show
     ranked = np.argsort(-found, kind="stable") if order == "value" else range(len(found))
     drawn = [i for i in ranked if not np.isnan(found[i])]

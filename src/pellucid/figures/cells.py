@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pellucid.errors import FigureError
-from pellucid.figures import palette
-from pellucid.figures.style import NORMAL, POINTS, SMALL, few_ticks
-from pellucid.figures.text import widest, wrapped
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL, few_ticks
+from pellucid.figures.appearance.text import widest, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

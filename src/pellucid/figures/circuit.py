@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pellucid.errors import FigureError
-from pellucid.figures import palette
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL, canvas, settle, styled
+from pellucid.figures.appearance.text import printable, widest, wrapped
 from pellucid.figures.cells import colour_bar
 from pellucid.figures.layered import SLOTS, Edge, Room, Vertex, resolve, route, rows_of, stand
-from pellucid.figures.style import NORMAL, POINTS, SMALL, canvas, settle, styled
-from pellucid.figures.text import printable, widest, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

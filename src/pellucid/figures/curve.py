@@ -8,9 +8,10 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pellucid.errors import FigureError
-from pellucid.figures import given, palette
-from pellucid.figures.style import NORMAL, POINTS, canvas, settle, styled
-from pellucid.figures.text import printable, width
+from pellucid.figures import validate
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.style import NORMAL, POINTS, canvas, settle, styled
+from pellucid.figures.appearance.text import printable, width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +42,11 @@ def curve(
     **Raises** ``FigureError`` for lists that don't match, or a size below 1 on the log axis.
     """
     across, up = _measured(sizes), _measured(values)
-    given.matching(up, len(across), "values", "sizes")
+    validate.matching(up, len(across), "values", "sizes")
     ranges = {name: _band(name, band) for name, band in (bands or {}).items()}
-    points = {name: given.array(mark, name, "coordinate") for name, mark in (marks or {}).items()}
+    points = {
+        name: validate.array(mark, name, "coordinate") for name, mark in (marks or {}).items()
+    }
     reached = np.concatenate(
         [across, *(band[0] for band in ranges.values()), *(mark[:1] for mark in points.values())]
     )
@@ -77,21 +80,21 @@ def curve(
 
 def middle(size: float, sample: ArrayLike) -> tuple[list[float], list[float], list[float]]:
     """A band at one size, from the 5th to the 95th percentile of ``sample``."""
-    low, high = np.percentile(given.array(sample, "sample", "draw"), [5, 95])
+    low, high = np.percentile(validate.array(sample, "sample", "draw"), [5, 95])
     return [size], [float(low)], [float(high)]
 
 
 def _measured(values: ArrayLike) -> Float[np.ndarray, " size"]:
-    return given.array(values, "sizes and values", "size") if np.size(values) else np.empty(0)
+    return validate.array(values, "sizes and values", "size") if np.size(values) else np.empty(0)
 
 
 def _band(
     name: str, band: tuple[ArrayLike, ArrayLike, ArrayLike]
 ) -> tuple[Float[np.ndarray, " size"], ...]:
-    given.matching(band, 3, f"the band {name!r}", "lists (sizes, low, high)")
-    sizes, low, high = (given.array(part, f"the band {name!r}", "size") for part in band)
-    given.matching(low, len(sizes), f"low of {name!r}", "sizes")
-    given.matching(high, len(sizes), f"high of {name!r}", "sizes")
+    validate.matching(band, 3, f"the band {name!r}", "lists (sizes, low, high)")
+    sizes, low, high = (validate.array(part, f"the band {name!r}", "size") for part in band)
+    validate.matching(low, len(sizes), f"low of {name!r}", "sizes")
+    validate.matching(high, len(sizes), f"high of {name!r}", "sizes")
     return sizes, low, high
 
 

@@ -7,7 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from pellucid.figures import given, palette
+from pellucid.figures import validate
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.style import canvas, settle, styled
+from pellucid.figures.appearance.text import printable
 from pellucid.figures.cells import (
     Scale,
     colour_bar,
@@ -18,8 +21,6 @@ from pellucid.figures.cells import (
     limits,
     paint,
 )
-from pellucid.figures.style import canvas, settle, styled
-from pellucid.figures.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,9 +49,9 @@ def heatmap(
 
     **Raises** ``FigureError`` when the names don't match the numbers.
     """
-    grid = given.array(values, "values", "row column")
-    row_names = given.names(rows, grid.shape[0], "rows", "rows of values")
-    column_names = given.names(columns, grid.shape[1], "columns", "columns of values")
+    grid = validate.array(values, "values", "row column")
+    row_names = validate.names(rows, grid.shape[0], "rows", "rows of values")
+    column_names = validate.names(columns, grid.shape[1], "columns", "columns of values")
     span = limits(grid, scale)
     width = extent(len(column_names), CELL[0], MOST[0], 2.2)
     height = extent(len(row_names), CELL[1], MOST[1], 0.3)

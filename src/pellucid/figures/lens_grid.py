@@ -7,7 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from pellucid.figures import given
+from pellucid.figures import validate
+from pellucid.figures.appearance.palette import ink_on
+from pellucid.figures.appearance.style import POINTS, SMALL, canvas, settle, styled
+from pellucid.figures.appearance.text import visible, widest
 from pellucid.figures.cells import (
     Scale,
     colour_bar,
@@ -18,9 +21,6 @@ from pellucid.figures.cells import (
     paint,
 )
 from pellucid.figures.heatmap import frame, legend
-from pellucid.figures.palette import ink_on
-from pellucid.figures.style import POINTS, SMALL, canvas, settle, styled
-from pellucid.figures.text import visible, widest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,13 +50,13 @@ def lens_grid(
 
     **Raises** ``FigureError`` when texts or names don't match the numbers.
     """
-    grid = given.array(values, "values", "layer position")
+    grid = validate.array(values, "values", "layer position")
     n_rows, n_columns = grid.shape
-    row_names = given.names(rows, n_rows, "rows", "layers")
-    given.matching(tokens, n_columns, "tokens", "positions")
-    given.matching(texts, n_rows, "texts", "layers")
+    row_names = validate.names(rows, n_rows, "rows", "layers")
+    validate.matching(tokens, n_columns, "tokens", "positions")
+    validate.matching(texts, n_rows, "texts", "layers")
     for line in texts:
-        given.matching(line, n_columns, "a line of texts", "positions")
+        validate.matching(line, n_columns, "a line of texts", "positions")
     size, most = (SMALL, 10) if n_columns < CROWDED else (SMALL - 1, 8)
     inside = [[_inside(text, most) for text in line] for line in texts]
     needed = widest([text for line in inside for text in line], size) + 5

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from numpy.typing import ArrayLike
 
 from pellucid.errors import FigureError
-from pellucid.figures import given, palette
-from pellucid.figures.style import canvas, settle, styled
-from pellucid.figures.text import printable
+from pellucid.figures import validate
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.style import canvas, settle, styled
+from pellucid.figures.appearance.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,12 +32,12 @@ def lines(
 
     **Raises** ``FigureError`` without a series, or when one is not as long as ``x``.
     """
-    across = given.array(x, "x", "point")
+    across = validate.array(x, "x", "point")
     if not series:
         raise FigureError("series is empty; give at least one {name: values}.")
-    found = {name: given.array(y, f"series {name!r}", "point") for name, y in series.items()}
+    found = {name: validate.array(y, f"series {name!r}", "point") for name, y in series.items()}
     for name, y in found.items():
-        given.matching(y, len(across), f"series {name!r}", "values of x")
+        validate.matching(y, len(across), f"series {name!r}", "values of x")
     with styled():
         figure, (panel,) = canvas()
         for index, (name, y) in enumerate(found.items()):

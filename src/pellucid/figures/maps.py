@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pellucid.errors import FigureError
+from pellucid.figures.appearance.style import NORMAL, canvas, settle, styled
+from pellucid.figures.appearance.text import printable
 from pellucid.figures.cells import (
     Scale,
     colour_bar,
@@ -19,13 +21,11 @@ from pellucid.figures.cells import (
 )
 from pellucid.figures.heatmap import frame, legend
 from pellucid.figures.parts import layered
-from pellucid.figures.style import NORMAL, canvas, settle, styled
-from pellucid.figures.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.tables import Named
+    from pellucid.results.tables import Named
 
 CELL = 0.17
 WIDEST, TALLEST = 4.0, 9.0

@@ -9,15 +9,15 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pellucid.errors import FigureError
-from pellucid.figures import given
+from pellucid.figures import validate
+from pellucid.figures.appearance.text import visible
 from pellucid.figures.cells import Scale
 from pellucid.figures.heatmap import heatmap
-from pellucid.figures.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.tables import Named
+    from pellucid.results.tables import Named
 
 COLUMNS = {"head": "H{}", "q": "H{}", "k": "KV{}", "v": "KV{}", "mlp": "MLP", "resid": "stream"}
 
@@ -66,8 +66,8 @@ def layered(parts: "Sequence[Named]", values: ArrayLike) -> Layered:
 
     **Raises** ``FigureError`` when there is not one value for each part, or no part in a layer.
     """
-    found = given.array(values, "values", "part")
-    given.matching(found, len(parts), "values", "parts")
+    found = validate.array(values, "values", "part")
+    validate.matching(found, len(parts), "values", "parts")
     inside = [
         (part, value)
         for part, value in zip(parts, found, strict=True)

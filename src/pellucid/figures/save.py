@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.errors import FigureError
-from pellucid.figures.style import styled
+from pellucid.figures.appearance.style import styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,9 +8,10 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pellucid.errors import FigureError
-from pellucid.figures import given, palette
-from pellucid.figures.style import NORMAL, POINTS, SMALL, canvas, settle, styled
-from pellucid.figures.text import printable, width
+from pellucid.figures import validate
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL, canvas, settle, styled
+from pellucid.figures.appearance.text import printable, width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,9 +38,9 @@ def scatter(
 
     **Raises** ``FigureError`` for lists of different length, or no point at all.
     """
-    across, up = given.array(x, "x", "point"), given.array(y, "y", "point")
-    given.matching(up, len(across), "y", "values of x")
-    texts = given.names(names, len(across), "names", "points")
+    across, up = validate.array(x, "x", "point"), validate.array(y, "y", "point")
+    validate.matching(up, len(across), "y", "values of x")
+    texts = validate.names(names, len(across), "names", "points")
     there = np.flatnonzero(~np.isnan(across + up))
     if not there.size:
         raise FigureError("x and y have no point where both are numbers.")

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pellucid.figures import given, palette
+from pellucid.figures import validate
+from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.palette import ink_on
+from pellucid.figures.appearance.style import (
+    NORMAL,
+    POINTS,
+    SMALL,
+    canvas,
+    few_ticks,
+    settle,
+    styled,
+)
+from pellucid.figures.appearance.text import visible, width
 from pellucid.figures.cells import Scale, limits
 from pellucid.figures.heatmap import legend
-from pellucid.figures.palette import ink_on
-from pellucid.figures.style import NORMAL, POINTS, SMALL, canvas, few_ticks, settle, styled
-from pellucid.figures.text import visible, width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +47,8 @@ def strip(
 
     **Raises** ``FigureError`` when there is not one value for each token.
     """
-    found = given.array(values, "values", "token")
-    given.matching(tokens, len(found), "tokens", "values")
+    found = validate.array(values, "values", "token")
+    validate.matching(tokens, len(found), "tokens", "values")
     texts = [visible(token, LONGEST) for token in tokens]
     numbers = [_number(value, scale) for value in found]
     boxes = _flow(texts, numbers)

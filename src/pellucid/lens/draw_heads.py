@@ -17,9 +17,9 @@ from pellucid.lens.names import chosen_view
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.attention import AttentionPatterns
-    from pellucid.lens.composition import Composition
-    from pellucid.lens.roles import HeadRoles
+    from pellucid.lens.composition.composition import Composition
+    from pellucid.lens.heads.attention import AttentionPatterns
+    from pellucid.lens.heads.roles import HeadRoles
 
 AttentionView: TypeAlias = Literal[
     "pattern", "weighted", "entropy", "first", "previous", "duplicate", "induction"

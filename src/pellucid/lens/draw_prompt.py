@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from torch import Tensor
 
 from pellucid.errors import TaskError
+from pellucid.figures.appearance.text import visible
 from pellucid.figures.bars import bars
 from pellucid.figures.cells import Scale
 from pellucid.figures.lens_grid import lens_grid
@@ -12,17 +13,16 @@ from pellucid.figures.lines import lines
 from pellucid.figures.parts import by_layer, by_position
 from pellucid.figures.scatter import scatter
 from pellucid.figures.strip import strip
-from pellucid.figures.text import visible
 from pellucid.lens.names import chosen_view
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.against import ShareAgainstEffect
-    from pellucid.lens.direct import DirectEffects
-    from pellucid.lens.logit_lens import LogitLens
-    from pellucid.lens.neurons import Neurons
-    from pellucid.lens.tokens import TokenAttribution
+    from pellucid.lens.direct.direct_effects import DirectEffects
+    from pellucid.lens.direct.direct_versus_total import ShareAgainstEffect
+    from pellucid.lens.direct.neurons import Neurons
+    from pellucid.lens.residual.logit_lens import LogitLens
+    from pellucid.lens.tokens.token_attribution import TokenAttribution
 
 LensView: TypeAlias = Literal["probability", "difference", "kl", "layers"]
 DirectView: TypeAlias = Literal["map", "bars", "sources"]

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from pellucid.model.factors import Factor, over, product, times
-from pellucid.results import stored
+from pellucid.model.residual_scaling import Factor, over, product, times
+from pellucid.results.result import stored
 
 NodeKind = Literal["embed", "head", "mlp"]
 SlotKind = Literal["q", "k", "v", "attn", "mlp", "logits"]

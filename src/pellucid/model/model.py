@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from pellucid.model.anatomy import Anatomy, Node, Slot
-from pellucid.model.detect import detect, text_config
-from pellucid.model.forward import undisturbed
-from pellucid.model.selfcheck import SelfCheck, check_detected, selfcheck
+from pellucid.model.detection.detect import detect, text_config
+from pellucid.model.proof.selfcheck import SelfCheck, check_detected, selfcheck
+from pellucid.model.running.forward import undisturbed
 
 
 @dataclass(frozen=True)

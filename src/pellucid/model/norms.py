@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pellucid.model.probe import TOLERANCE
+from pellucid.model.detection.probe import TOLERANCE
 
 Scale: TypeAlias = Literal["differentiated", "held"]
 """Whether a norm's scale s moves with what is normed, or is taken for a constant."""

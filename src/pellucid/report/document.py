@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pellucid.report.prose import Quantity, Section, Sentence
-from pellucid.results import SCHEMA, Result, encode
+from pellucid.results.result import SCHEMA, Result, encode
 
 WRITTEN_AS = {torch.float64: torch.float64, torch.bool: torch.uint8}
 """Other floats are written as float32, other integers as int32."""

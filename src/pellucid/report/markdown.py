@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pellucid.report.prose import plain
-from pellucid.results import Result
+from pellucid.results.result import Result
 
 SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from pellucid.report.document import document
-from pellucid.results import Result
+from pellucid.results.result import Result
 
 TEMPLATE = """<!doctype html>
 <html lang="en">

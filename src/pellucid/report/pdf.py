@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import MissingDependencyError
 from pellucid.report.page import page
-from pellucid.results import Result
+from pellucid.results.result import Result
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright

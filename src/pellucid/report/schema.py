@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from jaxtyping import AbstractArray
 from torch import Tensor
 
-from pellucid.results import SCHEMA, Result
+from pellucid.results.result import SCHEMA, Result
 
 PLACE = Path(__file__).with_name("schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.model.forward import forward, undisturbed
 from pellucid.model.model import Model
+from pellucid.model.running.forward import forward, undisturbed
 from pellucid.passes import count
-from pellucid.results import stored
+from pellucid.results.result import stored
 from pellucid.run.gradient import demand_finite
 from pellucid.run.record import Trace
 from pellucid.task.contrast import Contrast, ContrastBatch

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import ContextLengthError, EditError, TokenError
-from pellucid.model.forward import forward, undisturbed
 from pellucid.model.model import Model
+from pellucid.model.running.forward import forward, undisturbed
 from pellucid.model.sites import Site
 from pellucid.passes import count
 from pellucid.task.contrast import Contrast, ContrastBatch

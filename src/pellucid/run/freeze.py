@@ -22,12 +22,19 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.model.anatomy import Block, Mlp
-from pellucid.model.forward import overridden, undisturbed
+from pellucid.model.detection.probe import (
+    TOLERANCE,
+    Call,
+    Record,
+    first_tensor,
+    probe,
+    probe_tokens,
+)
 from pellucid.model.model import Model
 from pellucid.model.norms import NormForm, norm_form
-from pellucid.model.probe import TOLERANCE, Call, Record, first_tensor, probe, probe_tokens
+from pellucid.model.running.forward import overridden, undisturbed
+from pellucid.model.running.taps import Tap, first, tapped
 from pellucid.model.sites import Site
-from pellucid.model.taps import Tap, first, tapped
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import NonFiniteError, TaskError
-from pellucid.model.forward import forward, undisturbed
 from pellucid.model.model import Model
+from pellucid.model.running.forward import forward, undisturbed
+from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
-from pellucid.model.taps import Tap
 from pellucid.passes import count
-from pellucid.run.together import only_first_rows
+from pellucid.run.paired_call import only_first_rows
 from pellucid.shapes import Tokens
 from pellucid.task.encode import Encoded
 from pellucid.task.metrics import Metric

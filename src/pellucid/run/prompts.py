@@ -7,9 +7,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from pellucid.errors import ContextLengthError
-from pellucid.model.forward import Start, forward, undisturbed
 from pellucid.model.model import Model
-from pellucid.model.taps import Taps
+from pellucid.model.running.forward import Start, forward, undisturbed
+from pellucid.model.running.taps import Taps
 from pellucid.passes import count
 from pellucid.shapes import Logits, Tokens
 from pellucid.task.tokens import prompt_ids

@@ -4,7 +4,7 @@
 2. The clean prompts run with the embedding as the leaf; values are kept.
 3. One backward gives the metric's gradient at the same sites.
 
-Short prompts do 1 and 2 in one call (``together.py``).
+Short prompts do 1 and 2 in one call (``paired_call.py``).
 
 When the model can continue from cached keys and values, the corrupted run also leaves those of
 the prefix that both prompts share, so that later variants need not run it again.
@@ -19,13 +19,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import TaskError
-from pellucid.model.forward import Past, forward, undisturbed
 from pellucid.model.model import Model
-from pellucid.model.past import first_positions
+from pellucid.model.running.forward import Past, forward, undisturbed
+from pellucid.model.running.prefix_cache import first_positions
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, count, metering
 from pellucid.run.gradient import EMBED, demand_finite, differentiate
-from pellucid.run.together import ride_together
+from pellucid.run.paired_call import ride_together
 from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.encode import Encoded, Padding
 from pellucid.task.metrics import KL, Metric, logit_diff

@@ -18,9 +18,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from pellucid.model.anatomy import Node
-from pellucid.model.forward import Start, forward, undisturbed
 from pellucid.model.model import Model
-from pellucid.model.past import repeat_past
+from pellucid.model.running.forward import Start, forward, undisturbed
+from pellucid.model.running.prefix_cache import repeat_past
 from pellucid.model.sites import Site, site_of
 from pellucid.passes import count
 from pellucid.run.gradient import demand_finite

@@ -10,7 +10,7 @@ edges stated to matter (true and hidden ones):
    outside T changes f by at most ``SUFFICES`` whatever is kept of T.
 3. Where there are few enough, every connected set of edges of the whole model is kept: the minimal
    sufficient ones are again those stated. Leaving out what is not connected changes nothing
-   (``circuit/edge_sets.py``), so these stand for all subsets.
+   (``circuit/edges/sets.py``), so these stand for all subsets.
 4. The sign of an edge is that of cutting it alone, or where that does nothing of its mean effect
    over the subsets of T.
 """
@@ -23,11 +23,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pellucid.circuit.edge_measure import EdgeMeasure
-from pellucid.circuit.edge_sets import EdgeSet
+from pellucid.circuit.edges.measure import EdgeMeasure
+from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.model.anatomy import Anatomy
 from pellucid.passes import Passes, metering
-from pellucid.results import Result
+from pellucid.results.result import Result
 from pellucid.run.record import node_sites, record, stream_sites
 from pellucid.zoo.case import EdgeName
 from pellucid.zoo.registry import Kind, Specimen

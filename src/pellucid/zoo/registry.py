@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from pellucid.attribution.edge_scores import named_edges
-from pellucid.circuit.edge_sets import EdgeSet
+from pellucid.attribution.edges.scores import named_edges
+from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.task.contrast import ContrastBatch

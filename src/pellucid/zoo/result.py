@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from pellucid.passes import Passes
-from pellucid.results import Result, stored
+from pellucid.results.result import Result, stored
 from pellucid.zoo.nulls import Calibration
 from pellucid.zoo.registry import Kind
 

@@ -19,13 +19,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.attribution.edge_scores import EdgeMethod, EdgeScores
-from pellucid.attribution.edges import INTEGRATED, attribute_edges
-from pellucid.circuit.discover_edges import EdgeSearch, discover_edges
-from pellucid.circuit.edge_circuit import EdgeCircuit
-from pellucid.circuit.edge_measure import EdgeMeasure
-from pellucid.circuit.edge_sets import EdgeSet, top
-from pellucid.circuit.faithfulness import curve_sizes
+from pellucid.attribution.edges.attribute import INTEGRATED, attribute_edges
+from pellucid.attribution.edges.scores import EdgeMethod, EdgeScores
+from pellucid.circuit.edges.circuit import EdgeCircuit
+from pellucid.circuit.edges.discover import EdgeSearch, discover_edges
+from pellucid.circuit.edges.measure import EdgeMeasure
+from pellucid.circuit.edges.sets import EdgeSet, top
+from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.passes import metering

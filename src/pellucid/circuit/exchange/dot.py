@@ -9,7 +9,7 @@ import re
 from itertools import groupby
 
 from pellucid.circuit.exchange.picture import Box, Picture
-from pellucid.figures import palette
+from pellucid.figures.appearance import palette
 
 SHAPES = {"head": "ellipse", "mlp": "box", "embed": "house", "logits": "invhouse"}
 THIN, THICK = 0.5, 4.0

@@ -23,7 +23,7 @@ from dataclasses import asdict
 from typing import Any, Literal, TypeAlias
 
 import pellucid
-from pellucid.circuit.edge_circuit import EdgeCircuit
+from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.exchange.shape import Shape, name
 from pellucid.errors import ResultFileError
 

@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pellucid.circuit.edge_circuit import EdgeCircuit
-from pellucid.circuit.edge_steps import SizeStep
+from pellucid.circuit.edges.circuit import EdgeCircuit
+from pellucid.circuit.edges.outcome import SizeStep
 from pellucid.circuit.exchange.eap_ig import FOUND
 from pellucid.circuit.exchange.shape import Shape, name
-from pellucid.fields import check_fields
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.passes import Passes
+from pellucid.results.fields import check_fields
 
 PARTS = ("cfg", "nodes", "edges")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

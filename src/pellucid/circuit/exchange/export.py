@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from pellucid.circuit.circuit import Circuit
-from pellucid.circuit.edge_circuit import EdgeCircuit
+from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.exchange import dot, eap_ig, graphml, neuronpedia
 from pellucid.circuit.exchange.eap_ig_read import circuit_of
 from pellucid.circuit.exchange.picture import picture_of
 from pellucid.circuit.exchange.setting import Setting
+from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.errors import ResultFileError
 from pellucid.model.model import Model
 from pellucid.task.contrast import Contrasts

@@ -6,9 +6,9 @@ in the circuit, with an equal part of its estimate; ``slot`` names the slot that
 
 from dataclasses import dataclass
 
-from pellucid.circuit.circuit import Circuit
-from pellucid.circuit.edge_circuit import EdgeCircuit
+from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.exchange.setting import Setting
+from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.model.anatomy import Node
 
 LOGITS = "logits"

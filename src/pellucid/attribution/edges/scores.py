@@ -1,0 +1,166 @@
+"""Edge scores as one matrix [sender, slot], with every example's scores kept beside the mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Float16, Int
+from torch import Tensor
+
+from pellucid.errors import EditError
+from pellucid.model.anatomy import Node, Slot
+from pellucid.passes import Passes
+from pellucid.results.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EdgeMethod: TypeAlias = Literal[
+    "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp", "exact"
+]
+Edge: TypeAlias = tuple[Node, Slot]
+Positions: TypeAlias = Literal["sum", "each"]
+"""Scores added up over positions, or kept at each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeScores(Result):
+    """How much every edge matters, in the metric's units; positive supports the answer.
+
+    An *estimate* by gradient, or with ``method="exact"`` the measured *effect* of cutting it.
+    """
+
+    method: EdgeMethod
+    senders: tuple[Node, ...]
+    slots: tuple[Slot, ...]
+    exists: Bool[Tensor, "sender slot"]
+    """False where the node is not computed before the slot reads."""
+    matrix: Float[Tensor, "sender slot"]
+    """Mean over examples; 0 where there is no edge, NaN where an edge was not measured."""
+    halves: Float16[Tensor, "example edge"]
+    """Each example's scores over ``scale``, for the edges that exist, by sender and then slot."""
+    scale: Float[Tensor, " example"]
+    by_position: Float[Tensor, "pos sender slot"] | None
+    """The mean split by position, if it was asked for; sums to ``matrix``."""
+    difference: Float[Tensor, " example"]
+    accounted: Float[Tensor, " example"]
+    """What the method says the metric difference is."""
+    identity_error: float | None
+    """Largest |sum over an edge's receivers - node score|, relative to the largest node score."""
+    steps: int
+    passes: Passes
+    note: str = ""
+    """What the method cannot see, in words; empty if nothing is known."""
+
+    @property
+    def column(self) -> str:
+        """``effect`` for measured scores, ``estimate`` for the others."""
+        return "effect" if self.method == "exact" else "estimate"
+
+    @property
+    def per_example(self) -> Float[Tensor, "example sender slot"]:
+        """Scores of every example, to half precision of that example's largest."""
+        full = torch.zeros(len(self.scale), *self.exists.shape)
+        full[:, self.exists] = self.halves.float() * self.scale[:, None]
+        return full
+
+    @property
+    def completeness(self) -> float:
+        """How far ``accounted`` is from the metric difference, relative to it; 0 is exact."""
+        gap = (self.accounted.mean() - self.difference.mean()).abs()
+        return float(gap / self.difference.mean().abs().clamp_min(1e-12))
+
+    def edges(self) -> list[Edge]:
+        """Every edge that exists, by sender and then slot."""
+        return [(self.senders[i], self.slots[j]) for i, j in self.exists.nonzero().tolist()]
+
+    def ranked(self) -> list[Edge]:
+        """The edges, largest absolute score first; edges that were not measured are left out."""
+        values = self.matrix[self.exists]
+        order = values.abs().nan_to_num(-1).argsort(descending=True, stable=True)
+        edges = self.edges()
+        return [edges[i] for i in order.tolist() if not bool(values[i].isnan())]
+
+    def node_scores(self) -> Float[Tensor, " sender"]:
+        """Each node's score: the sum over all its receivers."""
+        return self.matrix.nansum(1)
+
+    def to_frame(self, per: Literal["edge", "example"] = "edge") -> pd.DataFrame:
+        """Columns ``sender slot`` and ``estimate`` (``effect`` if measured), and ``example``."""
+        if per not in ("edge", "example"):
+            raise EditError(f"per={per!r} is not known; choose 'edge' or 'example'.")
+        edges = self.edges()
+        names = pd.DataFrame(
+            {"sender": [u.name for u, _ in edges], "slot": [v.name for _, v in edges]}
+        )
+        if per == "edge":
+            return names.assign(**{self.column: self.matrix[self.exists].double().numpy()})
+        values = self.per_example[:, self.exists].double().numpy()
+        parts = [names.assign(example=i, **{self.column: row}) for i, row in enumerate(values)]
+        return pd.concat(parts, ignore_index=True)
+
+    def plot(self, *, top: int = 20) -> "Figure":
+        """The ``top`` edges by absolute score, and the parts that they join."""
+        from pellucid.attribution.edges.figure import edge_figure
+
+        rows = {node: i for i, node in enumerate(self.senders)}
+        columns = {slot: j for j, slot in enumerate(self.slots)}
+        values = {(u, v): float(self.matrix[rows[u], columns[v]]) for u, v in self.ranked()[:top]}
+        title = f"The {len(values)} strongest edges ({self.method})"
+        return edge_figure(values, title=title, label=f"{self.column} (metric's units)")
+
+    def __str__(self) -> str:
+        frame = self.to_frame().dropna(subset=[self.column])
+        best = frame.reindex(frame[self.column].abs().sort_values(ascending=False).index)
+        head = f"{len(frame)} of {int(self.exists.sum())} edges by {self.method} ({self.passes})"
+        return f"{head}\n{best.head(10).to_string(index=False)}"
+
+
+def per_example(
+    by_row: Float[Tensor, "row ..."], example: Int[Tensor, " row"], n_examples: int
+) -> Float[Tensor, "example ..."]:
+    """Rows of the same example added up, on the CPU."""
+    added = by_row.new_zeros(n_examples, *by_row.shape[1:])
+    return added.index_add_(0, example.to(by_row.device), by_row).cpu()
+
+
+def packed(
+    per_example: Float[Tensor, "example sender slot"], exists: Bool[Tensor, "sender slot"]
+) -> tuple[Float16[Tensor, "example edge"], Float[Tensor, " example"]]:
+    """Scores of the edges that exist as halves of each example's largest, and that largest."""
+    values = per_example[:, exists].float()
+    scale = values.abs().nan_to_num().amax(1).clamp_min(1e-30)
+    return (values / scale[:, None]).half(), scale
+
+
+def named_edges(
+    senders: Sequence[Node],
+    slots: Sequence[Slot],
+    exists: Bool[Tensor, "sender slot"],
+    edges: Sequence[tuple[Node | str, Slot | str]],
+) -> Bool[Tensor, "sender slot"]:
+    """The matrix that is True at ``edges``, given as objects or by name.
+
+    **Raises** ``EditError`` listing edges that the model does not have.
+    """
+    rows = {node.name: i for i, node in enumerate(senders)}
+    columns = {slot.name: j for j, slot in enumerate(slots)}
+    chosen = torch.zeros_like(exists)
+    unknown = []
+    if isinstance(edges, str) or any(isinstance(e, str) or len(e) != 2 for e in edges):
+        raise EditError(f"edges={edges!r:.80}: give pairs, as [('L5H1', 'L9H6.q')].")
+    for edge in edges:
+        row, column = rows.get(str(edge[0])), columns.get(str(edge[1]))
+        if row is None or column is None or not bool(exists[row, column]):
+            unknown.append(f"{edge[0]} -> {edge[1]}")
+        else:
+            chosen[row, column] = True
+    if unknown:
+        raise EditError(
+            f"No edge {', '.join(unknown[:5])}: senders are embed, heads (L0H0) and MLPs (M0); "
+            "slots are L1H0.q, L1KV0.k, L1KV0.v, M1 and logits, and a node sends only to what is "
+            "computed after it."
+        )
+    return chosen

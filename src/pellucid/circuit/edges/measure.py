@@ -1,0 +1,138 @@
+"""Measuring sets of edges: the metric with every other edge cut, each set run only once.
+
+With m(K) the metric when every edge outside K is cut,
+
+    f(K) = (m(K) - m(none)) / (m(all) - m(none))
+
+so f(all) = 1 and f(none) = 0 by construction, never clipped. With corrupted values m(none) is the
+corrupted metric, for then every slot reads the corrupted stream.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pellucid.circuit.edges.sets import EdgeSet
+from pellucid.errors import BudgetError
+from pellucid.model.model import Model
+from pellucid.model.sites import Site
+from pellucid.run.ablation import Ablation, replacements
+from pellucid.run.edges.cut import run_cut
+from pellucid.run.record import Trace, node_sites
+from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.stats.bootstrap import ratio_interval
+from pellucid.task.metrics import Metric, logit_diff, prob_diff
+
+Interval: TypeAlias = tuple[float, float] | None
+"""Lower and upper end; None where the examples are too few for one."""
+Examples: TypeAlias = Int[Tensor, " example"] | None
+"""Indices of examples; None for all."""
+
+
+class EdgeMeasure:
+    """Remembers the metric of every set of kept edges that was run.
+
+    ``ablation`` says what cut edges carry; it may be the values themselves, by site.
+
+    ``forwards_left`` is a hard limit: asking for more raises ``BudgetError`` before any is run.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        trace: Trace,
+        *,
+        ablation: Ablation | Mapping[Site, Tensor] = "corrupted",
+        metric: Metric | None = None,
+        seed: int = 0,
+        forwards_left: float = math.inf,
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> None:
+        self.model, self.trace = model, trace
+        self.all: EdgeSet = model.anatomy.edges
+        self.none: EdgeSet = torch.zeros_like(self.all)
+        self.forwards_left = forwards_left
+        self._metric, self._memory_budget = metric, memory_budget
+        self._values = (
+            replacements(trace, ablation, node_sites(model), seed=seed)
+            if isinstance(ablation, str)
+            else dict(ablation)
+        )
+        self._known: dict[bytes, Float[Tensor, " example"]] = {}
+
+    @property
+    def by_question(self) -> bool:
+        """Whether sets are measured in the question's own metric, not in another."""
+        return self._metric is None
+
+    def unknown(self, sets: Iterable[EdgeSet]) -> list[EdgeSet]:
+        """Those of ``sets`` that were not measured before, each once."""
+        new = {_key(s): s for s in sets if _key(s) not in self._known}
+        return list(new.values())
+
+    def metric(self, sets: Sequence[EdgeSet]) -> Float[Tensor, "set example"]:
+        """Metric per example when only the edges of each set are kept.
+
+        **Cost** 1 forward per set not measured before, batched.
+        """
+        new = self.unknown(sets)
+        to_run = sum(not torch.equal(s, self.all) for s in new)
+        if to_run > self.forwards_left:
+            raise BudgetError(
+                f"{to_run} more forwards are needed, but only {max(0, self.forwards_left):.0f} of "
+                "the budget are left. Pass a larger budget=."
+            )
+        if new:
+            cut = self.all & ~torch.stack(new)
+            found = run_cut(
+                self.model,
+                self.trace,
+                cut,
+                self._values,
+                metric=self._metric,
+                memory_budget=self._memory_budget,
+            )
+            self._known |= {_key(s): row for s, row in zip(new, found.cpu(), strict=True)}
+            self.forwards_left -= to_run
+        return torch.stack([self._known[_key(s)] for s in sets])
+
+    def fraction(self, sets: Sequence[EdgeSet], among: Examples = None) -> list[float]:
+        """f(K) of each set, from the example means; NaN when nothing separates all from none.
+
+        ``among`` limits the means to those examples.
+        """
+        found = self.metric([*sets, self.all, self.none]).double()
+        values = (found if among is None else found[:, among]).mean(1)
+        span = float(values[-2] - values[-1])
+        if abs(span) < 1e-9:
+            return [math.nan] * len(sets)
+        return [float(value - values[-1]) / span for value in values[:-2]]
+
+    def intervals(self, sets: Sequence[EdgeSet], among: Examples = None) -> list[Interval]:
+        """95 % bootstrap interval over examples of each set's f; None for too few examples."""
+        found = self.metric([*sets, self.all, self.none]).double()
+        *values, whole, none = (found if among is None else found[:, among]).numpy()
+        return [ratio_interval(value - none, whole - none) for value in values]
+
+    def kept_right(self, sets: Sequence[EdgeSet]) -> list[float] | None:
+        """Of the examples that the whole model gets right, the share that each set gets right.
+
+        None when the metric's sign does not tell (it does for ``logit_diff`` and ``prob_diff``), or
+        the model gets none right.
+        """
+        if self._metric is not None or self.trace.metric not in (logit_diff, prob_diff):
+            return None
+        *values, whole = self.metric([*sets, self.all]) > 0
+        if not bool(whole.any()):
+            return None
+        return [float((value & whole).sum() / whole.sum()) for value in values]
+
+
+def _key(edges: EdgeSet) -> bytes:
+    return hashlib.blake2b(np.packbits(edges.numpy()).tobytes()).digest()

@@ -1,0 +1,130 @@
+"""A circuit: a set of components, and how it was chosen."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import pandas as pd
+import torch
+
+from pellucid.errors import EditError
+from pellucid.model.anatomy import Node
+from pellucid.model.model import Model
+from pellucid.passes import Passes
+from pellucid.results.result import Result
+from pellucid.results.tables import tabulate
+from pellucid.task.contrast import Contrasts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Over: TypeAlias = Literal["heads", "heads+mlps"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circuit(Result):
+    """Nodes that together carry a decision, with what was measured while choosing them.
+
+    ``over`` says which components could be replaced at all: with ``heads`` the MLPs run freely in
+    every measurement, with ``heads+mlps`` they are replaced too. The embedding is never replaced.
+    """
+
+    nodes: tuple[Node, ...]
+    over: Over
+    method: str
+    ablation: str
+    target: float
+    estimates: tuple[float, ...]
+    """Estimated effect of each node, in the metric's units; only used to rank."""
+    sufficiency: float | None
+    """Measured while choosing, never clipped; None where the method does not measure it."""
+    comprehensiveness: float | None
+    minimal: bool
+    """Whether every node was removed once and sufficiency then fell below the target."""
+    drops: tuple[float, ...]
+    """Fall of sufficiency when each node alone is removed; empty when not measured."""
+    note: str
+    """Why the circuit is empty, or why the search stopped early; empty when all went well."""
+    budget: int
+    passes: Passes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes' names, in computing order."""
+        return tuple(node.name for node in self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __contains__(self, node: object) -> bool:
+        return node in self.nodes or node in self.names
+
+    def to_frame(self) -> pd.DataFrame:
+        """Columns ``node kind layer head position example estimate drop``."""
+        frame = tabulate(self.nodes, torch.tensor(self.estimates), "estimate")
+        frame["drop"] = list(self.drops) or [float("nan")] * len(frame)
+        return frame
+
+    def plot(self) -> "Figure":
+        """The nodes in their layers, coloured by what removing each costs, else by estimate."""
+        from pellucid.figures.circuit import circuit
+        from pellucid.figures.layered import Vertex
+
+        return circuit(
+            [
+                Vertex(name=node.name, kind=node.kind, layer=node.layer, value=value)
+                for node, value in zip(self.nodes, self.drops or self.estimates, strict=True)
+            ],
+            title=f"Circuit of {len(self)} nodes over {self.over} ({self.method})",
+            label="fall of sufficiency when removed" if self.drops else "estimate",
+        )
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        format: Literal["graphml", "dot"] | None = None,
+        model: Model | None = None,
+        contrast: Contrasts | None = None,
+    ) -> Path:
+        """Write it as GraphML or DOT: see ``circuit.exchange.export``."""
+        from pellucid.circuit.exchange.export import export
+
+        return export(self, path, format=format, model=model, contrast=contrast)
+
+    def __str__(self) -> str:
+        return f"{len(self)} of {self.over}: {' '.join(self.names) or '(none)'}"
+
+
+def replaceable(model: Model, over: Over) -> tuple[Node, ...]:
+    """The nodes that ``over`` allows to be replaced.
+
+    **Raises** ``EditError`` for an unknown ``over``.
+    """
+    if over not in get_args(Over):
+        raise EditError(f"over={over!r} is not known; choose one of {get_args(Over)}.")
+    kinds = {"head"} if over == "heads" else {"head", "mlp"}
+    return tuple(node for node in model.nodes if node.kind in kinds)
+
+
+def resolve_nodes(model: Model, nodes: str | Iterable[Node | str]) -> tuple[Node, ...]:
+    """Nodes given as objects or names (``L9H6``, ``M3``), in computing order.
+
+    **Raises** ``EditError`` listing names that the model does not have.
+    """
+    by_name = {node.name: node for node in model.nodes}
+    nodes = [nodes] if isinstance(nodes, str) else nodes
+    asked = [node.name if isinstance(node, Node) else str(node) for node in nodes]
+    unknown = [name for name in asked if name not in by_name]
+    if unknown:
+        raise EditError(
+            f"No node named {', '.join(unknown)}: this model has heads L0H0 to "
+            f"{_last(model.nodes, 'head')}, MLPs M0 to {_last(model.nodes, 'mlp')}, and embed."
+        )
+    return tuple(node for node in model.nodes if node.name in set(asked))
+
+
+def _last(nodes: Sequence[Node], kind: str) -> str:
+    names = [node.name for node in nodes if node.kind == kind]
+    return names[-1] if names else "(none)"

@@ -1,0 +1,281 @@
+"""Finding a small set of components that carries the decision.
+
+``verified`` (default): estimates propose, measurements decide.
+
+1. Rank the replaceable nodes twice: by estimate (supporters first) and by absolute estimate
+   (opponents, the negative heads, among them).
+2. Measure sufficiency along both rankings at sizes 1, 2, 4, ...; then at sizes between the last
+   miss and the first hit of the better one. The smallest set that reaches the target is the start.
+3. Prune: measure the set without each node alone; take out together as many of those whose loss is
+   smallest as leave it at the target; repeat on what is left.
+4. Stop when no single node can go: every node was then seen to be needed (minimal).
+
+``mfc`` (minimum faithful circuit, as Glassbox states it): add nodes by estimate until the
+*estimate* of sufficiency, (L_corrupted + sum) / L_clean, reaches the target; then, last added
+first, drop a node when measured comprehensiveness stays above the target without it.
+
+Nothing is claimed for a model that does not prefer the answer (``claim.py``), nor when
+only a large part of the model reaches the target.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias, get_args
+
+from pellucid.attribution.nodes import Attribution, attribute
+from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable
+from pellucid.circuit.nodes.claim import nothing_to_explain, upside_down
+from pellucid.circuit.nodes.faithfulness import curve_sizes
+from pellucid.circuit.nodes.measure import Nodes, SetMeasure
+from pellucid.errors import BudgetError, EditError
+from pellucid.model.anatomy import Node
+from pellucid.model.model import Model
+from pellucid.passes import metering
+from pellucid.run.ablation import Ablation
+from pellucid.run.record import Trace, matching, node_sites, opened, record, stream_sites
+from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.task.contrast import Contrasts
+from pellucid.task.metrics import Metric
+
+Search: TypeAlias = Literal["verified", "mfc"]
+TARGET = 0.85
+BUDGET = 150
+"""Forwards that a search may spend unless the caller says otherwise."""
+LARGEST_SHARE, ALWAYS_SMALL = 0.25, 8
+"""A set of more than a quarter of all nodes explains nothing, unless it is at most eight."""
+
+
+def discover(
+    model: Model,
+    contrast: Contrasts,
+    *,
+    method: Search = "verified",
+    over: Over = "heads",
+    target: float = TARGET,
+    ablation: Ablation = "corrupted",
+    budget: int = BUDGET,
+    metric: str | Metric = "logit_diff",
+    attribution: Attribution | None = None,
+    trace: Trace | None = None,
+    measure: SetMeasure | None = None,
+    insist: bool = False,
+    memory_budget: int = MEMORY_BUDGET,
+) -> Circuit:
+    """The smallest set found whose measured sufficiency (``verified``) reaches ``target``.
+
+    ``verified`` takes the smallest prefix of a ranking that does, then leaves out nodes until no
+    single one can go; ``mfc`` adds by estimate and prunes by comprehensiveness, as Glassbox states
+    it. Nothing is claimed for a model that does not prefer the answer, unless you ``insist``; the
+    reason is then in ``note``.
+
+    **Assumes** that a good set stands near the top of the estimates, by value or by size.
+
+    **Cost** at most ``budget`` forwards and 1 backward, the recording included, also that of a
+    ``trace`` that is given; the search stops where the budget ends and says so in ``note``.
+    **Raises** ``EditError`` for unknown arguments, ``BudgetError`` when the budget cannot hold the
+    recording and the first curve, naming the smallest that can.
+    """
+    opened(model)
+    if method not in get_args(Search) or not 0 < target <= 1:
+        raise EditError(
+            f"method={method!r}, target={target}: choose a method from {get_args(Search)} and a "
+            "target above 0 and up to 1."
+        )
+    nodes = replaceable(model, over)
+    with metering() as meter:
+        if trace is None:
+            trace = record(
+                model, contrast, metric=metric, sites=[*node_sites(model), *stream_sites(model)]
+            )
+        else:
+            matching(model, contrast, trace)
+        found = attribution or attribute(model, contrast, trace=trace)
+        if measure is None:
+            measure = SetMeasure(
+                model, trace, nodes, ablation=ablation, memory_budget=memory_budget
+            )
+        measure.budget, measure.spent = budget, trace.passes.forwards
+        estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
+        blank = Circuit(
+            nodes=(),
+            over=over,
+            method=method,
+            ablation=ablation,
+            target=target,
+            estimates=(),
+            sufficiency=None,
+            comprehensiveness=None,
+            minimal=False,
+            drops=(),
+            note="",
+            budget=budget,
+            passes=meter.passes,
+        )
+        nothing = "" if insist else nothing_to_explain(trace)
+        if nothing:
+            circuit = replace(blank, note=nothing)
+        elif method == "mfc":
+            circuit = minimum_faithful(measure, blank, estimates)
+        else:
+            circuit = verified(measure, blank, estimates)
+        if circuit.nodes and not insist:
+            nonsense = upside_down(measure)
+            circuit = replace(blank, note=nonsense) if nonsense else circuit
+    return replace(
+        circuit,
+        estimates=tuple(estimates[node] for node in circuit.nodes),
+        passes=meter.passes,
+    )
+
+
+def forwards_planned(
+    n_nodes: int, budget: int, metric: str | Metric = "logit_diff"
+) -> dict[str, int]:
+    """What ``verified`` will spend at the most, by step, before anything is run."""
+    recording = 3 if metric == "kl" else 2
+    curve = 2 * len(curve_sizes(n_nodes))
+    return {
+        "record": recording,
+        "curve": min(curve, budget - recording),
+        "refine, prune and check": max(0, budget - recording - curve),
+    }
+
+
+def verified(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
+    """Steps 1 to 4 of the module's note."""
+    target = blank.target
+    start = smallest_reaching(measure, rankings(measure.over, estimates), target)
+    if len(start) > max(LARGEST_SHARE * len(measure.over), ALWAYS_SMALL):
+        return replace(
+            blank,
+            note=f"no set of at most {LARGEST_SHARE:.0%} of the nodes reaches the target of "
+            f"{target:.0%}; the smallest found has {len(start)} of {len(measure.over)}",
+        )
+    kept, drops, note = prune(measure, start, target)
+    nodes = tuple(node for node in measure.over if node in kept)
+    return replace(
+        blank,
+        nodes=nodes,
+        sufficiency=measure.fraction([kept])[0],
+        minimal=drops is not None,
+        drops=tuple(drops[node] for node in nodes) if drops is not None else (),
+        note=note,
+    )
+
+
+def rankings(over: Sequence[Node], estimates: dict[Node, float]) -> tuple[list[Node], list[Node]]:
+    """The nodes by estimate, supporters first; and by absolute estimate."""
+    return (
+        sorted(over, key=lambda node: -estimates[node]),
+        sorted(over, key=lambda node: -abs(estimates[node])),
+    )
+
+
+def smallest_reaching(
+    measure: SetMeasure, orders: Sequence[Sequence[Node]], target: float
+) -> Nodes:
+    """The smallest measured prefix of a ranking with f at least ``target``.
+
+    Sizes double until one reaches it; then those between are measured, at most seven at a time.
+    f need not grow with size, so this is the smallest of the sizes measured, not a proof that no
+    smaller one would do.
+    """
+    sizes = curve_sizes(len(measure.over))
+    prefixes = [[frozenset(ranking[:size]) for size in sizes] for ranking in orders]
+    values = measure.fraction([s for sets in prefixes for s in sets])
+    hits = []
+    for index, sets in enumerate(prefixes):
+        row = values[index * len(sizes) : (index + 1) * len(sizes)]
+        reached = [len(s) for s, value in zip(sets, row, strict=True) if value >= target]
+        hits.append((min(reached, default=len(measure.over)), index))
+    high, index = min(hits)
+    low = high // 2 if high < len(measure.over) else max((s for s in sizes if s < high), default=0)
+    ranking = orders[index]
+    while high - low > 1:
+        step = max(1, (high - low) // 8)
+        between = [*range(low + step, high, step)]
+        sets = [frozenset(ranking[:size]) for size in between]
+        if len(measure.unknown(sets)) > measure.forwards_left:
+            break
+        values = measure.fraction(sets)
+        reached = [s for s, value in zip(between, values, strict=True) if value >= target]
+        high = min(reached, default=high)
+        low = max((s for s in between if s < high), default=low)
+    return frozenset(ranking[:high])
+
+
+def prune(
+    measure: SetMeasure, start: Nodes, target: float
+) -> tuple[Nodes, dict[Node, float] | None, str]:
+    """Take out whatever can go; returns the set, each node's drop if all were checked, and a note.
+
+    Each round costs one forward per node of the set, and about as many again when some can go.
+    """
+    kept = start
+    while kept:
+        order = [node for node in measure.over if node in kept]
+        without = [kept - {node} for node in order]
+        if len(measure.unknown([kept, *without])) > measure.forwards_left:
+            return kept, None, "the budget ended before every node had been checked"
+        whole, *values = measure.fraction([kept, *without])
+        removable = [
+            node for value, node in sorted(zip(values, order, strict=True), key=lambda p: -p[0])
+            if value >= target
+        ]  # fmt: skip
+        if not removable:
+            drops = {node: whole - value for node, value in zip(order, values, strict=True)}
+            return kept, drops, ""
+        kept = remove_most(measure, kept, removable, target)
+    return kept, {}, ""
+
+
+def remove_most(
+    measure: SetMeasure, kept: Nodes, removable: Sequence[Node], target: float
+) -> Nodes:
+    """``kept`` without as many of ``removable`` (in order) as leave f at ``target``.
+
+    The first alone is known to be removable, so a round always makes progress.
+    """
+    counts = [n for n in curve_sizes(len(removable)) if n > 1]
+    smaller = {n: kept - frozenset(removable[:n]) for n in counts}
+    if len(measure.unknown(smaller.values())) > measure.forwards_left:
+        return kept - {removable[0]}
+    values = measure.fraction(list(smaller.values()))
+    fitting = [n for n, value in zip(counts, values, strict=True) if value >= target]
+    best = max(fitting, default=1)
+    return kept - frozenset(removable[:best])
+
+
+def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
+    """The public algorithm: greedy by estimate, pruned by exact comprehensiveness."""
+    clean = float(measure.trace.metric_clean.mean())
+    if clean <= 0:
+        return replace(
+            blank,
+            note=f"mfc divides by the clean metric, which is {clean:z.2f}, not positive; use "
+            "method='verified'",
+        )
+    corrupted = float(measure.trace.metric_corrupted.mean())
+    added: list[Node] = []
+    for node in sorted(measure.over, key=lambda node: -estimates[node]):
+        total = sum(estimates[n] for n in added)
+        if (corrupted + total) / clean >= blank.target or estimates[node] <= 0:
+            break
+        added.append(node)
+    kept = frozenset(added)
+    note, comprehensiveness = "", None
+    try:
+        for node in reversed(added):
+            smaller = kept - {node}
+            if smaller and measure.comprehensiveness([smaller])[0] > blank.target:
+                kept = smaller
+        comprehensiveness = measure.comprehensiveness([kept])[0]
+    except BudgetError:
+        note = "the budget ended before every node had been tried"
+    nodes = tuple(node for node in measure.over if node in kept)
+    return replace(
+        blank,
+        nodes=nodes,
+        comprehensiveness=comprehensiveness,
+        note=note,
+    )

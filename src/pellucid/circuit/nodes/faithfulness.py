@@ -1,0 +1,242 @@
+"""How faithful a circuit is, measured by running the model with parts replaced.
+
+    sufficiency        f(C): what is left when everything outside C is replaced
+    comprehensiveness  1 - f(all but C): what is lost when C is replaced
+    F1                 their harmonic mean (0 when either is not positive)
+
+(DeYoung et al. 2020 for the terms; Wang et al. 2022 for circuits.) The random band is f of random
+sets of the same size, and of sets with the same number of nodes of each kind in each layer.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pandas as pd
+
+from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable, resolve_nodes
+from pellucid.circuit.nodes.measure import Nodes, SetMeasure
+from pellucid.errors import EditError
+from pellucid.model.anatomy import Node
+from pellucid.model.model import Model
+from pellucid.passes import Passes, metering
+from pellucid.results.result import Result
+from pellucid.run.ablation import Ablation
+from pellucid.run.record import Trace, matching, node_sites, opened, record, stream_sites
+from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.stats.agreement import percentile_among
+from pellucid.task.contrast import Contrasts
+from pellucid.task.metrics import Metric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Category: TypeAlias = Literal["faithful", "backup_mechanisms", "incomplete", "weak", "undefined"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faithfulness(Result):
+    """Measured faithfulness of one circuit under one ablation, over stated replaceable parts.
+
+    With m(C) the metric when every replaceable node outside C is replaced, and
+    f(C) = (m(C) - m(none)) / (m(all) - m(none)): ``sufficiency`` is f(C), ``comprehensiveness``
+    1 - f(all but C), never clipped; ``f1`` is their harmonic mean, 0 when either is not positive.
+    """
+
+    over: Over
+    ablation: str
+    size: int
+    out_of: int
+    sufficiency: float
+    comprehensiveness: float
+    f1: float
+    category: Category
+    metric_all: float
+    metric_none: float
+    metric_circuit: float
+    metric_without: float
+    curve_sizes: tuple[int, ...]
+    curve: tuple[float, ...]
+    """f of the first nodes, as many as the size says, of the order that was given."""
+    random_same_size: tuple[float, ...]
+    random_same_layers: tuple[float, ...]
+    passes: Passes
+
+    @property
+    def percentile_same_size(self) -> float | None:
+        """Percentage of random sets of this size that are less sufficient; None if none ran."""
+        return _percentile(self.sufficiency, self.random_same_size)
+
+    @property
+    def percentile_same_layers(self) -> float | None:
+        """The same among random sets with as many nodes of each kind in each layer."""
+        return _percentile(self.sufficiency, self.random_same_layers)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The curve: columns ``size effect`` with ``effect`` the measured f."""
+        return pd.DataFrame({"size": self.curve_sizes, "effect": self.curve})
+
+    def plot(self, *, target: float | None = None) -> "Figure":
+        """The curve if one was measured, the circuit, and the middle 90 % of the random sets."""
+        from pellucid.figures.curve import curve, middle
+
+        random_sets = {
+            "random sets of the same size, 5-95 %": self.random_same_size,
+            "random sets like it in each layer, 5-95 %": self.random_same_layers,
+        }
+        return curve(
+            self.curve_sizes,
+            self.curve,
+            title=f"Faithfulness over {self.over}, {self.ablation} ablation",
+            axis="log" if self.size else "linear",
+            bands={name: middle(self.size, f) for name, f in random_sets.items() if f},
+            target=target,
+            marks={f"the circuit, {self.size} of {self.out_of}": (self.size, self.sufficiency)},
+        )
+
+
+def faithfulness(
+    model: Model,
+    contrast: Contrasts,
+    circuit: Circuit | Iterable[Node | str],
+    *,
+    ablation: Ablation = "corrupted",
+    over: Over | None = None,
+    metric: str | Metric = "logit_diff",
+    curve: Sequence[Node] | None = None,
+    random_sets: int = 0,
+    seed: int = 0,
+    trace: Trace | None = None,
+    measure: SetMeasure | None = None,
+    memory_budget: int = MEMORY_BUDGET,
+) -> Faithfulness:
+    """Measure ``circuit`` (a ``Circuit``, or nodes by name): what it keeps, and what it takes away.
+
+    ``over`` defaults to the circuit's own, else to ``heads+mlps`` if it names an MLP. ``curve``
+    gives an order of nodes along which f is measured at growing sizes. ``random_sets`` of each
+    kind are measured for the percentile.
+
+    **Cost** 2 forwards + 1 backward to record (none with ``trace``), 3 forwards for the set itself,
+    one per curve point and per random set; all batched, none run twice.
+    **Raises** ``EditError`` when the circuit holds a node that ``over`` does not replace.
+    """
+    opened(model)
+    members = resolve_nodes(model, circuit.nodes if isinstance(circuit, Circuit) else circuit)
+    if over is None:
+        has_mlp = any(node.kind == "mlp" for node in members)
+        over = (
+            circuit.over if isinstance(circuit, Circuit) else "heads+mlps" if has_mlp else "heads"
+        )
+    allowed = replaceable(model, over)
+    outside = [node.name for node in members if node not in set(allowed)]
+    if outside:
+        raise EditError(
+            f"{', '.join(outside)} cannot be in a circuit over {over!r}, because it is never "
+            "replaced there. Use over='heads+mlps', or leave it out."
+        )
+    stray = [str(node) for node in curve or () if node not in set(allowed)]
+    if stray or random_sets < 0:
+        raise EditError(
+            f"curve={stray}, random_sets={random_sets}: a curve holds nodes that over={over!r} "
+            "replaces, and there can be no fewer than 0 random sets."
+        )
+    with metering() as meter:
+        if measure is None:
+            if trace is None:
+                trace = record(
+                    model, contrast, metric=metric, sites=[*node_sites(model), *stream_sites(model)]
+                )
+            else:
+                matching(model, contrast, trace)
+            measure = SetMeasure(
+                model, trace, allowed, ablation=ablation, seed=seed, memory_budget=memory_budget
+            )
+        kept = frozenset(members)
+        nested = nested_sets(curve, measure.over) if curve is not None else []
+        rng = random.Random(seed)
+        same_size = [random_set(rng, measure.over, len(kept)) for _ in range(random_sets)]
+        same_layers = [random_like(rng, measure.over, kept) for _ in range(random_sets)]
+        # One call for everything, so that it is batched together.
+        wanted = [kept, measure.all - kept, *nested, *same_size, *same_layers]
+        values = measure.fraction(wanted)
+        metrics = measure.metric([measure.all, measure.none, kept, measure.all - kept]).mean(1)
+    sufficiency, comprehensiveness = values[0], 1 - values[1]
+    first, second = 2 + len(nested), 2 + len(nested) + len(same_size)
+    return Faithfulness(
+        over=over,
+        ablation=ablation,
+        size=len(kept),
+        out_of=len(allowed),
+        sufficiency=sufficiency,
+        comprehensiveness=comprehensiveness,
+        f1=f1(sufficiency, comprehensiveness),
+        category=categorise(sufficiency, comprehensiveness),
+        metric_all=float(metrics[0]),
+        metric_none=float(metrics[1]),
+        metric_circuit=float(metrics[2]),
+        metric_without=float(metrics[3]),
+        curve_sizes=tuple(len(s) for s in nested),
+        curve=tuple(values[2:first]),
+        random_same_size=tuple(values[first:second]),
+        random_same_layers=tuple(values[second:]),
+        passes=meter.passes,
+    )
+
+
+def f1(sufficiency: float, comprehensiveness: float) -> float:
+    """Harmonic mean; 0 when either is not positive, NaN when either is."""
+    if math.isnan(sufficiency) or math.isnan(comprehensiveness):
+        return math.nan
+    if sufficiency <= 0 or comprehensiveness <= 0:
+        return 0.0
+    return 2 * sufficiency * comprehensiveness / (sufficiency + comprehensiveness)
+
+
+def categorise(sufficiency: float, comprehensiveness: float) -> Category:
+    """A word for the pair of numbers; the numbers are what was measured.
+
+    ``backup_mechanisms``: sufficiency > 0.9 and comprehensiveness < 0.4 (Glassbox): the circuit can
+    do it, but the model manages without. ``faithful``: both at least 0.7. ``incomplete``: necessary
+    (at least 0.7) but not sufficient. ``weak``: anything else.
+    """
+    if math.isnan(sufficiency) or math.isnan(comprehensiveness):
+        return "undefined"
+    if sufficiency > 0.9 and comprehensiveness < 0.4:
+        return "backup_mechanisms"
+    if comprehensiveness >= 0.7:
+        return "faithful" if sufficiency >= 0.7 else "incomplete"
+    return "weak"
+
+
+def curve_sizes(total: int) -> list[int]:
+    """Sizes 1, 2, 4, ... and the whole."""
+    sizes = [1 << i for i in range(total.bit_length()) if 1 << i < total]
+    return [*sizes, total]
+
+
+def nested_sets(order: Sequence[Node], over: Sequence[Node]) -> list[Nodes]:
+    """The first 1, 2, 4, ... nodes of ``order``; nodes it leaves out come last."""
+    ranked = [*order, *(node for node in over if node not in set(order))]
+    return [frozenset(ranked[:size]) for size in curve_sizes(len(ranked))]
+
+
+def random_set(rng: random.Random, over: Sequence[Node], size: int) -> Nodes:
+    """``size`` of the replaceable nodes, drawn without replacement."""
+    return frozenset(rng.sample(list(over), size))
+
+
+def random_like(rng: random.Random, over: Sequence[Node], circuit: Nodes) -> Nodes:
+    """A random set with as many nodes of each kind in each layer as ``circuit``."""
+    wanted = Counter((node.kind, node.layer) for node in circuit)
+    drawn: list[Node] = []
+    for (kind, layer), count in sorted(wanted.items(), key=str):
+        pool = [node for node in over if (node.kind, node.layer) == (kind, layer)]
+        drawn += rng.sample(pool, count)
+    return frozenset(drawn)
+
+
+def _percentile(value: float, sample: tuple[float, ...]) -> float | None:
+    return percentile_among(value, sample) if sample else None

@@ -1,0 +1,1 @@
+"""What steps in once a circuit is replaced."""

@@ -1,0 +1,149 @@
+"""Self-repair: which nodes step in once a circuit is replaced (conditional attribution).
+
+1. Replace the circuit, run once forward and once backward, and estimate every other node there
+   (``conditional.py``). What grew against the intact model is proposed; what then takes over is
+   replaced as well, and so on until nothing more grows.
+2. Measure each proposal by running. Its growth is what replacing it costs with the circuit
+   replaced, less what it costs with the circuit whole. Where that shows nothing, because one
+   backup covers for another, both are measured again with all other proposals replaced.
+3. A backup's measured growth exceeds ``share`` of the effect of the corrupted prompt; from five
+   examples on it is beyond chance over examples (sign-flip); and its estimate grows more than that
+   of any node when as many nodes drawn at random are replaced instead (``controls``). If it made no
+   difference which nodes are replaced, 19 controls would let through one false claim in twenty.
+
+What is seen depends on the ablation. A backup held back by the *presence* of a signal shows when
+the signal is taken away (zero), not where it is only exchanged (corrupted); one held back by its
+*content* shows under both. So every ablation is reported for itself. (McGrath et al. 2023, the
+Hydra effect; Wang et al. 2022, backup name movers; Rushing & Nanda 2024: part of the growth is the
+final norm's, which scales what is left; McDougall et al. 2023: heads that suppress what the circuit
+wrote oppose less once it is gone, here ``opposes less``.)
+
+``share`` is what a reader should care about and not a test: a growth below a twentieth of the
+effect could not change what is said of the circuit.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable, resolve_nodes
+from pellucid.circuit.self_repair.result import Backups
+from pellucid.circuit.self_repair.search import Search, first_looks
+from pellucid.errors import BudgetError, EditError, TaskError
+from pellucid.model.anatomy import Node
+from pellucid.model.model import Model
+from pellucid.passes import metering
+from pellucid.run.ablation import Ablation
+from pellucid.run.record import Nearness, Trace, matching, node_sites, opened, record, stream_sites
+from pellucid.task.contrast import Contrasts
+from pellucid.task.metrics import Metric
+
+ABLATIONS: tuple[Ablation, ...] = ("zero", "mean", "corrupted")
+SHARE, CONTROLS, ROUNDS = 0.05, 19, 5
+BUDGET = 300
+"""Forwards that may be spent unless the caller says otherwise, in equal parts by ablation."""
+
+
+def backups(
+    model: Model,
+    contrast: Contrasts,
+    circuit: Circuit | Iterable[Node | str],
+    *,
+    ablations: Sequence[Ablation] = ABLATIONS,
+    over: Over | None = None,
+    share: float = SHARE,
+    controls: int = CONTROLS,
+    rounds: int = ROUNDS,
+    budget: int = BUDGET,
+    metric: str | Metric = "logit_diff",
+    seed: int = 0,
+    trace: Trace | None = None,
+) -> Backups:
+    """The nodes that do more for the answer once ``circuit`` is replaced.
+
+    ``over`` says which nodes may be backups: those of the circuit's own search, else heads.
+
+    **Assumes** that gradients in the ablated run find what steps in; a node whose gradient
+    vanishes there, though replacing it would matter, is not looked at.
+    **Cost** 2 forwards + 1 backward to record (none with ``trace``); then at most ``budget``
+    forwards: for every ablation 1 and a backward a round, 2 for each of at most eight proposals a
+    round, and where some grew 1 and a backward for each control. Where the budget of
+    an ablation ends, nothing is claimed of it.
+    **Raises** ``EditError`` for a circuit of no nodes, or of nodes that cannot be replaced;
+    ``TaskError`` for a metric whose gradient vanishes on the clean run (kl).
+    """
+    members = members_of(opened(model), circuit)
+    over = over or (circuit.over if isinstance(circuit, Circuit) else "heads")
+    check(ablations, share, controls, rounds, budget)
+    with metering() as meter, torch.inference_mode(False), torch.no_grad():
+        if trace is None:
+            refuse_kl(metric)
+            sites = [*node_sites(model), *stream_sites(model)]
+            trace = record(model, contrast, metric=metric, sites=sites)
+        else:
+            matching(model, contrast, trace)
+            refuse_kl(trace.metric)
+        least = share * abs(float(trace.difference.double().mean()))
+        searches = [
+            Search(
+                model,
+                trace,
+                ablation,
+                replaceable(model, over),
+                least=least,
+                controls=controls,
+                seed=seed,
+                budget=budget // len(ablations),
+            )
+            for ablation in ablations
+        ]
+        replaced = frozenset(members)
+        found = [
+            search.run(replaced, rounds, first)
+            for search, first in zip(searches, first_looks(searches, replaced), strict=True)
+        ]
+    return Backups(
+        primaries=members,
+        looked_at=tuple(growth for growths, _ in found for growth in growths),
+        repairs=tuple(repair for _, repair in found),
+        metric_all=float(trace.metric_clean.double().mean()),
+        share=share,
+        controls=controls,
+        passes=meter.passes,
+    )
+
+
+def members_of(model: Model, circuit: Circuit | Iterable[Node | str]) -> tuple[Node, ...]:
+    """The nodes to replace first."""
+    members = resolve_nodes(model, circuit.nodes if isinstance(circuit, Circuit) else circuit)
+    fixed = [node.name for node in members if node not in set(replaceable(model, "heads+mlps"))]
+    if not members or fixed:
+        found = f"{', '.join(fixed)} cannot be replaced" if fixed else "The circuit has no nodes"
+        raise EditError(
+            f"{found}: self-repair is what happens when heads or MLPs are replaced. Name some."
+        )
+    return members
+
+
+def check(
+    ablations: Sequence[Ablation], share: float, controls: int, rounds: int, budget: int
+) -> None:
+    """Refuse arguments that mean nothing."""
+    if not ablations or isinstance(ablations, str) or share <= 0 or controls < 0 or rounds < 1:
+        raise EditError(
+            f"ablations={ablations!r}, share={share}, controls={controls}, rounds={rounds}: give a "
+            "list of ablations, a share above 0, no fewer than 0 controls and at least 1 round."
+        )
+    if budget < len(ablations):
+        raise BudgetError(
+            f"budget={budget}: each of {len(ablations)} ablations needs at least 1 forward."
+        )
+
+
+def refuse_kl(metric: str | Metric) -> None:
+    """**Raises** ``TaskError`` for the metric that cannot be differentiated on the clean run."""
+    if metric == "kl" or isinstance(metric, Nearness):
+        raise TaskError(
+            "metric='kl' has no gradient on the clean run, its minimum, so no growth can be told "
+            "from it. Use metric='logit_diff'."
+        )

@@ -1,0 +1,165 @@
+"""What is found when the parts that carry a decision are replaced: the parts that step in."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+import torch
+
+from pellucid.model.anatomy import Node
+from pellucid.passes import Passes
+from pellucid.results.result import Result, stored
+from pellucid.results.tables import tabulate
+
+Role: TypeAlias = Literal["takes over", "opposes less"]
+
+
+def role_of(before: float, after: float) -> Role:
+    """Whether more of a growth lies above zero than below."""
+    gained = max(after, 0) - max(before, 0)
+    return "takes over" if gained > (after - before) / 2 else "opposes less"
+
+
+@stored
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How much more a node does for the answer once a circuit is replaced; in metric units."""
+
+    node: Node
+    ablation: str
+    round: int
+    """1: its estimate grew with the circuit replaced; 2: with what took over replaced too; ..."""
+    others: tuple[str, ...]
+    """Other nodes that were replaced both before and after, so that they could not cover for it."""
+    estimate_before: float
+    estimate_after: float
+    effect_before: float
+    """Measured: what replacing the node costs with the circuit whole."""
+    effect_after: float
+    """Measured: what it costs with the circuit replaced."""
+    by_chance: float | None
+    """Largest estimated growth of any node when random nodes are replaced; None if none were."""
+    p: float | None
+    """Sign-flip p-value of the measured growth over examples; None for fewer than five."""
+    found: bool
+    """Whether it is a backup: the measured growth is large enough, and not chance."""
+
+    @property
+    def estimate(self) -> float:
+        """Growth by gradient."""
+        return self.estimate_after - self.estimate_before
+
+    @property
+    def effect(self) -> float:
+        """Measured growth."""
+        return self.effect_after - self.effect_before
+
+    @property
+    def role(self) -> Role:
+        """Whether more of the growth is support gained, or opposition given up."""
+        return role_of(self.effect_before, self.effect_after)
+
+
+@stored
+@dataclass(frozen=True, kw_only=True)
+class Repair:
+    """Self-repair as one ablation shows it."""
+
+    ablation: str
+    metric_without: float
+    """Metric with the circuit replaced."""
+    metric_beyond: float
+    """Metric with the circuit and every backup that takes over replaced."""
+    repaired: float
+    """Measured: how much of the metric the backups save by changing what they write.
+
+    The metric with the circuit replaced, less the same with every backup (of either role) held at
+    what it writes in the intact model.
+    """
+    rounds: int
+    settled: bool
+    """Whether proposing ended because nothing more grew, and all of it was measured."""
+    note: str
+    """Why it is not settled; empty if it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backups(Result):
+    """Nodes that do more for the answer once the circuit is replaced, by ablation."""
+
+    primaries: tuple[Node, ...]
+    looked_at: tuple[Growth, ...]
+    """Every node whose growth was measured, also those that turned out to be none."""
+    repairs: tuple[Repair, ...]
+    metric_all: float
+    share: float
+    """Least growth of a backup, as a share of the effect of the corrupted prompt."""
+    controls: int
+    """Random sets that were replaced instead of the circuit, for comparison."""
+    passes: Passes
+
+    @property
+    def found(self) -> tuple[Growth, ...]:
+        """The backups, largest measured growth first."""
+        return tuple(
+            sorted((g for g in self.looked_at if g.found), key=lambda growth: -growth.effect)
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the backups under any ablation, largest growth first, each once."""
+        return tuple(dict.fromkeys(growth.node.name for growth in self.found))
+
+    def derived(self) -> dict[str, Any]:
+        """Of every growth: whose it is, its measured size, and what it is made of."""
+        rows = [
+            {"node": one.node.name, "effect": one.effect, "role": one.role}
+            for one in self.looked_at
+        ]
+        return {"backups": rows}
+
+    def visible_under(self, node: Node | str) -> tuple[str, ...]:
+        """The ablations under which a node is found to be a backup."""
+        shown = {growth.ablation for growth in self.found if growth.node.name == str(node)}
+        return tuple(repair.ablation for repair in self.repairs if repair.ablation in shown)
+
+    @property
+    def misestimate(self) -> float | None:
+        """Mean distance of estimated from measured growth, over the mean size of the latter."""
+        effects = [growth.effect for growth in self.looked_at]
+        size = sum(map(abs, effects))
+        if not size:
+            return None
+        return sum(abs(g.estimate - g.effect) for g in self.looked_at) / size
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each growth measured: ``node ... estimate``, ``effect`` and what led to it.
+
+        ``estimate`` and ``effect`` are growths.
+        """
+        nodes = [growth.node for growth in self.looked_at]
+        values = torch.tensor([growth.estimate for growth in self.looked_at], dtype=torch.double)
+        frame = tabulate(nodes, values, "estimate")
+        for name in (
+            "effect", "effect_before", "effect_after", "estimate_before", "estimate_after",
+            "ablation", "round", "others", "role", "by_chance", "p", "found",
+        ):  # fmt: skip
+            frame[name] = [getattr(growth, name) for growth in self.looked_at]
+        return frame
+
+    def __str__(self) -> str:
+        lines = [f"Self-repair when {len(self.primaries)} nodes are replaced ({self.passes})"]
+        for repair in self.repairs:
+            mine = [growth for growth in self.found if growth.ablation == repair.ablation]
+            lines.append(
+                f"  {repair.ablation}: metric {self.metric_all:+z.2f} becomes "
+                f"{repair.metric_without:+z.2f}"
+                f"{f'; they save {repair.repaired:+z.2f}' if mine else ', no backup found'}"
+                f"{f' ({repair.note})' if repair.note else ''}"
+            )
+            lines += [
+                f"    {g.node.name:7} {g.role:12} {g.effect_before:+z.2f} -> {g.effect_after:+z.2f}"
+                f" measured, {g.estimate:+z.2f} estimated growth, round {g.round}"
+                for g in mine
+            ]
+        return "\n".join(lines)

@@ -1,0 +1,113 @@
+"""`pellucid analyze`: the circuit behind an answer, found and measured."""
+
+import shlex
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from pellucid.cli.options import (
+    AblationName,
+    Answer,
+    AsJson,
+    Corrupted,
+    Device,
+    Dtype,
+    Foil,
+    Method,
+    MetricOption,
+    ModelSource,
+    Offline,
+    Out,
+    PromptArgument,
+    PromptOption,
+    Prompts,
+    ask,
+    check_ablation,
+    check_method,
+    check_out,
+)
+from pellucid.cli.terminal import deliver, open_model, progress, show_mapping
+
+
+def analyze(
+    prompt: PromptArgument = None,
+    prompt_option: PromptOption = None,
+    answer: Answer = None,
+    foil: Foil = None,
+    corrupted: Corrupted = None,
+    prompts: Prompts = None,
+    model: ModelSource = "smollm2-135m",
+    dtype: Dtype = "float32",
+    device: Device = None,
+    metric: MetricOption = "logit_diff",
+    method: Method = "atp",
+    search: Annotated[
+        Literal["verified", "mfc"], typer.Option("--search", help="How the circuit is found.")
+    ] = "verified",
+    over: Annotated[
+        Literal["heads", "heads+mlps"], typer.Option("--over", help="Parts that may be replaced.")
+    ] = "heads",
+    ablation: Annotated[
+        AblationName, typer.Option("--ablation", help="What parts are replaced with.")
+    ] = "corrupted",
+    target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = 0.85,
+    budget: Annotated[int, typer.Option(min=10, help="Forwards the search may spend.")] = 150,
+    random_sets: Annotated[int, typer.Option(min=0, help="Random circuits to compare with.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = 0,
+    insist: Annotated[
+        bool, typer.Option("--insist", help="Claim a circuit even if the foil is preferred.")
+    ] = False,
+    fail_under: Annotated[
+        float | None, typer.Option(help="Exit 3 if sufficiency stays below this.")
+    ] = None,
+    as_json: AsJson = False,
+    out: Out = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what it would cost.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Find and measure the circuit behind an answer."""
+    check_out(out)
+    check_method(method, metric)
+    question = ask(prompt, prompt_option, answer, foil, corrupted, prompts)
+    check_ablation(ablation, question)
+    opened = open_model(model, offline, dtype=dtype, device=device)
+    if plan:
+        from pellucid.cli.cost import planned
+
+        cost = planned(
+            opened,
+            question,
+            method=method,
+            metric=metric,
+            over=over,
+            budget=budget,
+            random_sets=random_sets,
+        )
+        show_mapping(cost, as_json)
+        return
+    from pellucid.analysis.analyze import REPAIR
+    from pellucid.analysis.analyze import analyze as run
+
+    with progress("Analysing", total=budget + 20 + REPAIR + 2 * random_sets):
+        result = run(
+            opened,
+            **question.asked,
+            metric=metric,
+            method=method,
+            search=search,
+            over=over,
+            ablation=ablation,
+            target=target,
+            budget=budget,
+            random_sets=random_sets,
+            seed=seed,
+            insist=insist,
+            command=shlex.join(["pellucid", *sys.argv[1:]]),
+        )
+    deliver(result, str(result), as_json=as_json, out=out)
+    measured = result.faithfulness
+    if fail_under is not None and not (measured and measured.sufficiency >= fail_under):
+        reached = "no circuit" if measured is None else f"sufficiency {measured.sufficiency:z.3f}"
+        typer.echo(f"Below --fail-under {fail_under}: {reached}.", err=True)
+        raise typer.Exit(3)

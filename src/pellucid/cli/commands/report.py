@@ -1,0 +1,61 @@
+"""`pellucid report`: a saved result as one HTML file, as Markdown or as a PDF."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pellucid.errors import ResultFileError
+
+if TYPE_CHECKING:
+    from pellucid.results.result import Result
+
+
+def report(
+    result: Annotated[
+        Path, typer.Argument(help="A folder or .json file that --out, save() or to_json() wrote.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .html, .md or .pdf.")],
+) -> None:
+    """Write a saved result as a report that needs no network to be read."""
+    if out.suffix not in WAYS:
+        raise typer.BadParameter(
+            f"{out}: reports are written as {', '.join(WAYS)}.", param_hint="--out"
+        )
+    from pellucid.results.result import Result
+
+    content = WAYS[out.suffix](Result.load(result))
+    draft = out.with_name(f".{out.name}.part")
+    try:
+        draft.write_bytes(content)
+        draft.replace(out)
+    except OSError as error:
+        raise ResultFileError(f"Cannot write {out}: {error}.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    typer.echo(f"Written to {out}", err=True)
+
+
+def as_html(result: "Result") -> bytes:
+    """One HTML file."""
+    return result.to_html().encode()
+
+
+def as_markdown(result: "Result") -> bytes:
+    """Markdown."""
+    return result.to_markdown().encode()
+
+
+def as_pdf(result: "Result") -> bytes:
+    """The HTML file, printed."""
+    from pellucid.report.pdf import pdf
+
+    return pdf(result)
+
+
+WAYS: dict[str, Callable[["Result"], bytes]] = {
+    ".html": as_html,
+    ".md": as_markdown,
+    ".pdf": as_pdf,
+}

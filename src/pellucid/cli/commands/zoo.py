@@ -1,0 +1,78 @@
+"""`pellucid zoo`: methods scored on models whose circuit is known."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pellucid.cli.options import AsJson, Out, check_out
+from pellucid.cli.terminal import deliver, progress
+
+zoo = typer.Typer(
+    help="Methods scored on small models whose circuit is known.", no_args_is_help=True
+)
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--models", metavar="GLOB", help="As 'induction/*' or '*@llama'; repeatable."),
+]
+
+
+@zoo.command("list")
+def list_models(models: Models = None, as_json: AsJson = False) -> None:
+    """Names of the models, and what they do."""
+    from pellucid.zoo import about, names
+
+    rows = {name: about(name) for name in names(models or "*")}
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        typer.echo(f"{name:{width}}  {text}")
+
+
+@zoo.command()
+def certify(models: Models = None, as_json: AsJson = False) -> None:
+    """Enumerate what matters in each model; exit code 4 if one is not what it is said to be."""
+    from pellucid.zoo import certify as enumerate_edges
+    from pellucid.zoo import names, specimen
+
+    wrong = False
+    for name in names(models or "*"):
+        with progress(f"Certifying {name}"):
+            found = enumerate_edges(specimen(name))
+        typer.echo(found.to_json() if as_json else str(found))
+        wrong |= bool(found.wrong)
+    if wrong:
+        raise typer.Exit(4)
+
+
+@zoo.command()
+def run(
+    method: Annotated[
+        list[str] | None, typer.Option("--method", help="As of attribute_edges; repeatable.")
+    ] = None,
+    models: Models = None,
+    null_tests: Annotated[
+        int, typer.Option(min=0, help="Questions to each model without a circuit; 0 for none.")
+    ] = 50,
+    as_json: AsJson = False,
+    out: Out = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Write the tables of all methods as Markdown.")
+    ] = None,
+) -> None:
+    """Score methods: how far up each puts the edges that matter."""
+    check_out(out)
+    if write is not None and (write.is_dir() or not write.resolve().parent.is_dir()):
+        raise typer.BadParameter(f"--write {write}: give a file in a folder that exists.")
+    from pellucid.zoo import METHODS, page
+    from pellucid.zoo import run as score
+
+    with progress("Scoring"):
+        result = score(method or METHODS, models=models or "*", null_tests=null_tests)
+    if write is not None:
+        write.write_text(page(result))
+        typer.echo(f"Written to {write}", err=True)
+    deliver(result, str(result), as_json=as_json, out=out)

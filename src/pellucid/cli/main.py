@@ -1,0 +1,99 @@
+"""The command line: data on stdout, progress on stderr, arguments checked before a model opens.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 a threshold was not met.
+"""
+
+from typing import Annotated
+
+import typer
+
+from pellucid.cli.commands.analysis import analyze
+from pellucid.cli.commands.circuits import circuit
+from pellucid.cli.commands.heads import attention, compose, roles
+from pellucid.cli.commands.models import models
+from pellucid.cli.commands.prompts import dla, lens, neurons, tokens
+from pellucid.cli.commands.report import report
+from pellucid.cli.commands.scores import attribute, edges, patch
+from pellucid.cli.commands.serve import serve
+from pellucid.cli.commands.study import study
+from pellucid.cli.commands.zoo import zoo
+from pellucid.cli.options import AsJson
+from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
+
+app = typer.Typer(
+    help="Shows, with measured evidence, which parts of a language model produce a decision.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(models, name="models")
+app.add_typer(zoo, name="zoo")
+app.command()(analyze)
+app.command()(attribute)
+app.command()(patch)
+app.command()(edges)
+app.command()(circuit)
+app.command()(lens)
+app.command()(dla)
+app.command()(neurons)
+app.command()(tokens)
+app.command()(attention)
+app.command()(roles)
+app.command()(compose)
+app.command()(study)
+app.command()(report)
+app.command("app")(serve)
+
+
+def main() -> None:
+    """Run the command line; errors of our own become one message and exit code 1, or 2 (usage)."""
+    try:
+        app()
+    except (TaskError, EditError, BudgetError) as error:
+        fail(error, code=2)
+    except PellucidError as error:
+        fail(error, code=1)
+
+
+def fail(error: Exception, *, code: int) -> None:
+    """Say what went wrong, and leave."""
+    typer.echo(f"{type(error).__name__}: {error}", err=True)
+    raise SystemExit(code)
+
+
+def show_version(wanted: bool) -> bool:
+    """Print the version and leave."""
+    if wanted:
+        from pellucid import __version__
+
+        typer.echo(f"pellucid {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that come before any command."""
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check this installation; exit code 1 if something is wrong."""
+    from pellucid.cli.doctor import examine
+
+    found = examine()
+    if as_json:
+        import dataclasses
+        import json
+
+        typer.echo(json.dumps([dataclasses.asdict(one) for one in found], indent=1))
+    for one in [] if as_json else found:
+        typer.echo(f"{one.status:8} {one.name}: {one.found}")
+        if one.advice:
+            typer.echo(f"         {one.advice}")
+    if any(one.status == "problem" for one in found):
+        raise typer.Exit(1)

@@ -1,0 +1,135 @@
+"""What the commands share on the terminal: opening a model, progress, showing results."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pellucid.errors import ResultFileError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.passes import Meter
+
+
+def open_model(
+    source: str, offline: bool, *, dtype: str | None = None, device: str | None = None
+) -> Any:
+    """The model, with a line on stderr while it opens."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"Opening {source}"):
+        quieten()
+        from pellucid.model.opening.load import load
+
+        return load(source, offline=offline, dtype=dtype, device=device)
+
+
+def quieten() -> None:
+    """Keep libraries' notices and progress bars off the terminal; errors still show."""
+    import os
+
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+
+
+@contextmanager
+def progress(title: str, *, total: int | None = None) -> Iterator["Meter"]:
+    """A bar on stderr that counts forwards; ``total`` is the most that may be needed."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from pellucid.passes import metering
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} forwards"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        with metering(lambda passes: bar.update(task, completed=passes.forwards)) as meter:
+            yield meter
+
+
+def deliver(result: Any, text: str, *, as_json: bool, out: str | None) -> None:
+    """Print a result on stdout, as ``text`` or as JSON, and write it where ``--out`` says."""
+    typer.echo(result.to_json() if as_json else text)
+    if out is not None:
+        write(result, Path(out))
+        typer.echo(f"Written to {out}", err=True)
+
+
+def draw(plot: str | None, figure: "Callable[[], Figure]") -> None:
+    """Write the figure where ``--plot`` says."""
+    if plot is not None:
+        from pellucid.figures.save import save
+
+        save(figure(), plot)
+        typer.echo(f"Drawn to {plot}", err=True)
+
+
+def show_behaviour(
+    metric: str, clean: Any, corrupted: Any, preference: Any, *, as_json: bool
+) -> None:
+    """The metric on both prompts, and whether the model prefers the answer at all.
+
+    Takes one value an example. Beside JSON it goes to stderr, where it is still seen.
+    """
+    from pellucid.analysis.wording import behaviour
+
+    for line in behaviour(metric, clean.tolist(), corrupted.tolist(), preference.tolist()):
+        typer.echo(line, err=as_json)
+
+
+def table_text(result: Any, column: str, top: int) -> str:
+    """The rows of a result with the largest values of ``column``, either sign, and the cost."""
+    frame = result.to_frame()
+    best = frame.reindex(frame[column].abs().sort_values(ascending=False).index).head(top)
+    shown = best[shown_columns(best, column)].astype(object)
+    shown[column] = best[column].map("{:+z.4f}".format)
+    listed = shown.where(shown.notna(), "").to_string(index=False)
+    return f"{listed}\n{len(best)} of {len(frame)} rows. Cost: {result.passes}."
+
+
+def shown_columns(frame: Any, column: str) -> list[str]:
+    """Columns that hold something, the value last."""
+    return [c for c in frame.columns if c == column or frame[c].notna().any()]
+
+
+def write(result: Any, path: Path) -> None:
+    """Write ``.json`` or ``.csv`` by its ending, anything else as a saved result (a folder)."""
+    if path.suffix not in (".json", ".csv"):
+        result.save(path)
+        return
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        if path.suffix == ".json":
+            draft.write_text(result.to_json(indent=1))
+        else:
+            result.to_frame().to_csv(draft, index=False)
+        draft.replace(path)
+    except OSError as error:
+        raise ResultFileError(f"Cannot write {path}: {error}.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def show_mapping(values: Mapping[str, Any], as_json: bool) -> None:
+    """Names and values, aligned; or JSON."""
+    if as_json:
+        typer.echo(json.dumps(dict(values), indent=1, default=str))
+        return
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        typer.echo(f"{name:{width}}  {shown}")

@@ -1,0 +1,1 @@
+"""Heads that read what other heads wrote."""

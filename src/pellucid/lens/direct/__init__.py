@@ -1,0 +1,1 @@
+"""What every part adds to the decision directly."""

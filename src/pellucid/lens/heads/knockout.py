@@ -1,0 +1,138 @@
+"""What a role is for, measured: the loss on repeated tokens without the heads that hold it.
+
+1. The role's strongest heads are taken, at most as many in a layer as there are others to compare
+   with, and at most ``MOST``.
+2. What they write is replaced by their own mean over all positions of the repeated sequences (mean
+   ablation), and the sequences run again.
+3. The same is done to sets of other heads, drawn at random, as many in each layer.
+
+A role that repetition needs makes the loss on the second half rise by more than any random set.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pellucid.lens.heads.sequences import Sequences, token_losses
+from pellucid.model.anatomy import Node
+from pellucid.model.model import Model
+from pellucid.model.running.forward import Start
+from pellucid.model.sites import Site
+from pellucid.results.result import stored
+from pellucid.run.edit import Edit, applying
+from pellucid.run.prompts import run_tapped
+
+MOST = 10
+"""Heads of one role that are ablated together."""
+
+
+@stored
+@dataclass(frozen=True, kw_only=True)
+class CausalCheck:
+    """Rise of the loss, in nats a token, when ``heads`` are replaced by their mean.
+
+    ``control_*`` are the rises for random sets of other heads, as many in each layer.
+    """
+
+    role: str
+    heads: tuple[str, ...]
+    rise_first: float
+    rise_second: float
+    control_first: Float[Tensor, " control"]
+    control_second: Float[Tensor, " control"]
+
+    @property
+    def needed(self) -> bool:
+        """Whether the second half loses more without these heads than without any random set."""
+        return self.rise_second > float(self.control_second.max())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The plain run of the sequences: its loss, and what ablated runs start from."""
+
+    loss: Float[Tensor, "row next"]
+    streams: dict[int, Tensor]
+    means: dict[int, Float[Tensor, "head d_head"]]
+
+
+def causal_check(
+    model: Model,
+    sequences: Sequences,
+    baseline: Baseline,
+    role: str,
+    holders: Sequence[Node],
+    *,
+    controls: int,
+    generator: torch.Generator,
+) -> CausalCheck | None:
+    """The check of ``holders``, strongest first; None when no head can be compared with others.
+
+    **Cost** 1 + ``controls`` forwards, from the first ablated layer on.
+    """
+    others = _others(model, holders)
+    heads = _comparable(holders, others)
+    if not heads:
+        return None
+    plain = torch.stack(sequences.halves(baseline.loss))
+    per_layer = Counter(node.layer for node in heads)
+    sets = [heads]
+    for _ in range(controls):
+        drawn: list[Node] = []
+        for layer, n in per_layer.items():
+            pool = others[layer]
+            drawn += [pool[i] for i in torch.randperm(len(pool), generator=generator)[:n].tolist()]
+        sets.append(drawn)
+    losses = (_loss_without(model, sequences, baseline, some) for some in sets)
+    rises = torch.stack([torch.stack(sequences.halves(loss)) - plain for loss in losses]).cpu()
+    return CausalCheck(
+        role=role,
+        heads=tuple(node.name for node in heads),
+        rise_first=float(rises[0, 0]),
+        rise_second=float(rises[0, 1]),
+        control_first=rises[1:, 0].clone(),
+        control_second=rises[1:, 1].clone(),
+    )
+
+
+def _others(model: Model, holders: Sequence[Node]) -> dict[int | None, list[Node]]:
+    """By layer, the heads that do not hold the role."""
+    found: dict[int | None, list[Node]] = {}
+    for node in model.nodes:
+        if node.kind == "head" and node not in holders:
+            found.setdefault(node.layer, []).append(node)
+    return found
+
+
+def _comparable(holders: Sequence[Node], others: dict[int | None, list[Node]]) -> list[Node]:
+    kept: list[Node] = []
+    taken: Counter[int | None] = Counter()
+    for node in holders:
+        if len(kept) < MOST and taken[node.layer] < len(others.get(node.layer, ())):
+            kept.append(node)
+            taken[node.layer] += 1
+    return kept
+
+
+def _loss_without(
+    model: Model, sequences: Sequences, baseline: Baseline, heads: Sequence[Node]
+) -> Float[Tensor, "row next"]:
+    by_layer: dict[int, list[int]] = {}
+    for node in heads:
+        assert node.layer is not None
+        assert node.head is not None
+        by_layer.setdefault(node.layer, []).append(node.head)
+    taps = {
+        Site("z", layer): applying(
+            [Edit(site=Site("z", layer), heads=tuple(some), value=baseline.means[layer][some])]
+        )
+        for layer, some in by_layer.items()
+    }
+    first = min(by_layer)
+    start = Start(first, baseline.streams[first])
+    logits = run_tapped(model, sequences.repeated, taps, start=start)
+    return token_losses(logits, sequences.repeated)

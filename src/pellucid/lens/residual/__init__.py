@@ -1,0 +1,1 @@
+"""What the residual stream predicts, layer by layer."""

@@ -1,0 +1,1 @@
+"""How much every token of the prompt matters."""

@@ -1,0 +1,301 @@
+"""Token attribution: how much each token of the prompt matters for the decision.
+
+With x_p what enters layer 0 at position p (the embedding, with a learned position where the model
+adds one), x'_p the same on the corrupted prompt, and L the metric:
+
+    gradient    x_p . dL/dx_p                       on the clean prompt; an estimate
+    ig          (x_p - x'_p) . mean of dL/dx_p      over midpoints of the straight path from x' to
+                x; an estimate. The sum over tokens tends to L(clean) - L(corrupted), and
+                ``completeness`` says how far it is from it. (Sundararajan et al. 2017)
+    occlusion   L(clean) - L(clean with token p replaced), mean over the replacements
+                an effect, measured by running the model. (Zeiler & Fergus 2014; Li et al. 2016)
+    rollout     attention multiplied through all layers: a weight, not signed, blind to the answer.
+                (Abnar & Zuidema 2020; ``rollout.py``)
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pellucid.errors import TaskError
+from pellucid.lens.text import column, quoted, wrapped
+from pellucid.lens.tokens.rollout import rollout
+from pellucid.model.model import Model
+from pellucid.model.sites import Site
+from pellucid.passes import Passes, metering
+from pellucid.results.result import Result, as_tensor
+from pellucid.run.gradient import EMBED, differentiate
+from pellucid.run.record import Nearness, Trace, encode, observe, opened, record
+from pellucid.run.variants import Unit, run_variants
+from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.encode import Encoded
+from pellucid.task.metrics import Metric
+from pellucid.task.metrics import metric as resolve_metric
+from pellucid.task.tokens import labels, token_id
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.lens.draw_prompt import TokensView
+
+Method: TypeAlias = Literal["gradient", "ig", "occlusion", "rollout"]
+Quantity: TypeAlias = Literal["estimate", "effect", "weight"]
+QUANTITY: dict[Method, Quantity] = {
+    "gradient": "estimate",
+    "ig": "estimate",
+    "occlusion": "effect",
+    "rollout": "weight",
+}
+STEPS = (4, 8, 16, 32, 64, 128)
+CONVERGED = 0.02
+DRAWN = 8
+"""Replacements over which occlusion takes the mean when none is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenAttribution(Result):
+    """One number for each token of each clean prompt; 0 on padding.
+
+    Estimates and effects are in the metric's units, positive for support; weights are attention.
+    """
+
+    method: Method
+    quantity: Quantity
+    tokens: tuple[tuple[str, ...], ...]
+    """The prompt of each example, "" on padding."""
+    per_example: Float[Tensor, "example pos"]
+    metric: Float[Tensor, " example"] | None
+    """On the clean prompts; None for rollout, which asks nothing."""
+    difference: Float[Tensor, " example"] | None
+    """For ig: metric on the clean minus metric on the corrupted prompt."""
+    replacements: tuple[str, ...]
+    """For occlusion: the tokens that each token was replaced by, one after the other."""
+    steps: int
+    passes: Passes
+
+    @property
+    def completeness(self) -> float | None:
+        """For ig: how far the sum is from ``difference``, relative to it; else None."""
+        if self.difference is None:
+            return None
+        gap = (self.per_example.sum(1).mean() - self.difference.mean()).abs()
+        return float(gap / self.difference.mean().abs().clamp_min(1e-12))
+
+    @property
+    def converged(self) -> bool | None:
+        """For ig: whether the completeness residual is below 2 %; else None."""
+        return None if self.completeness is None else self.completeness < CONVERGED
+
+    def to_frame(self) -> pd.DataFrame:
+        """Columns ``example position token`` and one named for what it is: ``quantity``."""
+        rows = [
+            (example, position, token, float(self.per_example[example, position]))
+            for example, tokens in enumerate(self.tokens)
+            for position, token in enumerate(tokens)
+            if token
+        ]
+        return pd.DataFrame(rows, columns=["example", "position", "token", self.quantity])
+
+    def plot(self, show: "TokensView" = "strip", *, example: int = 0) -> "Figure":
+        """One example's tokens in reading order, on their colours or with a bar each."""
+        from pellucid.lens.draw_prompt import draw_tokens
+
+        return draw_tokens(self, show, example)
+
+    def __str__(self) -> str:
+        return "\n".join(lines(self))
+
+
+def token_attribution(
+    model: Model,
+    contrast: Contrast | ContrastBatch,
+    *,
+    method: Method = "occlusion",
+    metric: str | Metric = "logit_diff",
+    steps: int | None = None,
+    replacement: str | int | None = None,
+    seed: int = 0,
+) -> TokenAttribution:
+    """Attribute the decision to the tokens of the clean prompt.
+
+    ``steps`` is for ig; when it is not given they double from 4 until the completeness residual is
+    below 2 %, or 128. ``replacement`` is for occlusion, one token. Without it effects are means
+    over eight ordinary tokens of the vocabulary, drawn with ``seed``: a padding or end token would
+    be no neutral choice, since models read it as the beginning of another text.
+
+    **Assumes** for ig and occlusion that tokens reach the layers through the stream alone (Gemma 3n
+    has embeddings for each layer besides).
+    **Cost** gradient 1 forward + 1 backward; ig 2 + 1, and 1 of each per step; occlusion 2 + 1, and
+    for each replacement 1 forward and 1 per token, in batched calls; rollout 1 forward.
+    **Raises** ``TaskError`` for an argument that the method does not take, ``TokenError`` for a
+    replacement of several tokens, ``EditError`` for rollout where patterns cannot be read.
+    """
+    opened(model)
+    _check(method, metric, steps, replacement)
+    with metering() as meter:
+        if method == "gradient":
+            found = _gradient(model, contrast, metric)
+        elif method == "ig":
+            found = _integrated(model, record(model, contrast, metric=metric, sites=[EMBED]), steps)
+        elif method == "occlusion":
+            tokens = _replacements(model, replacement, seed)
+            trace = record(model, contrast, metric=metric, sites=[EMBED])
+            found = _occluded(model, trace, tokens)
+        else:
+            encoded = encode(model, contrast)
+            found = _result(encoded, "rollout", rollout(model, encoded))
+    return replace(found, passes=meter.passes)
+
+
+def _check(
+    method: Method, metric: str | Metric, steps: int | None, replacement: str | int | None
+) -> None:
+    if method not in QUANTITY:
+        raise TaskError(f"method={method!r} is not known; choose one of {get_args(Method)}.")
+    if steps is not None and (method != "ig" or steps < 1):
+        raise TaskError(f"steps={steps} with method={method!r}: ig alone takes steps, at least 1.")
+    if replacement is not None and method != "occlusion":
+        raise TaskError(f"method={method!r} replaces nothing; leave replacement out.")
+    if method == "gradient" and (metric == "kl" or isinstance(metric, Nearness)):
+        raise TaskError(
+            "metric='kl' has no gradient on the clean run, its minimum. Use method='ig' or "
+            "'occlusion'."
+        )
+
+
+def _gradient(
+    model: Model, contrast: Contrast | ContrastBatch, metric: str | Metric
+) -> TokenAttribution:
+    encoded = encode(model, contrast)
+    measure = resolve_metric(metric)
+    found = differentiate(model, encoded, encoded.clean, measure, [EMBED])
+    products = (found.values[EMBED] * found.gradients[EMBED]).sum(-1)  # row pos
+    return _result(encoded, "gradient", _by_example(products, encoded), metric=found.metric)
+
+
+def _integrated(model: Model, trace: Trace, steps: int | None) -> TokenAttribution:
+    """Gradients at midpoints of the path, doubling the steps until the sum is complete."""
+    clean, corrupted = trace.clean[EMBED], trace.corrupted[EMBED]
+    for count in STEPS if steps is None else (steps,):
+        total = torch.zeros_like(clean)
+        for step in range(count):
+            weight = (step + 0.5) / count
+
+            def mix(site: Site, value: Tensor, weight: float = weight) -> Tensor:
+                return value.lerp(corrupted, 1 - weight)
+
+            found = differentiate(
+                model, trace.encoded, trace.encoded.clean, trace.metric, [EMBED], change=mix
+            )
+            total += found.gradients[EMBED] / count
+        values = _by_example(((clean - corrupted) * total).sum(-1), trace.encoded)
+        result = _result(
+            trace.encoded,
+            "ig",
+            values,
+            metric=trace.metric_clean,
+            difference=trace.difference,
+            steps=count,
+        )
+        if result.converged:
+            break
+    return result
+
+
+def _occluded(model: Model, trace: Trace, tokens: Sequence[int]) -> TokenAttribution:
+    """Each position in turn gets what a replacement would bring into the stream there."""
+    length = trace.encoded.clean.shape[1]
+    effects = []
+    for token in tokens:
+        ids = torch.full_like(trace.encoded.clean, token)
+        everywhere = replace(trace.encoded, corrupted=ids, first_difference=0)
+        values, _, _ = observe(model, everywhere, [EMBED])
+        measured = run_variants(
+            model,
+            trace,
+            [Unit(EMBED)],
+            torch.ones(length, 1, dtype=torch.bool, device=model.device),
+            {EMBED: values[EMBED]},
+            positions=torch.eye(length, dtype=torch.bool, device=model.device),
+        )  # variant example
+        effects.append((trace.metric_clean - measured).T)
+    return _result(
+        trace.encoded,
+        "occlusion",
+        torch.stack(effects).mean(0),
+        metric=trace.metric_clean,
+        replacements=labels(model.tokenizer, tokens),
+    )
+
+
+def _replacements(model: Model, given: str | int | None, seed: int) -> tuple[int, ...]:
+    """The tokens that occlusion puts in: the one given, or some drawn that are not special."""
+    if given is not None:
+        return (token_id(model.tokenizer, given, vocab_size=model.anatomy.d_vocab),)
+    special = set(getattr(model.tokenizer, "all_special_ids", ()))
+    size = min(model.anatomy.d_vocab, len(model.tokenizer or range(model.anatomy.d_vocab)))
+    ordinary = [token for token in range(size) if token not in special]
+    return tuple(random.Random(seed).sample(ordinary, min(DRAWN, len(ordinary))))
+
+
+def _by_example(rows: Float[Tensor, "row pos"], encoded: Encoded) -> Float[Tensor, "example pos"]:
+    empty = rows.new_zeros(encoded.n_examples, rows.shape[1])
+    return empty.index_add(0, encoded.example.to(rows.device), rows)
+
+
+def _result(
+    encoded: Encoded,
+    method: Method,
+    values: Float[Tensor, "example pos"],
+    *,
+    metric: Tensor | None = None,
+    difference: Tensor | None = None,
+    replacements: tuple[str, ...] = (),
+    steps: int = 1,
+) -> TokenAttribution:
+    """The result but for its cost; of an example's rows the first one's tokens are shown."""
+    owners = encoded.example.tolist()
+    shown = [owners.index(example) for example in range(encoded.n_examples)]
+    return TokenAttribution(
+        method=method,
+        quantity=QUANTITY[method],
+        tokens=tuple(encoded.clean_labels[row] for row in shown),
+        per_example=as_tensor(values),
+        metric=None if metric is None else as_tensor(metric),
+        difference=None if difference is None else as_tensor(difference),
+        replacements=replacements,
+        steps=steps,
+        passes=Passes(),
+    )
+
+
+def lines(found: TokenAttribution) -> Iterator[str]:
+    """The first example's tokens with a bar each, in at most 80 columns."""
+    yield f"Tokens by {found.method}: {found.quantity}"
+    if found.replacements:
+        by = " ".join(quoted(token, 16) for token in found.replacements)
+        yield from wrapped(f"Each token was replaced by {by}.")
+    yield ""
+    frame = found.to_frame().query("example == 0")
+    largest = max(float(frame[found.quantity].abs().max()), 1e-30)
+    for row in frame.to_dict("records"):
+        value = row[found.quantity]
+        bar = ("+" if value > 0 else "-") * round(30 * abs(value) / largest)
+        token = column(quoted(row["token"], 18), 18)
+        yield f"  {row['position']:4d}  {token} {value:+z9.4f}  {bar}".rstrip()
+    yield ""
+    if found.completeness is not None and found.difference is not None:
+        total, wanted = float(found.per_example.sum(1).mean()), float(found.difference.mean())
+        yield (
+            f"Sum {total:+.4f} of a metric difference of {wanted:+.4f}: off by "
+            f"{found.completeness:.2%} with {found.steps} steps."
+        )
+    if len(found.tokens) > 1:
+        yield f"The first of {len(found.tokens)} examples."
+    yield f"Cost: {found.passes}."

@@ -1,0 +1,1 @@
+"""Finding the parts of a model by what they compute."""

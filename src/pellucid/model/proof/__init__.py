@@ -1,0 +1,1 @@
+"""Proof on opening that the parts found are the parts there are."""

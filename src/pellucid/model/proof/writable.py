@@ -1,0 +1,119 @@
+"""Which sites are there, shown by writing at each and seeing the logits move."""
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.errors import EditError, UnsupportedArchitectureError
+from pellucid.model.anatomy import Anatomy, Block
+from pellucid.model.detection.probe import TOLERANCE
+from pellucid.model.running.forward import forward
+from pellucid.model.running.taps import Tap, tapped
+from pellucid.model.sites import Site, SiteKind
+
+KINDS: tuple[SiteKind, ...] = (
+    "resid_pre", "attn_in", "q", "k", "v", "pattern", "z", "attn_out", "mlp_in", "neurons",
+    "mlp_out",
+)  # fmt: skip
+
+
+def check_writes(
+    module: nn.Module, anatomy: Anatomy, tokens: Tensor, plain: Tensor
+) -> tuple[tuple[SiteKind, ...], dict[SiteKind, str]]:
+    """Kinds of site at which a write moves the logits, and those that are not there, with why.
+
+    Each is tried in one layer that has it, as near the middle as there is: one row of one forward
+    for each kind, with a row that nothing is written to before and after them.
+    **Raises** ``UnsupportedArchitectureError`` when a write moves nothing.
+    """
+    sites: list[Site] = []
+    missing: dict[SiteKind, str] = {}
+    for kind in KINDS:
+        having = layers_with(anatomy, kind)
+        if not having:
+            missing[kind] = "no layer has such a sublayer"
+            continue
+        site = Site(kind, having[len(having) // 2])
+        try:
+            if kind == "pattern":
+                check_pattern(module, anatomy, tokens, plain, site)
+            else:
+                with tapped(module, anatomy, {site: disturb}):
+                    pass
+        except EditError as error:
+            missing[kind] = str(error)
+            continue
+        sites.append(site)
+    taps = {site: in_row(i) for i, site in enumerate(sites, start=1)}
+    logits = forward(module, anatomy, tokens.repeat(len(sites) + 2, 1), taps=taps).double()
+    moved = (logits - logits[:1]).abs().amax((1, 2))
+    for i, site in enumerate(sites, start=1):
+        if not float(moved[i]) > 4 * float(moved[-1]):
+            raise UnsupportedArchitectureError(
+                f"{type(module).__name__}: a write at {site.name} left the logits unchanged, so "
+                "that tensor is not the one the model uses."
+            )
+    return tuple(site.kind for site in sites), missing
+
+
+def in_row(row: int) -> Tap:
+    """A tap that disturbs one row and leaves the others."""
+
+    def tap(value: Tensor) -> Tensor:
+        new = value.clone()
+        new[row] = disturb(value[row])
+        return new
+
+    return tap
+
+
+def layers_with(anatomy: Anatomy, kind: SiteKind) -> list[int]:
+    """Layers that have a site of ``kind``; where none does, those with its sublayer."""
+
+    def sublayer(block: Block) -> bool:
+        if kind == "resid_pre":
+            return True
+        return bool(block.mlp if kind in ("mlp_in", "neurons", "mlp_out") else block.attention)
+
+    def site(block: Block) -> bool:
+        if kind == "neurons":
+            return block.mlp is not None and block.mlp.neurons is not None
+        if kind in ("q", "k", "v"):
+            return getattr(block.attention, kind, None) is not None
+        return sublayer(block)
+
+    blocks = list(enumerate(anatomy.blocks))
+    return [i for i, b in blocks if site(b)] or [i for i, b in blocks if sublayer(b)]
+
+
+def check_pattern(
+    module: nn.Module, anatomy: Anatomy, tokens: Tensor, plain: Tensor, site: Site
+) -> None:
+    """**Raises** ``EditError`` when the plain attention formula is not what this model computes."""
+    attention = anatomy.blocks[site.layer].attention
+    assert attention is not None
+    counts: list[int] = []
+
+    def look(pattern: Tensor) -> None:
+        counts.append(pattern.shape[1])
+
+    every = {Site("pattern", i): look for i, b in enumerate(anatomy.blocks) if b.attention}
+    again = forward(module, anatomy, tokens, taps=every)
+    error = float((again - plain).abs().max() / plain.abs().max().clamp_min(1e-30))
+    if error > TOLERANCE.get(plain.dtype, 1e-4):
+        raise EditError(
+            f"{site.name}: softmax(q k) v with this model's mask and scale gives logits that "
+            f"differ by {error:.1e} (relative) from its own, so its pattern is something else. "
+            "Use z, q, k or v instead."
+        )
+    if counts[0] != attention.n_heads:
+        raise EditError(
+            f"{site.name}: it has {counts[0]} attention patterns for {attention.n_heads} heads "
+            "(differential attention), so a pattern belongs to no single head. Use z instead."
+        )
+
+
+def disturb(value: Tensor) -> Tensor:
+    """``value`` plus a fixed, uneven pattern of its own size (of size one where it is zero)."""
+    wave = torch.sin(torch.arange(value.numel(), device=value.device)).reshape(value.shape)
+    size = value.detach().abs().float().mean()
+    return value + (wave * torch.where(size > 0, size, 1.0)).to(value.dtype)

@@ -1,0 +1,1 @@
+"""Reading and writing in a forward pass, with plain hooks."""

@@ -1,0 +1,190 @@
+"""Reading and writing tensors while the model runs, with plain PyTorch hooks.
+
+A tap is a function of the site's tensor in its canonical shape (see ``Site``). Returning ``None``
+leaves the model alone; returning a tensor puts it there. Every hook is removed on leaving,
+whatever happened inside.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.errors import EditError
+from pellucid.model.anatomy import Anatomy, Attention, Mlp, Projection, Write
+from pellucid.model.running.pattern import tapped_patterns
+from pellucid.model.running.sublayer_inputs import reading_hooks
+from pellucid.model.sites import Site
+
+Tap: TypeAlias = Callable[[Tensor], Tensor | None]
+Taps: TypeAlias = Mapping[Site, Tap]
+
+
+@contextmanager
+def tapped(model: nn.Module, anatomy: Anatomy, taps: Taps) -> Iterator[None]:
+    """Run ``taps`` during every forward inside the block; nothing is left behind.
+
+    **Raises** ``EditError`` when a site is not there in this model.
+    """
+    handles: list[Any] = []
+    patterns = {site: tap for site, tap in taps.items() if site.kind == "pattern"}
+    try:
+        for site, tap in taps.items():
+            if site.kind != "pattern":
+                handles += _install(anatomy, site, tap)
+        if patterns:
+            with tapped_patterns(model, anatomy, patterns):
+                yield
+        else:
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _install(anatomy: Anatomy, site: Site, tap: Tap) -> list[Any]:
+    if site.kind == "resid_pre":
+        return [_stream_hook(anatomy, site.layer, tap)]
+    if not 0 <= site.layer < anatomy.n_layers:
+        raise EditError(f"{site.name}: the model has layers 0 to {anatomy.n_layers - 1}.")
+    block = anatomy.blocks[site.layer]
+    of_mlp = site.kind in ("mlp_in", "neurons", "mlp_out")
+    part = block.mlp if of_mlp else block.attention
+    if part is None:
+        raise EditError(f"{site.name}: layer {site.layer} has no such sublayer.")
+    if site.kind in ("attn_in", "mlp_in"):
+        return reading_hooks(site.name, block, part, tap)
+    if isinstance(part, Mlp):
+        if site.kind == "mlp_out":
+            return _write_hooks(part.writes, block.module, tap)
+        if part.neurons is None:
+            raise EditError(
+                f"{site.name}: this MLP has no single down-projection (a mixture of experts, say); "
+                "it is one node without neurons. Use mlp_out instead."
+            )
+        return _input_hooks(part.neurons, block.module, tap)
+    if site.kind == "attn_out":
+        return _write_hooks((part.write,), block.module, tap)
+    if site.kind == "z":
+        return _input_hooks(part.out_proj, block.module, tap, part.n_heads)
+    return [_projection_hook(projection(part, site), tap)]
+
+
+def projection(attention: Attention, site: Site) -> Projection:
+    """The query, key or value projection that ``site`` names."""
+    found = {"q": attention.q, "k": attention.k, "v": attention.v}[site.kind]
+    if found is None:
+        raise EditError(
+            f"{site.name} is not known in this attention: {attention.aside}. Edit z or the pattern "
+            "instead."
+        )
+    return found
+
+
+def _stream_hook(anatomy: Anatomy, layer: int, tap: Tap) -> Any:
+    if layer == anatomy.n_layers:
+        return anatomy.blocks[-1].module.register_forward_hook(
+            lambda module, args, output: with_first(output, tap(first(output)))
+        )
+    if not 0 <= layer < anatomy.n_layers:
+        raise EditError(f"blocks.{layer}.hook_resid_pre: the model has {anatomy.n_layers} layers.")
+
+    def hook(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+        given = args[0] if args else kwargs["hidden_states"]
+        new = tap(given)
+        if new is None:
+            return None
+        return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
+
+    return anatomy.blocks[layer].module.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def _input_hooks(
+    module: nn.Module, block: nn.Module, tap: Tap, heads: int | None = None
+) -> list[Any]:
+    """Hooks that show ``tap`` what ``module`` reads as ``[row pos ...]``; OPT flattens the two."""
+    note_shape, shape = _shape_note()
+
+    def hook(module: nn.Module, args: tuple) -> tuple | None:
+        given = args[0]
+        parts = [-1] if heads is None else [heads, given.shape[-1] // heads]
+        new = tap(given.reshape(*shape[0][:2], *parts))
+        return None if new is None else (new.reshape(given.shape), *args[1:])
+
+    handle = block.register_forward_pre_hook(note_shape, with_kwargs=True)
+    return [handle, module.register_forward_pre_hook(hook)]
+
+
+def _shape_note() -> tuple[Callable[..., None], list[torch.Size]]:
+    """A hook before a block that notes its input's shape, and where the shape is noted."""
+    shape: list[torch.Size] = []
+
+    def note_shape(module: nn.Module, args: tuple, kwargs: dict) -> None:
+        shape[:] = [(args[0] if args else kwargs["hidden_states"]).shape]
+
+    return note_shape, shape
+
+
+def _projection_hook(projection: Projection, tap: Tap) -> Any:
+    columns = projection.columns
+    in_order = projection.in_order
+
+    def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
+        if in_order == slice(0, output.shape[-1]):
+            whole = tap(output.unflatten(-1, columns.shape))
+            return None if whole is None else whole.flatten(-2)
+        if in_order is not None:
+            new = tap(output[..., in_order].unflatten(-1, columns.shape))
+            if new is None:
+                return None
+            parts = (output[..., : in_order.start], new.flatten(-2), output[..., in_order.stop :])
+            return torch.cat([part.to(output.dtype) for part in parts], dim=-1)
+        index = columns.to(output.device)
+        new = tap(output[..., index])
+        if new is None:
+            return None
+        return output.index_copy(-1, index.flatten(), new.flatten(-2).to(output.dtype))
+
+    return projection.module.register_forward_hook(hook)
+
+
+def _write_hooks(writes: tuple[Write, ...], block: nn.Module, tap: Tap) -> list[Any]:
+    """Hooks that show ``tap`` the sum of all writes, when the last of them has run."""
+    partial: list[Tensor] = []
+    note_shape, shape = _shape_note()
+
+    def hook_for(write: Write) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple, output: Any) -> Any:
+            raw = first(output)
+            term = write.term(raw.reshape(shape[0]))
+            if write is writes[0]:
+                partial.clear()
+            if write is not writes[-1]:
+                partial.append(term)
+                return None
+            others = sum(partial) if partial else None
+            new = tap(term if others is None else term + others)
+            if new is None:
+                return with_first(output, raw.clone())
+            new = write.output(new if others is None else new - others)
+            # A copy: models that add in place must not change what a tap has seen or given.
+            return with_first(output, new.reshape(raw.shape).clone())
+
+        return hook
+
+    handles = [block.register_forward_pre_hook(note_shape, with_kwargs=True)]
+    return handles + [w.module.register_forward_hook(hook_for(w)) for w in writes]
+
+
+def first(output: Any) -> Tensor:
+    """The tensor of a module's return value, which may be a tuple with extras behind it."""
+    return output[0] if isinstance(output, tuple | list) else output
+
+
+def with_first(output: Any, new: Tensor | None) -> Any:
+    """``output`` with its tensor replaced; None, which hooks take as "no change", if no new one."""
+    if new is None:
+        return None
+    return (new, *output[1:]) if isinstance(output, tuple) else new

@@ -1,0 +1,280 @@
+"""What every result has in common: JSON, saving and loading, nothing pickled.
+
+A result is a frozen dataclass. ``to_json`` gives one JSON document with numbers in full;
+``save`` writes a folder with ``result.json`` and ``tensors.safetensors``, whole or not at all.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from uuid import uuid4
+
+import torch
+from torch import Tensor
+
+from pellucid.errors import ResultFileError
+from pellucid.results.fields import check_fields
+
+if TYPE_CHECKING:
+    from pellucid.report.prose import Section
+
+SCHEMA = 1
+"""Version of the JSON layout; a higher one is refused with advice to upgrade."""
+
+R = TypeVar("R", bound="Result")
+_TYPES: dict[str, type] = {}
+
+
+def stored(cls: type) -> type:
+    """Class decorator: a dataclass that may appear inside a saved result."""
+    _TYPES[cls.__name__] = cls
+    return cls
+
+
+class Result:
+    """Base of results: knows how to be written down and read back."""
+
+    _registry: ClassVar[dict[str, type]] = _TYPES
+
+    def __init_subclass__(cls) -> None:
+        _TYPES[cls.__name__] = cls
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """One JSON document; tensors are nested lists, what is not finite is null."""
+        body = encode(self, _listed)
+        return json.dumps({"schema": SCHEMA, **body}, indent=indent, allow_nan=False)
+
+    def derived(self) -> dict[str, Any]:
+        """What is computed from the fields and shown beside them; by name."""
+        return {}
+
+    def parts(self) -> "tuple[Result, ...]":
+        """Results inside this one that a page can show by themselves."""
+        return ()
+
+    def story(self) -> "tuple[Section, ...]":
+        """What the numbers say, in sentences that keep where each number came from."""
+        return ()
+
+    def to_html(self) -> str:
+        """One HTML file that draws this result; it opens from a disk and fetches nothing."""
+        from pellucid.report.page import page
+
+        return page(self)
+
+    def to_markdown(self) -> str:
+        """What the numbers say and the table, as Markdown."""
+        from pellucid.report.markdown import markdown
+
+        return markdown(self)
+
+    def _repr_html_(self) -> str:
+        from pellucid.report.page import framed
+
+        return framed(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the folder ``path``: JSON beside tensors. An existing result is replaced.
+
+        **Raises** ``ResultFileError`` when the place cannot be written, or holds something else.
+        """
+        from safetensors.torch import save_file
+
+        target = Path(path)
+        if target.exists() and not (target / "result.json").is_file():
+            raise ResultFileError(
+                f"{target} exists and is not a saved result. Choose another name, or remove it."
+            )
+        tensors: dict[str, Tensor] = {}
+
+        def keep(tensor: Tensor) -> dict[str, Any]:
+            key = f"t{len(tensors)}"
+            tensors[key] = tensor.detach().cpu().contiguous().clone()
+            return {"stored": key}
+
+        body = {"schema": SCHEMA, **encode(self, keep)}
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft = target.parent / f".{target.name}-{uuid4().hex}"
+            draft.mkdir()  # unlike mkdtemp, with the permissions that the user wants
+        except OSError as error:
+            raise ResultFileError(f"Cannot write {target}: {error}.") from error
+        try:
+            save_file(tensors, str(draft / "tensors.safetensors"))
+            (draft / "result.json").write_text(json.dumps(body, indent=1, allow_nan=False))
+            shutil.copymode(draft / "result.json", draft / "tensors.safetensors")
+            _swap(draft, target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return target
+
+    @classmethod
+    def load(cls: type[R], path: str | Path) -> R:
+        """Read the folder that ``save`` wrote, or a file that holds what ``to_json`` gave.
+
+        ``Result.load`` reads every kind.
+
+        **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind, or when
+        a field does not hold what it should.
+        """
+        place = Path(path)
+        if place.name == "result.json" and place.with_name("tensors.safetensors").is_file():
+            place = place.parent  # the file inside a folder that was saved
+        try:
+            if place.is_file():
+                return _read(cls, place.read_text(encoding="utf-8"), b"", str(place))
+            text = (place / "result.json").read_text(encoding="utf-8")
+            tensors = (place / "tensors.safetensors").read_bytes()
+        except (OSError, ValueError) as error:
+            raise _unreadable(str(place), error) from error
+        return _read(cls, text, tensors, str(place))
+
+    @classmethod
+    def from_json(cls: type[R], text: str, *, tensors: bytes = b"") -> R:
+        """Read what ``to_json`` gave; ``Result.from_json`` reads every kind.
+
+        What was not finite in a tensor is NaN then.
+        ``result.json`` of a saved folder is read with the bytes of the ``tensors.safetensors``
+        beside it.
+
+        **Raises** ``ResultFileError`` as ``load`` does.
+        """
+        return _read(cls, text, tensors, "This JSON")
+
+
+def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
+    """JSON values for what a result may hold; ``tensor`` says how a tensor is written."""
+    if isinstance(value, Tensor):
+        return tensor(value.detach().cpu())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if type(value).__name__ not in _TYPES:
+            raise TypeError(f"{type(value).__name__} is not marked with @stored")
+        fields = {f.name: encode(getattr(value, f.name), tensor) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__, "fields": fields}
+    if isinstance(value, dict):
+        return {"mapping": {str(k): encode(v, tensor) for k, v in value.items()}}
+    if isinstance(value, list | tuple):
+        return [encode(v, tensor) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": str(value)}
+    return value
+
+
+def _read(cls: type[R], text: str, tensors: bytes, what: str) -> R:
+    """The result in ``text``; ``what`` names its place in errors."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        body = json.loads(text)
+        held = load(tensors) if tensors else {}
+        schema, kind = int(body.pop("schema")), body["type"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
+            SafetensorError) as error:  # fmt: skip
+        raise _unreadable(what, error) from error
+    if schema > SCHEMA:
+        raise ResultFileError(
+            f"{what} was written with schema {schema}; this version reads up to {SCHEMA}. "
+            "Upgrade pellucid."
+        )
+    wanted = _kind(kind, what) if cls is Result else cls
+    if kind != wanted.__name__:
+        raise ResultFileError(
+            f"{what} holds the kind {kind}, not {wanted.__name__}. Read it with {kind}.load."
+        )
+    try:
+        return _decode(body, held)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        raise ResultFileError(f"{what} is damaged: {error!r}. Make it again.") from error
+
+
+def _unreadable(what: str, error: Exception) -> ResultFileError:
+    return ResultFileError(
+        f"{what} is not a readable saved result: {type(error).__name__}: {error}. Give a folder "
+        "that save() or `--out NAME` wrote, or a .json file of `--out NAME.json` or to_json()."
+    )
+
+
+def _kind(name: Any, what: str) -> type[Result]:
+    """The class of a kind, whose module may not have been loaded yet."""
+    import pellucid
+
+    home = pellucid if name in pellucid.__all__ else pellucid.zoo
+    found = getattr(home, str(name), None)
+    if not (isinstance(found, type) and issubclass(found, Result)):
+        raise ResultFileError(
+            f"{what} holds the kind {name!r}, which this version does not know. Upgrade pellucid."
+        )
+    return found
+
+
+def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return tuple(_decode(v, tensors) for v in value)
+    if not isinstance(value, dict):
+        return value
+    if "stored" in value:
+        return tensors[value["stored"]]
+    if "tensor" in value:
+        return _from_lists(value)
+    if "number" in value:
+        return float(value["number"])
+    if "mapping" in value:
+        return {k: _decode(v, tensors) for k, v in value["mapping"].items()}
+    made = _TYPES[value["type"]](
+        **{name: _decode(v, tensors) for name, v in value["fields"].items()}
+    )
+    check_fields(made)
+    return made
+
+
+def _listed(tensor: Tensor) -> dict[str, Any]:
+    """The shape is there for tensors without entries, whose lists do not show it."""
+    shape = list(tensor.shape)
+    return {"tensor": _finite(tensor.tolist()), "dtype": _dtype(tensor), "shape": shape}
+
+
+def _from_lists(value: dict[str, Any]) -> Tensor:
+    dtype = getattr(torch, str(value["dtype"]), None)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"{value['dtype']!r} is no dtype")
+    tensor = torch.tensor(_with_nan(value["tensor"]), dtype=dtype)
+    return tensor.reshape(value["shape"]) if "shape" in value else tensor
+
+
+def _with_nan(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_nan(v) for v in value]
+    return math.nan if value is None else value
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _swap(draft: Path, target: Path) -> None:
+    """Put ``draft`` in the place of ``target``; at no moment is neither there whole."""
+    if not target.exists():
+        os.replace(draft, target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    os.replace(target, old / "result")
+    os.replace(draft, target)
+    shutil.rmtree(old)
+
+
+def as_tensor(values: Any) -> Tensor:
+    """A detached CPU tensor, as results keep them."""
+    return torch.as_tensor(values).detach().cpu()

@@ -1,0 +1,1 @@
+"""Running with edges cut, and every edge's product from one recording."""

@@ -1,0 +1,112 @@
+"""One forward that is only looked at, and the model's own way from its last stream to its logits.
+
+``read_out`` puts streams in where the last block's output would be, so that whatever the model
+does behind it (norm, projection, unembedding, scaling, soft-capping) is done by the model itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from pellucid.model.model import Model
+from pellucid.model.running.forward import Start, forward, undisturbed
+from pellucid.model.running.taps import Taps, first
+from pellucid.model.sites import Site
+from pellucid.passes import count
+from pellucid.shapes import Stream, Tokens
+
+View: TypeAlias = Callable[[Tensor], Tensor]
+"""What is kept of a site's tensor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one forward showed."""
+
+    kept: dict[Site, Tensor] = field(default_factory=dict)
+    """What each site's view made of the tensor there."""
+    given: Float[Tensor, "row read d_unembed"]
+    """What the unembedding reads."""
+    raw: Float[Tensor, "row read d_vocab"]
+    """What the unembedding returns."""
+    logits: Float[Tensor, "row read d_vocab"]
+    """What the model makes of that: equal to ``raw`` unless it scales or caps its logits."""
+
+
+def look(
+    model: Model,
+    tokens: Tokens,
+    views: Mapping[Site, View],
+    *,
+    real: Bool[Tensor, "row pos"] | None = None,
+    reads: Int[Tensor, "row read"] | None = None,
+) -> Seen:
+    """Run ``tokens`` once and keep what each view makes of its site's tensor.
+
+    **Cost** 1 forward.
+    **Raises** ``EditError`` for a site that the model does not have.
+    """
+    kept: dict[Site, Tensor] = {}
+
+    def reader(site: Site, view: View) -> Callable[[Tensor], None]:
+        def read(value: Tensor) -> None:
+            # A copy, so that a model that adds in place cannot move what was kept.
+            kept[site] = view(value).detach().clone()
+
+        return read
+
+    taps = {site: reader(site, view) for site, view in views.items()}
+    with torch.no_grad():
+        return _run(model, tokens, taps, kept, real=real, reads=reads)
+
+
+def read_out(
+    model: Model,
+    tokens: Tokens,
+    streams: Stream,
+    *,
+    variants: int = 1,
+) -> Seen:
+    """What the model makes of ``streams`` put in behind its last block; differentiable in them.
+
+    ``tokens`` give the shape ``[row pos]``; what the blocks compute from them is not used. The rows
+    hold ``variants`` streams of the same prompts.
+
+    **Cost** 1 forward per variant, of the last block only where the model can start late.
+    """
+    last = model.anatomy.n_layers
+    start = Start(last - 1, streams.detach()) if model.check.can_start_late else None
+    taps: Taps = {Site("resid_pre", last): lambda computed: streams}
+    with torch.enable_grad():
+        return _run(model, tokens, taps, {}, forwards=variants, start=start)
+
+
+def _run(
+    model: Model,
+    tokens: Tokens,
+    taps: Taps,
+    kept: dict[Site, Tensor],
+    forwards: int = 1,
+    **kwargs: Any,
+) -> Seen:
+    unembedded: list[tuple[Tensor, Tensor, int]] = []
+
+    def note(module: nn.Module, args: tuple, output: Any) -> None:
+        unembedded[:] = [(args[0], first(output), first(output)._version)]
+
+    with undisturbed(model.module):
+        handle = model.anatomy.unembed.register_forward_hook(note)
+        try:
+            logits = forward(model.module, model.anatomy, tokens.clone(), taps=taps, **kwargs)
+        finally:
+            handle.remove()
+    count(forwards=forwards, calls=1)
+    given, raw, version = unembedded[0]
+    # A model that caps its logits in place has changed what was noted.
+    if raw._version != version:
+        raw = first(model.anatomy.unembed(given))
+    return Seen(kept=kept, given=given, raw=raw, logits=logits)

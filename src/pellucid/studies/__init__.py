@@ -1,0 +1,1 @@
+"""Floor 6: several analyses side by side."""

@@ -1,0 +1,80 @@
+"""`pellucid report`: a saved result in, one file out."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from pellucid.cli.main import app
+from pellucid.errors import MissingDependencyError, ResultFileError
+from pellucid.report.pdf import pdf
+
+
+@pytest.fixture(scope="module")
+def folder(analysis, tmp_path_factory) -> str:
+    return str(analysis.save(tmp_path_factory.mktemp("saved") / "analysis"))
+
+
+@pytest.mark.parametrize(("name", "way"), [("r.html", "to_html"), ("r.md", "to_markdown")])
+def test_the_file_is_what_the_result_says_itself(analysis, folder, tmp_path, name, way):
+    out = tmp_path / name
+    done = CliRunner().invoke(app, ["report", folder, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert out.read_text(encoding="utf-8") == getattr(analysis, way)()
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_json_file_gives_the_report_that_the_folder_gives(analysis, folder, tmp_path):
+    (tmp_path / "a.json").write_text(analysis.to_json(indent=1), encoding="utf-8")
+    for place, name in ((folder, "one.html"), (str(tmp_path / "a.json"), "other.html")):
+        done = CliRunner().invoke(app, ["report", place, "--out", str(tmp_path / name)])
+        assert done.exit_code == 0, done.output
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "other.html").read_bytes()
+
+
+def test_another_ending_is_a_usage_error(folder, tmp_path):
+    done = CliRunner().invoke(app, ["report", folder, "--out", str(tmp_path / "r.doc")])
+    assert done.exit_code == 2
+    assert ".html, .md, .pdf" in " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.browser
+def test_a_pdf_is_the_page_on_paper(browser, folder, tmp_path):
+    out = tmp_path / "r.pdf"
+    done = CliRunner().invoke(app, ["report", folder, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    content = out.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) >= 2
+    a4 = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", content)
+    assert [float(side) for side in a4.groups()] == pytest.approx([595, 842], abs=1)
+
+
+@pytest.mark.browser
+def test_a_browser_that_does_not_start_is_named(browser, analysis, tmp_path, monkeypatch):
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingDependencyError, match=f"{broken}.*apt-get install chromium"):
+        pdf(analysis)
+
+
+def test_without_playwright_a_pdf_says_what_to_install(analysis, monkeypatch):
+    monkeypatch.setattr("pellucid.report.pdf.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'pellucid\[pdf\]'"):
+        pdf(analysis)
+
+
+def test_a_folder_that_holds_no_result_is_named(tmp_path):
+    done = CliRunner().invoke(app, ["report", str(tmp_path), "--out", str(tmp_path / "r.md")])
+    assert isinstance(done.exception, ResultFileError)
+    assert str(tmp_path) in str(done.exception)
+
+
+def test_a_kind_from_the_future_is_refused(tmp_path):
+    file = tmp_path / "r.json"
+    file.write_text('{"schema": 1, "type": "Prophecy", "fields": {}}')
+    done = CliRunner().invoke(app, ["report", str(file), "--out", str(tmp_path / "r.md")])
+    assert isinstance(done.exception, ResultFileError)
+    assert "Prophecy" in str(done.exception)
