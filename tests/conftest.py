@@ -12,6 +12,8 @@ from tests.models.ioi_prompts import CORRUPTED, PROMPT
 if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
     from jaxtyping import install_import_hook
 
+    import tests.shape_checks  # noqa: F401  (the hook imports no more than "tests")
+
     # Before anything imports the package, so that all of it is checked.
     install_import_hook("pellucid", "tests.shape_checks.tensors_only")
 

@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from tests.figures.look import assert_nothing_is_clipped, assert_ticks_do_not_overlap, said
 
 import pellucid
 from pellucid.errors import TaskError
+from tests.figures.look import assert_nothing_is_clipped, assert_ticks_do_not_overlap, said
 from tests.models.readable import small_gpt2
 from tests.models.small import PAIR, tiny
 
@@ -195,9 +195,8 @@ def test_tokens_stand_in_reading_order_with_their_numbers():
 
 
 def test_sixty_odd_tokens_are_broken_into_lines_without_overlap():
-    from tests.figures.look import tokens
-
     from pellucid.figures.strip import strip
+    from tests.figures.look import tokens
 
     figure = strip(np.linspace(-1, 1, 60), tokens(60), title="Tokens", label="effect")
     boxes = [patch.get_bbox() for patch in figure.axes[0].patches]

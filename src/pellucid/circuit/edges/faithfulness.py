@@ -109,7 +109,8 @@ def edge_faithfulness(
     """Measure ``circuit``: an ``EdgeCircuit``, a matrix, or edges as ``("L5H1", "L9H6.q")``.
 
     ``random_sets`` of each kind are measured for the percentiles. With ``ablation="optimal"`` cut
-    edges carry the constants that hurt this circuit least (``optimal_ablation.py``), in every set measured.
+    edges carry the constants that hurt this circuit least (``optimal_ablation.py``), in every set
+    measured.
 
     **Cost** 2 forwards + 1 backward to record (none with ``measure``), 3 forwards for the circuit,
     20 for the completeness gap and 1 per random set; batched, none run twice. ``optimal`` 50

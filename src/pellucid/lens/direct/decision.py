@@ -1,7 +1,7 @@
 """Where a decision is read: from the last stream, along a line, to (answer - foil).
 
-With the final norm's scale held (``frozen_norm.py``) the difference of two logits is linear in the last
-stream x at the reading position:
+With the final norm's scale held (``frozen_norm.py``) the difference of two logits is linear in the
+last stream x at the reading position:
 
     logit(answer) - logit(foil) = x . direction + norm bias + unembedding bias
 

@@ -163,8 +163,8 @@ def direct_effects(
     pattern x value, led through the head's output weights.
 
     **Assumes** a final norm that is linear once its scale is held, which is proved for each prompt
-    (``frozen_norm.py``): LayerNorm, RMSNorm and their relatives, no table of families. Norms behind a
-    sublayer are held too.
+    (``frozen_norm.py``): LayerNorm, RMSNorm and their relatives, no table of families. Norms behind
+    a sublayer are held too.
     **Cost** 2 forwards in 1 call; then 3 forwards and 3 backwards of one token through the last
     block, the final norm and the unembedding.
     **Raises** ``TaskError`` for an answer or foil of several tokens,
