@@ -15,7 +15,7 @@
 A model in which no combination fits is refused with the layer and the error of the best fit.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -24,7 +24,6 @@ from pellucid.model.anatomy import Anatomy, Attention, Block, Mlp, Write
 from pellucid.model.detection.dependence import prove_heads, prove_layouts, prove_locality
 from pellucid.model.detection.probe import (
     TOLERANCE,
-    Call,
     Record,
     find_blocks,
     probe,
@@ -32,7 +31,7 @@ from pellucid.model.detection.probe import (
     same,
     text_config,
 )
-from pellucid.model.detection.projections import find_projections
+from pellucid.model.detection.projections import HeadSizes, find_projections
 from pellucid.model.detection.refusal import explain_misfit
 from pellucid.model.detection.residual_scaling import coarse, fit_gains, hides_gain
 from pellucid.model.detection.sublayers import (
@@ -51,6 +50,33 @@ from pellucid.model.detection.writes import Fit, attention_terms, fit_writes, is
 from pellucid.model.running.forward import undisturbed
 
 __all__ = ["TOLERANCE", "detect", "probe_tokens", "text_config"]
+
+
+@dataclass(frozen=True)
+class SeenLayer:
+    """One layer and what was recorded of it, on the probe prompt and on its first token alone."""
+
+    model: nn.Module
+    layer: int
+    block: nn.Module
+    record: Record
+    single: Record
+
+    @property
+    def name(self) -> str:
+        """How errors call it."""
+        return f"{type(self.model).__name__}, layer {self.layer}"
+
+    @property
+    def stream(self) -> tuple[Tensor, Tensor]:
+        """The stream that the layer received and the one that it gave.
+
+        **Raises** ``UnsupportedArchitectureError`` when it did not run.
+        """
+        whole = self.record.of(self.block)
+        if whole is None or whole.given is None or whole.out is None:
+            raise UnsupportedArchitectureError(f"{self.name} did not run in a plain forward.")
+        return whole.given, whole.out
 
 
 def detect(model: nn.Module) -> Anatomy:
@@ -75,7 +101,8 @@ def detect(model: nn.Module) -> Anatomy:
         found: list[Block] = []
         hint: tuple[str, ...] = ()
         for layer, (block, record, single) in enumerate(zip(blocks, records, alone, strict=True)):
-            part, hint = detect_block(model, layer, block, record, single, tokens.shape[1], hint)
+            seen = SeenLayer(model, layer, block, record, single)
+            part, hint = detect_block(seen, tokens.shape[1], hint)
             found.append(part)
         last = records[-1].of(blocks[-1])
         assert last is not None
@@ -124,20 +151,11 @@ def proved(model: nn.Module, anatomy: Anatomy, tokens: Tensor) -> Anatomy:
 
 
 def detect_block(
-    model: nn.Module,
-    layer: int,
-    block: nn.Module,
-    record: Record,
-    single: Record,
-    positions: int,
-    hint: tuple[str, ...],
+    seen: SeenLayer, positions: int, hint: tuple[str, ...]
 ) -> tuple[Block, tuple[str, ...]]:
     """The anatomy of one block, and the names of the terms that it was found from."""
-    name = f"{type(model).__name__}, layer {layer}"
-    whole = record.of(block)
-    if whole is None or whole.given is None or whole.out is None:
-        raise UnsupportedArchitectureError(f"{name} did not run in a plain forward.")
-    before, after = whole.given, whole.out
+    name, block, record = seen.name, seen.block, seen.record
+    before, after = seen.stream
     if before.ndim != 3 or before.shape != after.shape:
         raise UnsupportedArchitectureError(
             f"{name} receives a tensor of shape {tuple(before.shape)} and gives "
@@ -150,15 +168,15 @@ def detect_block(
             "its own into the prompt, and positions in it are not the tokens' positions."
         )
     module, out_proj = find_attention(name, block, record, before.shape[-1])
-    fit = fit_block(name, block, record, whole, module, out_proj, hint)
+    fit = fit_block(seen, module, out_proj, hint)
     term = None if fit.attention is None else written(record, fit.attention, before)
+    whole = record.of(block)
+    assert whole is not None
     bare = Block(block, None, None, False, whole.carries, fit.gains)
     points = [before, bare.middle(before, term)]
     attention = None
     if module is not None and out_proj is not None and fit.attention is not None:
-        attention = build_attention(
-            model, layer, record, single, module, out_proj, fit.attention, before
-        )
+        attention = build_attention(seen, module, out_proj, fit.attention)
     mlp, parallel = None, False
     if fit.mlp:
         parts = mlp_parts(block, attention.module if attention else None)
@@ -180,18 +198,14 @@ def detect_block(
 
 
 def fit_block(
-    name: str,
-    block: nn.Module,
-    record: Record,
-    whole: Call,
+    seen: SeenLayer,
     attention: nn.Module | None,
     out_proj: nn.Module | None,
     hint: tuple[str, ...],
 ) -> Fit:
     """The writes of a block; **raises** ``UnsupportedArchitectureError`` when none fit."""
-    assert whole.given is not None
-    assert whole.out is not None
-    before, after = whole.given, whole.out
+    block, record = seen.block, seen.record
+    before, after = seen.stream
     terms_a = attention_terms(record, attention, out_proj)
     terms_m = mlp_terms(record, block, attention, terms_a, before.numel())
     fit = fit_writes(block, before, after, terms_a, terms_m, hint)
@@ -203,8 +217,8 @@ def fit_block(
         fit = fit_gains(record, block, readers, terms_a, terms_m, hint) or fit
     if fit is None:
         raise UnsupportedArchitectureError(
-            f"{name}: no combination of what its parts return adds up to (block output - block "
-            "input). " + explain_misfit(before, after, record, terms_a + terms_m)
+            f"{seen.name}: no combination of what its parts return adds up to (block output - "
+            "block input). " + explain_misfit(before, after, record, terms_a + terms_m)
         )
     return fit
 
@@ -218,36 +232,30 @@ def written(record: Record, write: Write, like: Tensor) -> Tensor:
 
 
 def build_attention(
-    model: nn.Module,
-    layer: int,
-    record: Record,
-    single: Record,
-    module: nn.Module,
-    out_proj: nn.Module,
-    write: Write,
-    before: Tensor,
+    seen: SeenLayer, module: nn.Module, out_proj: nn.Module, write: Write
 ) -> Attention:
     """Head counts, the norm in front, and where q, k and v lie."""
+    record = seen.record
     given = record.of(out_proj)
     assert given is not None
     assert given.given is not None
     width = given.given.shape[-1]
     if not leads_to(record, out_proj, write):
         raise UnsupportedArchitectureError(
-            f"{type(model).__name__}, layer {layer}: what {type(module).__name__} writes is not "
+            f"{seen.name}: what {type(module).__name__} writes is not "
             "the result of one linear output projection that every head goes through, so what "
             "single heads write cannot be told apart."
         )
-    n_heads = head_count(model, module, layer)
+    n_heads = head_count(seen.model, module, seen.layer)
     if width % n_heads:
         raise UnsupportedArchitectureError(
-            f"{type(model).__name__}, layer {layer}: the output projection reads {width} features, "
-            f"which {n_heads} heads do not divide, so heads cannot be told apart."
+            f"{seen.name}: the output projection reads {width} features, which {n_heads} heads do "
+            "not divide, so heads cannot be told apart."
         )
-    d_head = width // n_heads
-    kv = min(kv_head_count(model, module, layer, n_heads), n_heads)
-    q, k, v, kv = find_projections(record, single, module, out_proj, n_heads, kv, d_head)
-    read = reading(record, set(module.modules()), [before])
+    kv = min(kv_head_count(seen.model, module, seen.layer, n_heads), n_heads)
+    heads = HeadSizes(n_heads, kv, width // n_heads)
+    q, k, v, kv = find_projections(record, seen.single, module, out_proj, heads)
+    read = reading(record, set(module.modules()), [seen.stream[0]])
     aside = None if q and k and v else "no projection of the stream gives every head its own"
     if read.point is None:
         q = k = v = None
@@ -258,7 +266,7 @@ def build_attention(
         write=write,
         n_heads=n_heads,
         n_kv_heads=kv,
-        d_head=d_head,
+        d_head=heads.d_head,
         norm=read.norm,
         q=q,
         k=k,

@@ -5,6 +5,7 @@ output *is* its value vector, and the layout whose value columns show that is th
 """
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,14 +24,21 @@ NAMES = {
 Found = tuple[Projection | None, Projection | None, Projection | None, int]
 
 
+@dataclass(frozen=True)
+class HeadSizes:
+    """How many heads and key/value heads an attention layer has, and the width of one."""
+
+    n_heads: int
+    n_kv_heads: int
+    d_head: int
+
+
 def find_projections(
     record: "Record",
     single: "Record",
     attention: nn.Module,
     out_proj: nn.Module,
-    n_heads: int,
-    n_kv_heads: int,
-    d_head: int,
+    heads: HeadSizes,
 ) -> Found:
     """The q, k and v projections and the number of key/value heads; None where there are none.
 
@@ -46,12 +54,12 @@ def find_projections(
         for kind, pattern in NAMES.items()
     }
     if all(separate.values()):
-        return _separate(record, separate, n_heads, d_head)  # type: ignore[arg-type]
+        return _separate(record, separate, heads)  # type: ignore[arg-type]
     for module in linears.values():
-        fused = _fused(record, single, module, out_proj, n_heads, n_kv_heads, d_head)
+        fused = _fused(_width(record, module), single, module, out_proj, heads)
         if fused is not None:
             return fused
-    return None, None, None, n_kv_heads
+    return None, None, None, heads.n_kv_heads
 
 
 def _width(record: "Record", module: nn.Module) -> int:
@@ -60,7 +68,8 @@ def _width(record: "Record", module: nn.Module) -> int:
     return call.out.shape[-1] if is_leaf and call is not None and call.out is not None else 0
 
 
-def _separate(record: "Record", modules: dict[str, nn.Module], n_heads: int, d_head: int) -> Found:
+def _separate(record: "Record", modules: dict[str, nn.Module], heads: HeadSizes) -> Found:
+    n_heads, d_head = heads.n_heads, heads.d_head
     widths = {kind: _width(record, module) for kind, module in modules.items()}
     n_kv = max(1, widths["v"] // d_head)
     d_key = widths["k"] // n_kv
@@ -78,16 +87,10 @@ def _separate(record: "Record", modules: dict[str, nn.Module], n_heads: int, d_h
 
 
 def _fused(
-    record: "Record",
-    single: "Record",
-    module: nn.Module,
-    out_proj: nn.Module,
-    n_heads: int,
-    n_kv_heads: int,
-    d_head: int,
+    width: int, single: "Record", module: nn.Module, out_proj: nn.Module, heads: HeadSizes
 ) -> Found | None:
-    width = _width(record, module)
-    for n_kv in dict.fromkeys((n_kv_heads, n_heads, 1)):
+    n_heads, d_head = heads.n_heads, heads.d_head
+    for n_kv in dict.fromkeys((heads.n_kv_heads, n_heads, 1)):
         if width != (n_heads + 2 * n_kv) * d_head or n_heads % n_kv:
             continue
         for columns in layouts(n_heads, n_kv, d_head):

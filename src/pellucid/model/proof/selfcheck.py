@@ -172,13 +172,14 @@ def check_reading(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
     """Every norm in the anatomy reads the stream and feeds the sublayer it is said to feed."""
     records = probe(module, [b.module for b in anatomy.blocks], tokens)
     for layer, (block, record) in enumerate(zip(anatomy.blocks, records, strict=False)):
+        name = f"{type(module).__name__}, layer {layer}"
         whole = record.of(block.module)
         assert whole is not None
         assert whole.given is not None
         points = [whole.given]
         if block.attention:
             inside = set(block.attention.module.modules())
-            _check_norm(module, layer, "attention", record, block.attention.norm, inside, points)
+            _check_norm(name, "attention", record, block.attention.norm, inside, points)
             write = block.attention.write
             term = record.of(write.module)
             assert term is not None
@@ -187,12 +188,11 @@ def check_reading(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
             points.append(block.middle(whole.given, written))
         if block.mlp:
             parts = mlp_parts(block.module, block.attention.module if block.attention else None)
-            _check_norm(module, layer, "MLP", record, block.mlp.norm, parts, points)
+            _check_norm(name, "MLP", record, block.mlp.norm, parts, points)
 
 
 def _check_norm(
-    module: nn.Module,
-    layer: int,
+    name: str,
     sublayer: str,
     record: Record,
     norm: nn.Module | None,
@@ -208,8 +208,8 @@ def _check_norm(
     )
     if call is None or nearest(call.given, points) is None or not fed:
         raise UnsupportedArchitectureError(
-            f"{type(module).__name__}, layer {layer}: {type(norm).__name__} does not stand between "
-            f"the residual stream and the {sublayer}, so gradients cannot be led through it."
+            f"{name}: {type(norm).__name__} does not stand between the residual stream and the "
+            f"{sublayer}, so gradients cannot be led through it."
         )
 
 
