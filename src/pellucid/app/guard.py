@@ -18,7 +18,7 @@ HEADER = "x-pellucid-token"
 LARGEST = 1 << 20
 """Bytes that a request may bring."""
 LARGER = MappingProxyType({"/api/files": 32 << 20})
-"""The same where a saved result is brought."""
+"""Bytes that a request may bring where it brings a saved result."""
 
 
 class Guard:

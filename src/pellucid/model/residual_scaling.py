@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredFactor:
     """A scalar or a vector of the stream's width that ``module`` holds under ``name``.
 
     It is read each time it is needed, so it follows the weights; moving a model to another device
@@ -31,20 +31,20 @@ class Held:
         return f"{type(self.module).__name__}.{self.name}"
 
 
-Factor: TypeAlias = float | Held
+Factor: TypeAlias = float | StoredFactor
 """A number that is the same for every feature, or a parameter or buffer."""
 
 
 def times(tensor: Tensor, factor: Factor) -> Tensor:
     """``tensor`` times ``factor`` in the tensor's own dtype; itself when the factor is one."""
-    if isinstance(factor, Held):
+    if isinstance(factor, StoredFactor):
         return tensor * factor.value.to(tensor)
     return tensor if factor == 1.0 else tensor * factor
 
 
 def over(tensor: Tensor, factor: Factor) -> Tensor:
     """``tensor`` divided by ``factor``; itself when the factor is one."""
-    if isinstance(factor, Held):
+    if isinstance(factor, StoredFactor):
         return tensor / factor.value.to(tensor)
     return tensor if factor == 1.0 else tensor / factor
 
@@ -54,7 +54,7 @@ def product(factors: Iterable[Factor]) -> float | Float[Tensor, " d_model"]:
     number = 1.0
     vector: Tensor | None = None
     for factor in factors:
-        if not isinstance(factor, Held):
+        if not isinstance(factor, StoredFactor):
             number *= factor
             continue
         held = factor.value

@@ -185,7 +185,7 @@ def _parts(out: Tensor, call: Call) -> list[Tensor]:
 
 
 def _halved(value: Tensor) -> Tensor:
-    """The same value, passing half of the gradient on."""
+    """``value``, through which half of the gradient passes."""
     return value.detach() + (value - value.detach()) / 2
 
 

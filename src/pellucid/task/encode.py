@@ -107,7 +107,7 @@ class Encoded:
         return not bool(self.real.all())
 
     def to(self, device: torch.device | str) -> "Encoded":
-        """The same batch with its tensors on ``device``."""
+        """This batch with its tensors on ``device``."""
         tensors: dict[str, Any] = {
             field.name: value.to(device)
             for field in fields(self)

@@ -43,7 +43,7 @@ def proposed_names(prompt: str, answer: str, foil: str) -> Iterator[Proposal]:
 def proposed_ids(
     prompt: tuple[int, ...], answer: tuple[int, ...], foil: tuple[int, ...]
 ) -> Iterator[Proposal]:
-    """The same for a prompt of ids, when answer and foil are one token each."""
+    """Corrupted prompts for a prompt of ids, when answer and foil are one token each."""
     if len(answer) != 1 or len(foil) != 1:
         return
     other = {answer[0]: foil[0], foil[0]: answer[0]}

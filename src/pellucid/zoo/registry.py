@@ -42,7 +42,7 @@ class Specimen:
     contrast: ContrastBatch
     """Questions on which the truth is certified, and rankings are judged."""
     many: ContrastBatch
-    """The same and more, for searches that test edges over examples."""
+    """Those questions and more, for searches that test edges over examples."""
     truth: EdgeSet
     """Edges that are necessary, or in a minimal sufficient set."""
     necessary: EdgeSet

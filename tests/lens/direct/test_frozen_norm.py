@@ -8,7 +8,7 @@ from transformers.models.gemma2.modeling_gemma2 import Gemma2RMSNorm
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from pellucid.errors import UnsupportedArchitectureError
-from pellucid.lens.direct.frozen_norm import hold
+from pellucid.lens.direct.frozen_norm import freeze_norm
 
 WIDTH = 12
 
@@ -50,7 +50,7 @@ def rows(seed: int = 0) -> torch.Tensor:
 )
 def test_the_held_map_is_the_closed_form(norm, gain, centred):
     norm, x = made(norm), rows()
-    held = hold(norm, x, norm(x), what="it")
+    held = freeze_norm(norm, x, norm(x), what="it")
     parts = x - x.mean(-1, keepdim=True) if centred else x
     eps = getattr(norm, "eps", getattr(norm, "variance_epsilon", 0.0))
     sigma = (parts.square().mean(-1, keepdim=True) + eps).sqrt() if centred is not None else 1.0
@@ -59,17 +59,19 @@ def test_the_held_map_is_the_closed_form(norm, gain, centred):
     # Norms of transformers compute in float32 whatever they are given.
     exact = {"rtol": 1e-5, "atol": 1e-6}
     torch.testing.assert_close(
-        held.push(vectors) * held.scale[:, None], moved * gain(norm) / sigma, **exact
+        held.jacobian_product(vectors) * held.scale[:, None], moved * gain(norm) / sigma, **exact
     )
-    torch.testing.assert_close(held.push(x) * held.scale[:, None] + held.offset, norm(x), **exact)
+    torch.testing.assert_close(
+        held.jacobian_product(x) * held.scale[:, None] + held.offset, norm(x), **exact
+    )
 
 
 @pytest.mark.parametrize("function", [made(nn.LayerNorm(WIDTH)), made(Projected())])
 def test_pull_is_the_transpose_of_push(function):
     x = rows()
-    held = hold(function, x, function(x), what="it")
+    held = freeze_norm(function, x, function(x), what="it")
     vectors, covectors = rows(1), torch.randn_like(function(x))
-    there = (held.push(vectors) * held.scale[:, None] * covectors).sum(-1)
+    there = (held.jacobian_product(vectors) * held.scale[:, None] * covectors).sum(-1)
     torch.testing.assert_close((held.pull(covectors) * vectors).sum(-1), there)
 
 
@@ -77,12 +79,12 @@ def test_pull_is_the_transpose_of_push(function):
 def test_what_is_no_norm_is_refused(function):
     x = rows() / 30
     with pytest.raises(UnsupportedArchitectureError, match="the middle is not a linear map"):
-        hold(function, x, function(x), what="the middle")
+        freeze_norm(function, x, function(x), what="the middle")
 
 
 def test_parts_of_the_sum_add_up_to_the_whole():
     norm, x = made(nn.LayerNorm(WIDTH)), rows()
-    held = hold(norm, x, norm(x), what="it")
+    held = freeze_norm(norm, x, norm(x), what="it")
     pieces = torch.randn(3, *x.shape, dtype=torch.float64)
     pieces[0] += x - pieces.sum(0)
     line = held.pull(torch.ones_like(x))

@@ -11,7 +11,7 @@ import pellucid
 from pellucid import Contrast, Model
 from pellucid.errors import UnsupportedArchitectureError
 from pellucid.model.anatomy import Slot
-from pellucid.model.residual_scaling import Held, times
+from pellucid.model.residual_scaling import StoredFactor, times
 from pellucid.model.tiny import Block, TinyConfig, TinyTransformer
 from tests.models.families import tiny_model
 
@@ -83,7 +83,7 @@ def test_the_very_parameter_is_found() -> None:
         assert block.attention is not None
         assert block.mlp is not None
         found = (*block.gains, block.attention.write.scale, block.mlp.writes[0].scale)
-        assert found == tuple(Held(block.module, name) for name in "ghst")
+        assert found == tuple(StoredFactor(block.module, name) for name in "ghst")
 
 
 def test_numbers_are_found_exactly() -> None:
@@ -96,7 +96,7 @@ def test_numbers_are_found_exactly() -> None:
 def test_a_parallel_block_has_one_gain() -> None:
     for block in Model.build(multiplying("parallel")).anatomy.blocks:
         assert block.parallel
-        assert block.gains == (Held(block.module, "g"), 1.0)
+        assert block.gains == (StoredFactor(block.module, "g"), 1.0)
 
 
 def test_what_adds_up_plainly_has_no_gains() -> None:
@@ -228,7 +228,7 @@ def test_node_estimates_of_families_are_central_differences(family: str) -> None
 )
 def test_gains_of_families_are_their_own_parameters(family: str, gains: Any) -> None:
     for block in Model.build(tiny_model(family)).anatomy.blocks:
-        found = [gain.name if isinstance(gain, Held) else gain for gain in block.gains]
+        found = [gain.name if isinstance(gain, StoredFactor) else gain for gain in block.gains]
         assert found == list(gains)
 
 

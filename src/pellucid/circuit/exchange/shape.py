@@ -54,7 +54,7 @@ class Shape:
         return f"{self.n_layers} layers of {self.n_heads} heads{kv} and an MLP {how}"
 
     def sharing(self, n_kv_heads: int) -> "Shape":
-        """The same with another number of key/value heads."""
+        """This shape with another number of key/value heads."""
         return replace(self, n_kv_heads=n_kv_heads)
 
     @property

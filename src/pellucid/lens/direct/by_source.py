@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pellucid.errors import EditError
 from pellucid.lens.direct.decision import Decision
-from pellucid.lens.direct.pullback import attention_of, head_lines, heads_written
+from pellucid.lens.direct.pullback import attention_of, head_lines, shares_of_heads
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
@@ -53,8 +53,8 @@ def heads_by_source(
 def layer_by_source(
     model: Model, decision: Decision, layer: int, n_examples: int
 ) -> Float[Tensor, "example head pos"]:
-    """The same for the heads of one layer."""
-    shares, written = heads_written(model, decision, layer)
+    """Shares of one layer's heads, split by the position that each attended to."""
+    shares, written = shares_of_heads(model, decision, layer)
     lines = head_lines(attention_of(model, layer), written)[:n_examples]
     split = _split(decision, layer, lines, n_examples)
     _demand_sum(layer, split, shares[:n_examples], model)

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.errors import TaskError
-from pellucid.lens.direct.frozen_norm import Function, Held, hold
+from pellucid.lens.direct.frozen_norm import FrozenNorm, Function, freeze_norm
 from pellucid.model.anatomy import linear_weight
 from pellucid.model.model import Model
 from pellucid.model.running.taps import first
@@ -39,7 +39,7 @@ class Decision:
 
     kept: dict[Site, Tensor]
     """Every site asked for, at the reading position."""
-    norm: Held
+    norm: FrozenNorm
     """From the last stream to what the unembedding reads."""
     factor: float
     """What the model multiplies its logits by."""
@@ -49,7 +49,7 @@ class Decision:
     metric: Float[Tensor, " row"]
     """The difference of the two logits, before any cap."""
     model_metric: Float[Tensor, " row"]
-    """The same of the model's own logits."""
+    """The difference of the model's own logits, with any cap."""
     caveats: tuple[str, ...]
 
 
@@ -77,7 +77,7 @@ def decide(
     count(forwards=1)  # look counts its rows as one question; these are two prompts of it
     demand_finite(seen.logits, "model's output")
     answers, foils = (ids.repeat(2, 1)[:, 0] for ids in (encoded.answers, encoded.foils))
-    norm = hold(
+    norm = freeze_norm(
         _to_unembedding(model, tokens[:1, :1]),
         seen.kept[last],
         seen.given[:, 0],

@@ -27,7 +27,7 @@ from pellucid.lens.direct.direct_versus_total import (
     ShareAgainstEffect,
     share_against_effect,
 )
-from pellucid.lens.direct.pullback import heads_written
+from pellucid.lens.direct.pullback import shares_of_heads
 from pellucid.lens.text import column, quoted, wrapped
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
@@ -224,7 +224,7 @@ def shares_of(
     found.append((Term(name="embed", kind="embed"), along(EMBED)))
     for layer, block in enumerate(model.anatomy.blocks):
         if block.attention:
-            heads, written = heads_written(model, decision, layer)
+            heads, written = shares_of_heads(model, decision, layer)
             for head, share in enumerate(heads.unbind(1)):
                 name = f"L{layer}H{head}"
                 found.append((Term(name=name, kind="head", layer=layer, head=head), share))

@@ -1,4 +1,4 @@
-"""A norm whose scale is held is a linear map; found without knowing which norm it is.
+"""A frozen norm (its scale held) is a linear map; found without knowing which norm it is.
 
 LayerNorm, RMSNorm and their variants are  f(x) = s(x) G x + b  with a number s(x), as a rule
 1 / sqrt(variance + eps), and a fixed matrix G: the gain, centring, whatever projection follows.
@@ -8,7 +8,7 @@ LayerNorm, RMSNorm and their variants are  f(x) = s(x) G x + b  with a number s(
 3. These are as many equations as f has outputs, for one unknown. They hold only if f is of that
    form: the error left is the proof, and a map that fails is refused.
 
-Holding the scale means holding r at its value for the x that the model had.
+Freezing the norm means holding r at its value for the x that the model had.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Function: TypeAlias = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class FrozenNorm:
     """``x -> scale * J x + offset``, equal to ``function`` at the rows that it was made from."""
 
     function: Function
@@ -43,12 +43,14 @@ class Held:
             (pulled,) = torch.autograd.grad(self.function(zero), zero, covectors)
         return pulled * self.scale[:, None]
 
-    def push(self, vectors: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_out"]:
+    def jacobian_product(self, vectors: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_out"]:
         """J times each vector, without the scale."""
-        return push(self.function, vectors)
+        return jacobian_product(self.function, vectors)
 
 
-def push(function: Function, vectors: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_out"]:
+def jacobian_product(
+    function: Function, vectors: Float[Tensor, "n d_in"]
+) -> Float[Tensor, "n d_out"]:
     """The Jacobian at zero times each vector, by differentiating its transpose."""
     with torch.enable_grad():
         zero = torch.zeros_like(vectors).requires_grad_()
@@ -59,13 +61,13 @@ def push(function: Function, vectors: Float[Tensor, "n d_in"]) -> Float[Tensor, 
     return pushed
 
 
-def hold(
+def freeze_norm(
     function: Function,
     given: Float[Tensor, "row d_in"],
     returned: Float[Tensor, "row d_out"],
     *,
     what: str,
-) -> Held:
+) -> FrozenNorm:
     """``function`` with its scale held where it made ``returned`` of ``given``.
 
     **Raises** ``UnsupportedArchitectureError`` naming ``what`` when it is not of the form above.
@@ -73,7 +75,7 @@ def hold(
     with torch.no_grad():
         offset = function(torch.zeros_like(given[:1]))[0]
     moved = (returned - offset).double()
-    pushed = push(function, given).double()
+    pushed = jacobian_product(function, given).double()
     scale = (moved * pushed).sum(-1) / pushed.square().sum(-1).clamp_min(1e-300)
     left = (moved - scale[:, None] * pushed).norm(dim=-1) / moved.norm(dim=-1).clamp_min(1e-300)
     limit = TOLERANCE.get(given.dtype, 1e-4)
@@ -83,7 +85,7 @@ def hold(
             f"{float(left.max()):.1e} (relative). What single components write can then not be "
             "added up to a logit; measure their effects with patch() instead."
         )
-    return Held(
+    return FrozenNorm(
         function=function,
         width=given.shape[-1],
         offset=offset,

@@ -22,7 +22,7 @@ from torch import Tensor
 from pellucid.errors import TaskError
 from pellucid.lens.direct.decision import Decision, at_read, decide, one_token_each
 from pellucid.lens.direct.promoted_tokens import onto_logits
-from pellucid.lens.direct.pullback import Written, mlp_of, neurons_written
+from pellucid.lens.direct.pullback import Pullback, mlp_of, shares_of_neurons
 from pellucid.lens.text import column, quoted, wrapped
 from pellucid.model.anatomy import linear_weight
 from pellucid.model.model import Model
@@ -115,7 +115,7 @@ def neurons(
     with torch.inference_mode(False), metering() as meter:
         sites = [Site("neurons", layer), Site("mlp_out", layer)]
         decision = decide(model, encoded, dict.fromkeys(sites, at_read(encoded.reads.repeat(2, 1))))
-        shares, written = neurons_written(model, decision, layer)
+        shares, written = shares_of_neurons(model, decision, layer)
         n = encoded.n_examples
         size = shares[:n].mean(0).abs()
         chosen = size.topk(min(top, len(size))).indices
@@ -139,7 +139,7 @@ def neurons(
 def logit_change(
     model: Model,
     decision: Decision,
-    written: Written,
+    written: Pullback,
     rows: Float[Tensor, "top d_out"],
     chosen: Int[Tensor, " top"],
     n_examples: int,
@@ -154,7 +154,7 @@ def logit_change(
     active = decision.kept[site][:n_examples][:, chosen]  # example top
     scales = (written.way.scale * decision.norm.scale)[:n_examples, None]
     sizes = (active * scales).mean(0)[:, None]  # top 1
-    given = decision.norm.push(written.way.push(rows)) * sizes
+    given = decision.norm.jacobian_product(written.way.jacobian_product(rows)) * sizes
     count(backwards=2)
     return onto_logits(model, decision, given)
 

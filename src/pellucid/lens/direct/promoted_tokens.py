@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.lens.direct.decision import Decision
-from pellucid.lens.direct.pullback import attention_of, heads_written
+from pellucid.lens.direct.pullback import attention_of, shares_of_heads
 from pellucid.model.anatomy import Node, linear_weight
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
@@ -31,7 +31,9 @@ def promoted(model: Model, decision: Decision, node: Node) -> Float[Tensor, "row
     head whose sublayer has a norm of its own, 3 more through that.
     """
     count(backwards=2)
-    given = decision.norm.push(_term(model, decision, node)) * decision.norm.scale[:, None]
+    given = (
+        decision.norm.jacobian_product(_term(model, decision, node)) * decision.norm.scale[:, None]
+    )
     return onto_logits(model, decision, given)
 
 
@@ -51,6 +53,6 @@ def _term(model: Model, decision: Decision, node: Node) -> Float[Tensor, "row d_
         return own
     assert node.layer is not None
     assert node.head is not None
-    _, written = heads_written(model, decision, node.layer)
+    _, written = shares_of_heads(model, decision, node.layer)
     weight = attention_of(model, node.layer).head_weight().detach()[node.head]  # d_head d_out
-    return written.way.push(own[:, node.head] @ weight) * written.way.scale[:, None]
+    return written.way.jacobian_product(own[:, node.head] @ weight) * written.way.scale[:, None]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import EditError, UnsupportedArchitectureError
 from pellucid.lens.direct.decision import Decision
-from pellucid.lens.direct.frozen_norm import Function, Held, hold
+from pellucid.lens.direct.frozen_norm import FrozenNorm, Function, freeze_norm
 from pellucid.model.anatomy import Attention, Mlp, Write, linear_weight
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
@@ -21,10 +21,10 @@ from pellucid.model.sites import Site
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class Pullback:
     """One sublayer's parts along the line of a decision; rows as in the ``Decision``."""
 
-    way: Held
+    way: FrozenNorm
     """From the projection's output to the term in the stream."""
     line: Float[Tensor, "row d_out"]
     """What the projection's output is multiplied by to give its share."""
@@ -32,27 +32,27 @@ class Written:
     """Share of every bias between the parts and the stream."""
 
 
-def heads_written(
+def shares_of_heads(
     model: Model, decision: Decision, layer: int
-) -> tuple[Float[Tensor, "row head"], Written]:
+) -> tuple[Float[Tensor, "row head"], Pullback]:
     """Share of each head of a layer, and of what its attention writes beside them."""
     attention = attention_of(model, layer)
     z = decision.kept[Site("z", layer)]
-    written = led_back(
+    written = pull_back(
         model, decision, attention.out_proj, attention.write, z.flatten(-2), Site("attn_out", layer)
     )
     return torch.einsum("rhd,rhd->rh", z.double(), head_lines(attention, written)), written
 
 
-def head_lines(attention: Attention, written: Written) -> Float[Tensor, "row head d_head"]:
+def head_lines(attention: Attention, written: Pullback) -> Float[Tensor, "row head d_head"]:
     """What each head's z is multiplied by to give its share."""
     weight = attention.head_weight().detach().double()
     return torch.einsum("hdm,rm->rhd", weight, written.line)
 
 
-def neurons_written(
+def shares_of_neurons(
     model: Model, decision: Decision, layer: int
-) -> tuple[Float[Tensor, "row d_mlp"], Written]:
+) -> tuple[Float[Tensor, "row d_mlp"], Pullback]:
     """Share of each neuron of a layer's MLP, and of what the MLP writes beside them.
 
     **Raises** ``EditError`` for a layer without an MLP, or one that has no neurons of its own.
@@ -60,7 +60,7 @@ def neurons_written(
     mlp = mlp_of(model, layer)
     assert mlp.neurons is not None
     active = decision.kept[Site("neurons", layer)]
-    written = led_back(model, decision, mlp.neurons, mlp.writes[0], active, Site("mlp_out", layer))
+    written = pull_back(model, decision, mlp.neurons, mlp.writes[0], active, Site("mlp_out", layer))
     weight = linear_weight(mlp.neurons).detach().double()
     return active.double() * (written.line @ weight), written
 
@@ -89,14 +89,14 @@ def mlp_of(model: Model, layer: int) -> Mlp:
     return mlp
 
 
-def led_back(
+def pull_back(
     model: Model,
     decision: Decision,
     projection: nn.Module,
     write: Write,
     parts: Float[Tensor, "row d_in"],
     site: Site,
-) -> Written:
+) -> Pullback:
     """The line of the decision at a projection's output.
 
     **Raises** ``UnsupportedArchitectureError`` when what lies between is no norm.
@@ -109,10 +109,10 @@ def led_back(
         plain = float((write.term(summed) - term).norm()) <= limit
     name = f"{type(model.module).__name__}, {site.name}: its own norm"
     function = write.term if plain else _through(write, name)
-    way = hold(function, summed, term, what=name)
+    way = freeze_norm(function, summed, term, what=name)
     line = way.pull(decision.direction).double()
     offset = decision.direction.double() @ way.offset.double()
-    return Written(way=way, line=line, bias=line @ at_zero.double() + offset)
+    return Pullback(way=way, line=line, bias=line @ at_zero.double() + offset)
 
 
 def _through(write: Write, name: str) -> Function:

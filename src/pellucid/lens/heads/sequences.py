@@ -28,7 +28,7 @@ class Sequences:
     length: int
 
     def shuffled(self, generator: torch.Generator) -> Tokens:
-        """The same rows with what follows the prefix in random order."""
+        """These rows with what follows the prefix in random order."""
         return shuffle(self.repeated, self.prefix, self.repeated.shape[1], generator)
 
     def halves(self, loss: Float[Tensor, "*variant row pos"]) -> tuple[Tensor, Tensor]:

@@ -77,7 +77,7 @@ class LensReading:
     """The prompt's token at each position that was read."""
     top_ids: Int[Tensor, "point position top"]
     top_tokens: tuple[tuple[tuple[str, ...], ...], ...]
-    """The same tokens as text."""
+    """The tokens of ``top_ids`` as text."""
     top_probability: Float[Tensor, "point position top"]
     target_logit: Float[Tensor, "point position target"]
     target_probability: Float[Tensor, "point position target"]

@@ -34,7 +34,7 @@ from pellucid.model.detection.writes import (
     choices,
     least_squares,
 )
-from pellucid.model.residual_scaling import Factor, Held, times
+from pellucid.model.residual_scaling import Factor, StoredFactor, times
 
 ROUNDING = 4.0
 """How many units of rounding, relative to the sum, may be left over."""
@@ -62,7 +62,7 @@ class Parts:
     after: Tensor
     terms_a: list[Call]
     terms_m: list[Call]
-    held: list[Held]
+    held: list[StoredFactor]
 
 
 def fit_gains(
@@ -139,22 +139,24 @@ def distinct(given: Sequence[Tensor | None], before: Tensor) -> Iterator[Tensor]
             yield tensor.reshape(before.shape)
 
 
-def held_factors(block: nn.Module, width: int) -> list[Held]:
+def held_factors(block: nn.Module, width: int) -> list[StoredFactor]:
     """Scalars and vectors of ``width`` features that the block and its modules hold, nearest first.
 
     Those with a zero are left out: what a zero multiplies cannot be written to.
     """
-    found: list[Held] = []
+    found: list[StoredFactor] = []
     for part in block.modules():
         for name, value in (*part._parameters.items(), *part._buffers.items()):
             if value is None or value.ndim > 1 or not value.is_floating_point():
                 continue
             if value.numel() in (1, width) and bool((value != 0).all()):
-                found.append(Held(part, name))
+                found.append(StoredFactor(part, name))
     return found[:MOST_CANDIDATES]
 
 
-def solve(target: Tensor, stream: Tensor, terms: Sequence[Call], held: list[Held]) -> Sum | None:
+def solve(
+    target: Tensor, stream: Tensor, terms: Sequence[Call], held: list[StoredFactor]
+) -> Sum | None:
     """Factors with which ``stream`` and ``terms`` sum to ``target`` to rounding, or None.
 
     The plainest of those that no other beats clearly.
@@ -242,7 +244,7 @@ def hides_gain(record: Record, block: nn.Module, fit: Fit) -> bool:
     return clearly_better(min(errors, default=plain), plain, wanted)
 
 
-def proposals(count: int, held: list[Held]) -> Iterator[tuple[Factor, tuple[Factor, ...]]]:
+def proposals(count: int, held: list[StoredFactor]) -> Iterator[tuple[Factor, tuple[Factor, ...]]]:
     """A gain, and scales that are all one or all the gain; one term may have a scale of its own."""
     yield 1.0, (1.0,) * count
     for gain in held:
@@ -253,7 +255,9 @@ def proposals(count: int, held: list[Held]) -> Iterator[tuple[Factor, tuple[Fact
         yield from ((gain, (scale,)) for gain in one for scale in held if scale != gain)
 
 
-def fitted(wanted: Tensor, carried: Tensor, columns: list[Tensor], gain: Held | None) -> Sum | None:
+def fitted(
+    wanted: Tensor, carried: Tensor, columns: list[Tensor], gain: StoredFactor | None
+) -> Sum | None:
     """One number for each term, and for the stream too where no ``gain`` is given."""
     left = (wanted if gain is None else wanted - times(carried, gain)).flatten()
     matrix = [column.flatten() for column in ([carried] if gain is None else []) + columns]

@@ -19,7 +19,7 @@ from pellucid.model.opening import placement
 from pellucid.model.opening.gguf_cache import converted
 from pellucid.model.opening.sources import (
     Folder,
-    Held,
+    HeldObject,
     HubName,
     Named,
     Opened,
@@ -111,7 +111,7 @@ def _opened(
     """Open `what`; with its own tokenizer when `own`, else without one."""
     from pellucid.model.opening.integrity import check_finite
 
-    if isinstance(what, Held):
+    if isinstance(what, HeldObject):
         opened = _adopted(what, dtype_name, device_name)
         check_finite(opened.hf)
         return opened
@@ -166,7 +166,7 @@ def _tokenizer_at(place: _Place) -> Any:
     return pretrained.open_tokenizer(str(place.folder))
 
 
-def _adopted(held: Held, dtype_name: str | None, device_name: str | None) -> Opened:
+def _adopted(held: HeldObject, dtype_name: str | None, device_name: str | None) -> Opened:
     from pellucid.model.opening.adopt import adopt
 
     hf, tokenizer = adopt(held.kind, held.model)

@@ -70,7 +70,7 @@ class HubName:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldObject:
     """A model object that the caller already holds."""
 
     kind: HeldKind
@@ -78,7 +78,7 @@ class Held:
 
 
 Named: TypeAlias = GgufFile | Folder | HubName
-Source: TypeAlias = Named | Held
+Source: TypeAlias = Named | HeldObject
 
 
 def identify(source: object) -> Source:
@@ -100,7 +100,7 @@ def identify(source: object) -> Source:
             "opened. Pass a hub name, a folder, a .gguf file, a transformers model with a "
             "language-model head, a TransformerBridge, a HookedTransformer or an nnsight model."
         )
-    return Held(kind, source)
+    return HeldObject(kind, source)
 
 
 def identify_name(source: str | os.PathLike[str] | tuple[object, ...]) -> Named:

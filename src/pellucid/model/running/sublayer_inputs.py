@@ -79,5 +79,5 @@ def given_to(args: tuple, kwargs: dict) -> tuple[str | None, Tensor]:
 
 
 def with_input(args: tuple, kwargs: dict, key: str | None, new: Tensor) -> tuple[tuple, dict]:
-    """The same call with another tensor."""
+    """Arguments of the call with ``new`` in the place of the tensor that it read."""
     return ((new, *args[1:]), kwargs) if key is None else (args, {**kwargs, key: new})
