@@ -33,7 +33,7 @@ chromium:
 	       && apt-get -qq install -y --no-install-recommends chromium > /dev/null; } \
 	  || echo "No chromium, so pages are not tested. Install it: sudo apt-get install chromium"
 
-# Only for changes in web/: what it writes is checked in. Needs node 20 or later.
+# For changes in web/ and in schema.json: what it writes is checked in. Needs node 20 or later.
 web:
 	cd web && npm ci --no-audit --no-fund && npm run build
 

@@ -24,6 +24,12 @@ def test_the_bundle_was_built_from_these_sources():
     assert found.hexdigest() == recorded, "the sources changed: run make web"
 
 
+def test_the_types_of_the_page_were_made_from_this_schema():
+    schema = hashlib.sha256((STATIC.parent / "schema.json").read_bytes()).hexdigest()
+    made_from = (WEB / "types" / "results.d.ts").read_text().splitlines()[0]
+    assert schema in made_from, "the schema changed: run make web"
+
+
 def test_the_bundle_is_small():
     size = sum(len(gzip.compress((STATIC / f"pellucid.{kind}").read_bytes()))
                for kind in ("js", "css"))  # fmt: skip

@@ -1,6 +1,5 @@
 // Type a prompt, choose an answer and a foil, look at what the model does, turn parts off.
-import { decodeDocument } from "../data/decode";
-import type { DirectEffects, LogitLens } from "../data/lenses";
+import { decodeDocument, fieldsOf } from "../data/decode";
 import { Card } from "../parts/Card";
 import { LayerMap } from "../parts/LayerMap";
 import { LensGrid } from "../parts/LensGrid";
@@ -140,18 +139,17 @@ function Answers(props: { mode: string; about: About; pair: Pair; theme: Theme }
 /** Everything that is asked about one prompt with an answer and a foil. */
 function OnePrompt({ about, pair, theme }: { about: About; pair: Pair; theme: Theme }) {
   const [selected, select] = useParam("node");
-  const direct = useJob({ kind: "direct", ...pair }, (found) => decodeDocument(found as never));
-  const lens = useJob({ kind: "lens", ...pair }, (found) => decodeDocument(found as never));
+  const direct = useJob({ kind: "direct", ...pair }, (found) => fieldsOf(decodeDocument(found), "DirectEffects"));
+  const lens = useJob({ kind: "lens", ...pair }, (found) => fieldsOf(decodeDocument(found), "LogitLens"));
   const toggle = (name: string) => select(name === selected ? null : name);
-  const shares = direct.result && (direct.result.fields as unknown as DirectEffects);
-  const rows = shareRows(about.nodes, shares);
+  const rows = shareRows(about.nodes, direct.result);
   return (
     <>
       <TurnedOff pair={pair} nodes={about.nodes} />
       <Card title="Direct effects" note="What each part itself wrote towards the answer rather than the foil. Shares add up; a large share need not be a cause.">
         <Status job={direct} />
         <Shown job={direct}>
-          {shares && <Waterfall direct={shares} selected={selected} onSelect={toggle} />}
+          {direct.result && <Waterfall direct={direct.result} selected={selected} onSelect={toggle} />}
         </Shown>
       </Card>
       <Card title="Heads and MLPs" note="Choose any part to see where it looks, and to turn it off.">
@@ -169,7 +167,7 @@ function OnePrompt({ about, pair, theme }: { about: About; pair: Pair; theme: Th
       <Card title="Logit lens" note="What the model would say if it stopped after each sublayer, at the prompt's last positions. That a token can be read off does not say that it is used." wide>
         <Status job={lens} />
         <Shown job={lens}>
-          {lens.result && <LensGrid lens={lens.result.fields as unknown as LogitLens} theme={theme} />}
+          {lens.result && <LensGrid lens={lens.result} theme={theme} />}
         </Shown>
       </Card>
     </>

@@ -1,7 +1,7 @@
 // Both prompts read after every sublayer: whether the answer, the foil or neither is the likeliest.
-import { decodeDocument } from "../data/decode";
-import { at } from "../data/lenses";
-import type { LensReading, LogitLens } from "../data/lenses";
+import { decodeDocument, fieldsOf } from "../data/decode";
+import type { Fields } from "../data/decode";
+import { at } from "../data/tensor";
 import { percent, signed, visible } from "../format";
 import { Card } from "../parts/Card";
 import { SvgFigure } from "../parts/FigureTools";
@@ -9,6 +9,8 @@ import { useWidth } from "../parts/width";
 import { Shown, Status } from "./Status";
 import { useJob } from "./useJob";
 
+type LogitLens = Fields<"LogitLens">;
+type LensReading = LogitLens["prompt"];
 type Level = "answer" | "foil" | "neither";
 const MARKS: Record<Level, string> = { answer: "A", foil: "F", neither: "\u00b7" };
 const ROW = 12;
@@ -24,8 +26,8 @@ interface Traces {
 
 export function LensTraces({ question }: { question: Record<string, unknown> }) {
   const job = useJob({ kind: "lenses", ...question }, (raw) => {
-    const { lens, parted } = raw as { lens: never; parted: Traces["parted"] };
-    return { lens: decodeDocument(lens).fields as unknown as LogitLens, parted };
+    const { lens, parted } = raw as { lens: unknown; parted: Traces["parted"] };
+    return { lens: fieldsOf(decodeDocument(lens), "LogitLens"), parted };
   });
   return (
     <Card title="Sublayer by sublayer" note="What the model would say at the last position if it stopped there, for both prompts. That a token can be read off does not say that it is used." wide>

@@ -1,8 +1,7 @@
 // The part that is selected: its share, the switch that turns it off, where it looks, what it reads
 // and writes, and its role.
-import { decodeDocument } from "../data/decode";
-import type { AttentionPatterns } from "../data/lenses";
-import { nodeOf } from "../data/results";
+import { decodeDocument, fieldsOf } from "../data/decode";
+import { nodeOf } from "../data/names";
 import { signed } from "../format";
 import { AttentionOnTokens } from "../parts/AttentionOnTokens";
 import { Card } from "../parts/Card";
@@ -20,8 +19,7 @@ export function Part(props: { name: string; pair: Pair; share: number | null; th
   const [off, toggle] = useOff();
   const isHead = nodeOf(name).kind === "head";
   const question = { kind: "attention", prompt: pair.prompt, nodes: [name] };
-  const job = useJob(isHead ? question : null, (found) => decodeDocument(found as never));
-  const attention = job.result?.fields as unknown as AttentionPatterns | undefined;
+  const job = useJob(isHead ? question : null, (found) => fieldsOf(decodeDocument(found), "AttentionPatterns"));
   return (
     <Card title={isHead ? "Head" : "MLP"}>
       <p>
@@ -34,7 +32,7 @@ export function Part(props: { name: string; pair: Pair; share: number | null; th
       <Writes name={name} pair={pair} />
       {isHead && <h3>Attends to</h3>}
       <Status job={job} />
-      <Shown job={job}>{attention && <AttentionOnTokens attention={attention} theme={props.theme} />}</Shown>
+      <Shown job={job}>{job.result && <AttentionOnTokens attention={job.result} theme={props.theme} />}</Shown>
       {isHead ? <Reads name={name} pair={pair} /> : <p class="note">An MLP reads the stream at its own position only.</p>}
       {isHead && <Role name={name} />}
     </Card>

@@ -1,20 +1,14 @@
 import { diverging } from "../colour";
-import type { Tensor } from "../data/decode";
-import { at } from "../data/lenses";
+import type { Fields } from "../data/decode";
+import { at } from "../data/tensor";
 import { signed, visible } from "../format";
 import { Heatmap } from "../parts/Heatmap";
 import { Legend } from "../parts/Legend";
 import type { Theme } from "../theme";
 
-export interface PatchEffects {
-  places: { name: string; layer: number }[];
-  positions: number[] | null;
-  per_example: Tensor;
-}
-
 /** Effects of patching the stream: layers down, positions across. */
 export function StreamMap(props: {
-  found: PatchEffects; tokens: string[]; label: string; place: string | null; onPlace: (place: string) => void; theme: Theme;
+  found: Fields<"PatchEffects">; tokens: string[]; label: string; place: string | null; onPlace: (place: string) => void; theme: Theme;
 }) {
   const { found, tokens } = props;
   const positions = found.positions ?? [];

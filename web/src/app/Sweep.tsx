@@ -1,8 +1,8 @@
 // Every part turned off alone, when asked for: the measured map of the model on this prompt.
 import { useState } from "preact/hooks";
 import { decode } from "../data/decode";
-import type { Tensor } from "../data/decode";
-import type { Node } from "../data/results";
+import type { Node } from "../data/names";
+import type { Tensor } from "../data/tensor";
 import { Card } from "../parts/Card";
 import { LayerMap } from "../parts/LayerMap";
 import type { Theme } from "../theme";

@@ -1,6 +1,7 @@
 // Two prompts aligned, values of one put into the other, both ways; a click shows what is said then.
-import { decodeDocument } from "../data/decode";
-import { nodeOf } from "../data/results";
+import { decodeDocument, fieldsOf } from "../data/decode";
+import type { Fields } from "../data/decode";
+import { nodeOf } from "../data/names";
 import { Card } from "../parts/Card";
 import { LayerMap } from "../parts/LayerMap";
 import { Tokens } from "../parts/Tokens";
@@ -8,7 +9,6 @@ import { useParam } from "../state";
 import type { Theme } from "../theme";
 import type { Pair } from "./Explorer";
 import { StreamMap } from "./StreamMap";
-import type { PatchEffects } from "./StreamMap";
 import { LensTraces } from "./LensTraces";
 import { SecondPrompt } from "./SecondPrompt";
 import { SideBySide } from "./SideBySide";
@@ -21,7 +21,14 @@ interface Side extends Told {
 }
 
 type Both = Record<"clean" | "corrupted", Side>;
-const asEffects = (result: unknown) => decodeDocument(result as never).fields as unknown as PatchEffects;
+type Direction = Fields<"PatchEffects">["direction"];
+
+/** Which run is changed, with values of which, and what a measured effect then is. */
+const DIRECTIONS: Record<Direction, { base: keyof Both; source: keyof Both; effect: string }> = {
+  noising: { base: "clean", source: "corrupted", effect: "effect: what the logit difference loses" },
+  denoising: { base: "corrupted", source: "clean", effect: "effect: what the logit difference gains" },
+};
+const asEffects = (result: unknown) => fieldsOf(decodeDocument(result), "PatchEffects");
 
 export function TwoPrompts({ pair, theme }: { pair: Pair; theme: Theme }) {
   const [corrupted, setCorrupted] = useParam("corrupted");
@@ -60,54 +67,54 @@ interface PatchProps {
 /** A direction has maps of its own: those of the other are not shown under its name. */
 function Directions(props: PatchProps) {
   const [way, setWay] = useParam("way");
-  const direction = way === "denoising" ? "denoising" : "noising";
+  const direction = way !== null && Object.hasOwn(DIRECTIONS, way) ? (way as Direction) : "noising";
   return <Patches key={direction} {...props} question={{ ...props.question, direction }} direction={direction} onDirection={setWay} />;
 }
 
-function Patches(props: PatchProps & { direction: string; onDirection: (direction: string) => void }) {
+function Patches(props: PatchProps & { direction: Direction; onDirection: (direction: Direction) => void }) {
   const [place, setPlace] = useParam("place");
   const { direction, question: asked } = props;
   const stream = useJob({ kind: "patch", sites: "resid", ...asked }, asEffects);
   const heads = useJob({ kind: "patch", sites: "heads", ...asked }, asEffects);
   const rows = heads.result?.places.map((one, i) => ({ name: one.name, ...nodeOf(one.name), value: heads.result!.per_example.values[i] ?? null }));
-  const legend = direction === "noising" ? "effect: what the logit difference loses" : "effect: what the logit difference gains";
+  const { effect } = DIRECTIONS[direction];
   return (
     <>
       <Card title="Direction" note="Noising puts values of the corrupted prompt into the run on the clean one: what is lost was needed. Denoising puts clean values into the corrupted run: what comes back was enough." wide>
         <div class="chips">
-          {["noising", "denoising"].map((name) => (
+          {(Object.keys(DIRECTIONS) as Direction[]).map((name) => (
             <button type="button" aria-pressed={name === direction} onClick={() => props.onDirection(name)}>{name}</button>
           ))}
         </div>
-        {place ? <Patched question={asked} place={place} tokens={props.tokens} /> : <p>Choose a cell to see what the model says with that patch.</p>}
+        {place ? <Patched question={asked} direction={direction} place={place} tokens={props.tokens} /> : <p>Choose a cell to see what the model says with that patch.</p>}
       </Card>
       <Card title="Stream" note="The residual stream before each layer, at one position at a time.">
         <Status job={stream} />
-        <Shown job={stream}>{stream.result && <StreamMap found={stream.result} tokens={props.tokens} label={legend} place={place} onPlace={setPlace} theme={props.theme} />}</Shown>
+        <Shown job={stream}>{stream.result && <StreamMap found={stream.result} tokens={props.tokens} label={effect} place={place} onPlace={setPlace} theme={props.theme} />}</Shown>
       </Card>
       <Card title="Single heads" note="Each head alone, at all positions.">
         <Status job={heads} />
-        <Shown job={heads}>{rows && <LayerMap label={legend} word="effect" rows={rows} selected={place} onSelect={setPlace} theme={props.theme} />}</Shown>
+        <Shown job={heads}>{rows && <LayerMap label={effect} word="effect" rows={rows} selected={place} onSelect={setPlace} theme={props.theme} />}</Shown>
       </Card>
     </>
   );
 }
 
 /** What is said with one patch; a place is a head's name, or a layer and a position. */
-function Patched(props: { question: Record<string, unknown>; place: string; tokens: string[] }) {
+function Patched(props: { question: Record<string, unknown>; direction: Direction; place: string; tokens: string[] }) {
   const [layer, position] = props.place.split(",").map(Number);
   const stream = position !== undefined;
   const where = stream ? { layer, position } : { nodes: [props.place] };
   const job = useJob({ kind: "patched", ...props.question, ...where }, (found) => found as Record<"base" | "source" | "patched", Told>);
   const name = stream ? `layer ${layer}, position ${position} “${props.tokens[position] ?? ""}”` : props.place;
-  const [base, source] = props.question.direction === "noising" ? ["clean", "corrupted"] : ["corrupted", "clean"];
+  const { base, source } = DIRECTIONS[props.direction];
   return (
     <>
       <p>{name}: the {base} run with the {source} run's value there.</p>
       <Status job={job} />
       <Shown job={job}>
         {job.result && (
-          <SideBySide base={job.result.base} columns={[[base!, job.result.base], ["patched", job.result.patched], [source!, job.result.source]]} />
+          <SideBySide base={job.result.base} columns={[[base, job.result.base], ["patched", job.result.patched], [source, job.result.source]]} />
         )}
       </Shown>
     </>

@@ -2,7 +2,8 @@
 import { useMemo } from "preact/hooks";
 import type { Document } from "../data/decode";
 import type { MeasuredEdges } from "../data/edges";
-import { asAnalysis, backupNames, nodeName } from "../data/results";
+import { nodeName } from "../data/names";
+import { asAnalysis, backupNames } from "../data/results";
 import { keyOf, useArrangement } from "../parts/arrangement";
 import { useParam } from "../state";
 import type { Beside } from "../views/CircuitBySize";

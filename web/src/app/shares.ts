@@ -1,10 +1,10 @@
-import { row } from "../data/decode";
-import type { DirectEffects } from "../data/lenses";
-import { nodeOf } from "../data/results";
+import type { Fields } from "../data/decode";
+import { nodeOf } from "../data/names";
+import { row } from "../data/tensor";
 import type { Valued } from "../parts/LayerMap";
 
 /** The model's heads and MLPs with their shares, once these are known. */
-export function shareRows(nodes: string[], direct: DirectEffects | null): Valued[] {
+export function shareRows(nodes: string[], direct: Fields<"DirectEffects"> | null): Valued[] {
   const shares = direct ? row(direct.per_example, 0).values : [];
   const known = new Map(direct?.terms.map((term, i) => [term.name, shares[i] ?? null]) ?? []);
   return nodes

@@ -1,7 +1,9 @@
 // Two analyses beside each other: what they say, where they differ, what their circuits share.
 import type { Document } from "./decode";
-import { asAnalysis, nodeName, nodeRows } from "./results";
-import type { Analysis, Node, NodeRow } from "./results";
+import { nodeName } from "./names";
+import type { Node } from "./names";
+import { asAnalysis, nodeRows } from "./results";
+import type { Analysis, NodeRow } from "./results";
 
 /** A saved result under the name that it has on the page. */
 export interface Saved {

@@ -1,23 +1,20 @@
 // Reads the document that report/document.py writes.
+import type * as written from "../../types/results";
+import type { Numbers, Tensor } from "./tensor";
 
-export type Numbers = Float32Array | Float64Array | Int32Array | Uint8Array;
+/** What `decode` makes of what was written; the type of an object is left out, for its reader knows it. */
+export type Decoded<T> =
+  T extends { base64: string } ? Tensor
+  : T extends { tensor: unknown } | { stored: string } ? never // files have these, a page has none
+  : T extends { number: string } ? number
+  : T extends { mapping: infer Values } ? DecodedAll<Values>
+  : T extends { type: string; fields: infer Fields } ? DecodedAll<Fields>
+  : T extends object ? DecodedAll<T>
+  : T;
+type DecodedAll<T> = { [Name in keyof T]: Decoded<T[Name]> };
 
-/** Numbers in row-major order. */
-export interface Tensor {
-  values: Numbers;
-  shape: number[];
-}
-
-export interface Quantity {
-  ref: string;
-  value: number | string | boolean | null;
-  text: string;
-}
-
-export interface Section {
-  title: string;
-  sentences: (string | Quantity)[][];
-}
+export type Quantity = Decoded<written.Quantity>;
+export type Section = Decoded<written.Section>;
 
 /** What is computed from a result's fields, and what is said about them. */
 export interface BesideFields {
@@ -32,6 +29,15 @@ export interface Document extends BesideFields {
   parts: BesideFields[];
 }
 
+export type Kind = written.Result["type"];
+export type Fields<K extends Kind> = Decoded<Extract<written.Result, { type: K }>>;
+
+/** The fields of a result of a kind that is known; throws where it is another. */
+export function fieldsOf<K extends Kind>(document: Document, kind: K): Fields<K> {
+  if (document.type !== kind) throw new Error(`The document holds the kind ${document.type}, not ${kind}.`);
+  return document.fields as Fields<K>;
+}
+
 type Encoded = Record<string, unknown>;
 
 const ARRAYS: Record<string, (bytes: ArrayBuffer) => Numbers> = {
@@ -41,28 +47,21 @@ const ARRAYS: Record<string, (bytes: ArrayBuffer) => Numbers> = {
   uint8: (bytes) => new Uint8Array(bytes),
 };
 
-export function decodeDocument(raw: Encoded): Document {
-  return {
-    type: raw.type as string,
-    fields: decodeAll(raw.fields as Encoded),
-    ...besideFields(raw),
-    parts: ((raw.parts ?? []) as Encoded[]).map(besideFields),
-  };
+export function decodeDocument(raw: unknown): Document {
+  const { type, fields, parts = [], ...beside } = raw as written.Document;
+  return { type, fields: decodeAll(fields), ...besideFields(beside), parts: parts.map(besideFields) };
 }
 
-function besideFields(raw: Encoded): BesideFields {
-  return {
-    derived: decodeAll((raw.derived ?? {}) as Encoded),
-    story: ((raw.story ?? []) as Section[]).map((section) => ({
-      title: section.title,
-      sentences: section.sentences.map((pieces) =>
-        pieces.map((piece) => (typeof piece === "string" ? piece : (decodeAll(piece as never) as never))),
-      ),
-    })),
-  };
+function besideFields({ derived = {}, story = [] }: Pick<written.Document, "derived" | "story">): BesideFields {
+  return { derived: decodeAll(derived), story: story.map(section) };
 }
 
-function decodeAll(fields: Encoded): Record<string, unknown> {
+function section({ title, sentences }: written.Section): Section {
+  const pieceOf = (piece: string | written.Quantity) => (typeof piece === "string" ? piece : (decodeAll(piece) as unknown as Quantity));
+  return { title, sentences: sentences.map((pieces) => pieces.map(pieceOf)) };
+}
+
+function decodeAll(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, decode(value)]));
 }
 
@@ -84,11 +83,4 @@ function tensor(found: Encoded): Tensor {
   const read = ARRAYS[found.dtype as string];
   if (!read) throw new Error(`tensor of an unknown kind: ${String(found.dtype)}`);
   return { values: read(bytes.buffer), shape: found.shape as number[] };
-}
-
-/** The numbers of one row along the first axis. */
-export function row(from: Tensor, index: number): Tensor {
-  const shape = from.shape.slice(1);
-  const size = shape.reduce((a, b) => a * b, 1);
-  return { values: from.values.subarray(index * size, (index + 1) * size), shape };
 }

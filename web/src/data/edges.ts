@@ -1,4 +1,7 @@
 // Edges with a number each, as a graph draws them.
+import { fedBy, nodeName, slotName } from "./names";
+import type { Node, Slot } from "./names";
+import type { Tensor } from "./tensor";
 
 export interface Edge {
   sender: string;
@@ -20,4 +23,26 @@ export function largest(edges: Edge[]): number {
 
 export function bySize(edges: Edge[]): Edge[] {
   return [...edges].sort((a, b) => Math.abs(b.effect) - Math.abs(a.effect));
+}
+
+/** The edges of a matrix [sender, slot] that are there and have a number. */
+export function edgesOf(senders: Node[], slots: Slot[], values: Tensor, there: Tensor): Edge[] {
+  const queries = countByLayer(slots, "q");
+  const keys = countByLayer(slots, "k");
+  const into = slots.map((slot) => fedBy(slot, queries.get(slot.layer) === keys.get(slot.layer)));
+  const names = slots.map(slotName);
+  return senders.flatMap((sender, i) =>
+    slots.flatMap((_, j) => {
+      const place = i * slots.length + j;
+      const effect = values.values[place]!;
+      const known = there.values[place] && !Number.isNaN(effect);
+      return known ? [{ sender: nodeName(sender), slot: names[j]!, into: [into[j]!], effect }] : [];
+    }),
+  );
+}
+
+function countByLayer(slots: Slot[], kind: Slot["kind"]): Map<number | null, number> {
+  const counts = new Map<number | null, number>();
+  for (const slot of slots) if (slot.kind === kind) counts.set(slot.layer, (counts.get(slot.layer) ?? 0) + 1);
+  return counts;
 }

@@ -1,5 +1,5 @@
 // Where along the prompt a node's estimate lies.
-import { nodeName } from "./results";
+import { nodeName } from "./names";
 import type { Analysis } from "./results";
 
 export interface Positions {

@@ -1,7 +1,9 @@
 // A study: analyses under names, how far each two of them agree, and how many circuits hold a node.
 import type { Saved } from "./compare";
+import { fieldsOf } from "./decode";
 import type { Document } from "./decode";
-import { asAnalysis, nodeName } from "./results";
+import { nodeName } from "./names";
+import { asAnalysis } from "./results";
 
 export interface StudyPair {
   first: string;
@@ -28,7 +30,7 @@ export interface StudyDerived {
 
 /** Every analysis of a study, as a result of its own. */
 export function analysesOf(study: Document): Saved[] {
-  const { names, analyses } = study.fields as { names: string[]; analyses: Record<string, unknown>[] };
+  const { names, analyses } = fieldsOf(study, "Study");
   return names.map((name, i) => ({ name, document: { type: "Analysis", fields: analyses[i]!, ...study.parts[i]!, parts: [] } }));
 }
 

@@ -1,10 +1,9 @@
 // One head's attention: on the tokens for one query, and as a matrix.
 import { useState } from "preact/hooks";
 import { inkOn, sequential } from "../colour";
-import { row } from "../data/decode";
-import { at } from "../data/lenses";
-import type { AttentionPatterns } from "../data/lenses";
-import { nodeName } from "../data/results";
+import type { Fields } from "../data/decode";
+import { nodeName } from "../data/names";
+import { at, row } from "../data/tensor";
 import { percent, visible } from "../format";
 import type { Theme } from "../theme";
 import { Heatmap } from "./Heatmap";
@@ -12,7 +11,7 @@ import { SizeLegend } from "./Legend";
 
 const LARGE = 80;
 
-export function AttentionOnTokens(props: { attention: AttentionPatterns; index?: number; theme: Theme }) {
+export function AttentionOnTokens(props: { attention: Fields<"AttentionPatterns">; index?: number; theme: Theme }) {
   const { attention, theme } = props;
   const head = row(attention.pattern, props.index ?? 0);
   const name = nodeName(attention.heads[props.index ?? 0]!);

@@ -1,12 +1,14 @@
 // Edges between boxes: blue supports the answer, orange opposes it, the width is the size.
 import { useState } from "preact/hooks";
 import type { Edge } from "../data/edges";
+import { read } from "../data/names";
 import { signed } from "../format";
 import { HEIGHT } from "./boxes";
 import type { Placed } from "./boxes";
 
 const WIDEST = 7;
-const PORTS: Record<string, number> = { q: 0.2, k: 0.5, v: 0.8 };
+const PORTS = { q: 0.2, k: 0.5, v: 0.8 };
+const MIDDLE = 0.5;
 
 interface Path {
   edge: Edge;
@@ -74,9 +76,10 @@ export function EdgePaths(props: {
 
 /** From the top of the sender to the bottom of the receiver: queries left, keys middle, values right. */
 function curve({ edge, from, to }: Path): string {
-  const port = PORTS[edge.slot.split(".")[1] ?? ""] ?? 0.5;
+  const input = read(edge.slot)?.input;
+  const port = to.kind === "group" || !input ? MIDDLE : PORTS[input];
   const [x0, y0] = [from.x + from.width / 2, from.y];
-  const [x1, y1] = [to.x + to.width * (to.kind === "group" ? 0.5 : port), to.y + HEIGHT];
+  const [x1, y1] = [to.x + to.width * port, to.y + HEIGHT];
   const bend = Math.max(14, Math.abs(y0 - y1) * 0.45);
   return `M${x0},${y0}C${x0},${y0 - bend} ${x1},${y1 + bend} ${x1},${y1}`;
 }

@@ -1,7 +1,7 @@
 // One number for every head and MLP: layers down, heads across, the MLP last.
 import { useMemo } from "preact/hooks";
 import { diverging } from "../colour";
-import type { Node } from "../data/results";
+import type { Node } from "../data/names";
 import { signed } from "../format";
 import type { Theme } from "../theme";
 import { Heatmap } from "./Heatmap";

@@ -1,14 +1,15 @@
 // What the model would say after each sublayer (down) at each position (across).
 import { useState } from "preact/hooks";
 import { diverging, inkOn, sequential } from "../colour";
-import { at } from "../data/lenses";
-import type { LogitLens } from "../data/lenses";
+import type { Fields } from "../data/decode";
+import { at } from "../data/tensor";
 import { percent, signed, visible } from "../format";
 import { useParam } from "../state";
 import type { Theme } from "../theme";
 import { Heatmap } from "./Heatmap";
 import { Legend, SizeLegend } from "./Legend";
 
+type LogitLens = Fields<"LogitLens">;
 type Shown = "likeliest" | "difference";
 
 export function LensGrid(props: { lens: LogitLens; theme: Theme }) {

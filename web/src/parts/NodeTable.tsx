@@ -1,5 +1,5 @@
 // The nodes of one analysis: estimate beside what was measured.
-import { orderOf } from "../data/results";
+import { orderOf } from "../data/names";
 import type { NodeRow } from "../data/results";
 import { signed } from "../format";
 import { DataTable } from "./DataTable";

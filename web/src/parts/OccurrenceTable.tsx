@@ -1,6 +1,6 @@
 // The nodes of several analyses: in how many circuits each is, and its estimates over all.
 import { useMemo } from "preact/hooks";
-import { nodeOf, orderOf } from "../data/results";
+import { nodeOf, orderOf } from "../data/names";
 import type { Occurrence } from "../data/study";
 import { signed } from "../format";
 import { DataTable } from "./DataTable";

@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import { difference } from "../data/compare";
 import type { PairRow } from "../data/compare";
-import { orderOf } from "../data/results";
+import { orderOf } from "../data/names";
 import { signed } from "../format";
 import { DataTable } from "./DataTable";
 import type { Column, Value } from "./DataTable";

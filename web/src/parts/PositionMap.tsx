@@ -1,7 +1,7 @@
 // Estimates of some nodes at every position: the highest layers on top, as in the graph.
 import { diverging } from "../colour";
 import type { Positions } from "../data/positions";
-import { orderOf } from "../data/results";
+import { orderOf } from "../data/names";
 import type { NodeRow } from "../data/results";
 import { signed, visible } from "../format";
 import type { Theme } from "../theme";

@@ -1,6 +1,6 @@
 // What does more once the circuit is replaced: every growth that was measured, backups first.
+import { nodeName } from "../data/names";
 import type { AnalysisDerived, Backups } from "../data/results";
-import { nodeName } from "../data/results";
 import { signed } from "../format";
 
 export function RepairTable(props: {

@@ -1,27 +1,15 @@
 // What heads do, one role at a time: scores of all heads, the threshold, and the highest null score.
 import { useMemo, useState } from "preact/hooks";
 import { sequential } from "../colour";
-import type { Tensor } from "../data/decode";
-import { at } from "../data/lenses";
-import { nodeName } from "../data/results";
-import type { Node } from "../data/results";
+import type { Fields } from "../data/decode";
+import { nodeName } from "../data/names";
+import { at } from "../data/tensor";
+import type { Tensor } from "../data/tensor";
 import type { Theme } from "../theme";
 import { Heatmap } from "./Heatmap";
 import { SizeLegend } from "./Legend";
 
-export interface HeadRoles {
-  seed: number;
-  sequences: number;
-  length: number;
-  heads: Node[];
-  roles: string[];
-  thresholds: Tensor;
-  score: Tensor;
-  null: Tensor;
-  unmeasured: Record<string, string>;
-}
-
-export function RoleMap(props: { found: HeadRoles; selected: string | null; onSelect: (name: string) => void; theme: Theme }) {
+export function RoleMap(props: { found: Fields<"HeadRoles">; selected: string | null; onSelect: (name: string) => void; theme: Theme }) {
   const { found, theme } = props;
   const [role, setRole] = useState(Math.max(0, found.roles.indexOf("induction")));
   const highest = useMemo(() => found.roles.map((_, r) => highestNull(found.null, r)), [found]);

@@ -1,7 +1,7 @@
 // Shares of the largest components, one after the other, and their sum against the logit difference.
 import { scaleLinear } from "d3-scale";
-import { row } from "../data/decode";
-import type { DirectEffects, Term } from "../data/lenses";
+import type { Fields } from "../data/decode";
+import { row } from "../data/tensor";
 import { signed } from "../format";
 import { SvgFigure } from "./FigureTools";
 import { useWidth } from "./width";
@@ -16,6 +16,8 @@ interface Step {
   share: number;
   selectable: boolean;
 }
+
+type DirectEffects = Fields<"DirectEffects">;
 
 export function Waterfall(props: { direct: DirectEffects; selected: string | null; onSelect: (name: string) => void }) {
   const [frame, width] = useWidth<HTMLDivElement>();
@@ -74,7 +76,7 @@ function Bar(props: {
 }
 
 /** The largest shares by size, then everything else as one step. */
-function stepsOf(terms: Term[], shares: number[]): Step[] {
+function stepsOf(terms: DirectEffects["terms"], shares: number[]): Step[] {
   const order = shares.map((_, i) => i).sort((a, b) => Math.abs(shares[b]!) - Math.abs(shares[a]!));
   const first = order.slice(0, SHOWN).map((i) => ({
     name: terms[i]!.name,

@@ -1,10 +1,11 @@
 // Scores of all edges, and circuits of edges: the strongest as a graph, and a table.
 import { useMemo } from "preact/hooks";
-import type { Document, Tensor } from "../data/decode";
-import { bySize } from "../data/edges";
+import { fieldsOf } from "../data/decode";
+import type { Document } from "../data/decode";
+import { bySize, edgesOf } from "../data/edges";
 import type { Edge } from "../data/edges";
-import { nodeName, nodeOf } from "../data/results";
-import type { Node, NodeRow } from "../data/results";
+import { placeOf } from "../data/names";
+import type { NodeRow } from "../data/results";
 import { Card } from "../parts/Card";
 import { CircuitGraph } from "../parts/CircuitGraph";
 import { boxesOf, byHead, LOGITS } from "../parts/boxes";
@@ -12,33 +13,27 @@ import { EdgeControls, useLeast } from "../parts/EdgeControls";
 import { EdgeTable } from "../parts/EdgeTable";
 import { useParam } from "../state";
 import type { Theme } from "../theme";
-import { Fields, slotName } from "./FieldsView";
+import { Fields } from "./FieldsView";
 
 interface ViewProps {
   document: Document;
   theme: Theme;
 }
 
-interface Slot {
-  kind: string;
-  layer: number | null;
-  head: number | null;
-}
-
 const STRONGEST = 40;
 const MATRICES = ["senders", "slots", "exists", "matrix", "halves", "scale", "by_position", "kept", "scores"];
 
 export function EdgeScoresView({ document, theme }: ViewProps) {
-  const { method, matrix } = document.fields as { method: string; matrix: Tensor };
-  const edges = useMemo(() => edgesOf(document, matrix, "exists"), [document]);
+  const { method, senders, slots, matrix, exists } = fieldsOf(document, "EdgeScores");
+  const edges = useMemo(() => edgesOf(senders, slots, matrix, exists), [document]);
   const exact = method === "exact";
   const told = exact ? "Measured: each edge cut alone." : `Estimates by ${method}; they are not measurements.`;
   return <EdgeCards document={document} theme={theme} edges={edges} word={exact ? "effect" : "estimate"} note={told} />;
 }
 
 export function EdgeCircuitView({ document, theme }: ViewProps) {
-  const { scores, ranked_by } = document.fields as { scores: Tensor; ranked_by: string };
-  const edges = useMemo(() => edgesOf(document, scores, "kept"), [document]);
+  const { ranked_by, senders, slots, scores, kept } = fieldsOf(document, "EdgeCircuit");
+  const edges = useMemo(() => edgesOf(senders, slots, scores, kept), [document]);
   const note = `The edges of the circuit. The numbers are what they were ranked by (${ranked_by || "nothing"}), not measurements.`;
   return <EdgeCards document={document} theme={theme} edges={edges} word="score" note={note} />;
 }
@@ -73,37 +68,4 @@ function EdgeGraph({ edges, word, theme }: { edges: Edge[]; word: string; theme:
       selected={selected} onSelect={(name) => select(name === selected ? null : name)}
     />
   );
-}
-
-/** Keys and values that several heads share have a box of their own, L9KV2; so has an attention layer, A9. */
-function placeOf(name: string): Node {
-  const shared = /^(?:L(\d+)KV(\d+)|A(\d+))$/.exec(name);
-  if (!shared) return nodeOf(name);
-  return { kind: "head", layer: Number(shared[1] ?? shared[3]), head: Number(shared[2] ?? 0) };
-}
-
-function edgesOf(document: Document, values: Tensor, mask: "exists" | "kept"): Edge[] {
-  const { senders, slots } = document.fields as { senders: Node[]; slots: Slot[] };
-  const there = document.fields[mask] as Tensor;
-  const columns = slots.length;
-  const queries = new Map<number | null, number>();
-  const keys = new Map<number | null, number>();
-  for (const slot of slots) {
-    if (slot.kind === "q") queries.set(slot.layer, (queries.get(slot.layer) ?? 0) + 1);
-    if (slot.kind === "k") keys.set(slot.layer, (keys.get(slot.layer) ?? 0) + 1);
-  }
-  const into = slots.map((slot) => boxOf(slot, queries.get(slot.layer) === keys.get(slot.layer)));
-  const names = slots.map(slotName);
-  return senders.flatMap((sender, i) =>
-    slots.flatMap((_, j) => {
-      const effect = values.values[i * columns + j]!;
-      const known = there.values[i * columns + j] && !Number.isNaN(effect);
-      return known ? [{ sender: nodeName(sender), slot: names[j]!, into: [into[j]!], effect }] : [];
-    }),
-  );
-}
-
-function boxOf(slot: Slot, own: boolean): string {
-  if (slot.kind === "logits" || slot.kind === "attn" || slot.kind === "mlp") return slotName(slot);
-  return `L${slot.layer}${slot.kind === "q" || own ? "H" : "KV"}${slot.head}`;
 }

@@ -1,5 +1,8 @@
 // Any result that has no view of its own: its sentences and its fields, plainly.
-import type { Document, Tensor } from "../data/decode";
+import type { Document } from "../data/decode";
+import { nodeName, slotName } from "../data/names";
+import type { Node, Slot } from "../data/names";
+import type { Tensor } from "../data/tensor";
 import { Card } from "../parts/Card";
 import { Story } from "../parts/Story";
 
@@ -66,12 +69,6 @@ function rounded(value: number): string {
 /** A node, a slot or a place; null for anything else. */
 function partName(part: Record<string, unknown>): string | null {
   if (part.type === "Place") return String(part.name);
-  if (part.type === "Node") return part.kind === "embed" ? "embed" : part.kind === "head" ? `L${part.layer}H${part.head}` : `M${part.layer}`;
-  return part.type === "Slot" ? slotName(part as never) : null;
-}
-
-export function slotName(slot: { kind: string; layer: number | null; head: number | null }): string {
-  if (slot.kind === "logits") return "logits";
-  if (slot.kind === "attn" || slot.kind === "mlp") return `${slot.kind === "mlp" ? "M" : "A"}${slot.layer}`;
-  return `L${slot.layer}${slot.kind === "q" ? "H" : "KV"}${slot.head}.${slot.kind}`;
+  if (part.type === "Node") return nodeName(part as unknown as Node);
+  return part.type === "Slot" ? slotName(part as unknown as Slot) : null;
 }

@@ -1,13 +1,12 @@
 // Single lens results, each as its own page.
+import { fieldsOf } from "../data/decode";
 import type { Document } from "../data/decode";
-import type { AttentionPatterns, DirectEffects, LogitLens } from "../data/lenses";
-import { nodeName } from "../data/results";
+import { nodeName } from "../data/names";
 import { AttentionOnTokens } from "../parts/AttentionOnTokens";
 import { Card } from "../parts/Card";
 import { LensGrid } from "../parts/LensGrid";
 import { Waterfall } from "../parts/Waterfall";
 import { RoleMap } from "../parts/RoleMap";
-import type { HeadRoles } from "../parts/RoleMap";
 import { useParam } from "../state";
 import type { Theme } from "../theme";
 
@@ -19,7 +18,7 @@ interface ViewProps {
 export function LogitLensView({ document, theme }: ViewProps) {
   return (
     <Card title="Logit lens" note="What the model would say if it stopped there. That a token can be read off does not say that it is used." wide>
-      <LensGrid lens={document.fields as unknown as LogitLens} theme={theme} />
+      <LensGrid lens={fieldsOf(document, "LogitLens")} theme={theme} />
     </Card>
   );
 }
@@ -28,13 +27,13 @@ export function DirectEffectsView({ document }: ViewProps) {
   const [selected, select] = useParam("node");
   return (
     <Card title="Direct effects" note="What each component itself wrote towards the answer: shares that add up. A large share need not be a cause." wide>
-      <Waterfall direct={document.fields as unknown as DirectEffects} selected={selected} onSelect={select} />
+      <Waterfall direct={fieldsOf(document, "DirectEffects")} selected={selected} onSelect={select} />
     </Card>
   );
 }
 
 export function AttentionView({ document, theme }: ViewProps) {
-  const attention = document.fields as unknown as AttentionPatterns;
+  const attention = fieldsOf(document, "AttentionPatterns");
   const names = attention.heads.map(nodeName);
   const [chosen, choose] = useParam("node");
   const index = Math.max(0, names.indexOf(chosen ?? ""));
@@ -55,7 +54,7 @@ export function HeadRolesView({ document, theme }: ViewProps) {
   const [selected, select] = useParam("node");
   return (
     <Card title="Head roles" note="By behaviour on repeated random tokens, beside scores where the reason for a role is gone (the null)." wide>
-      <RoleMap found={document.fields as unknown as HeadRoles} selected={selected} onSelect={select} theme={theme} />
+      <RoleMap found={fieldsOf(document, "HeadRoles")} selected={selected} onSelect={select} theme={theme} />
     </Card>
   );
 }

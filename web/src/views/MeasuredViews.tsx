@@ -1,7 +1,9 @@
 // Numbers for nodes, and faithfulness by size, each as a page of its own.
-import type { Document, Tensor } from "../data/decode";
-import { nodeName, nodeOf } from "../data/results";
-import type { AnalysisDerived, Backups, Faithfulness, Node } from "../data/results";
+import { fieldsOf } from "../data/decode";
+import type { Document } from "../data/decode";
+import { nodeName, nodeOf } from "../data/names";
+import type { AnalysisDerived } from "../data/results";
+import { meanOverExamples } from "../data/tensor";
 import { signed } from "../format";
 import { Card } from "../parts/Card";
 import { Curve } from "../parts/Curve";
@@ -18,7 +20,7 @@ interface ViewProps {
 }
 
 export function FaithfulnessView({ document }: ViewProps) {
-  const found = document.fields as unknown as Faithfulness;
+  const found = fieldsOf(document, "Faithfulness");
   const [chosen, choose] = useParam("size");
   const size = chosen === null ? null : Number(chosen);
   return (
@@ -48,7 +50,7 @@ export function BackupsView({ document }: ViewProps) {
     <>
       <Card title="Self-repair" note="Effects were measured: what replacing a node costs with the circuit whole, and with the circuit replaced too." wide>
         <RepairTable
-          backups={document.fields as unknown as Backups} derived={derived.backups}
+          backups={fieldsOf(document, "Backups")} derived={derived.backups}
           selected={selected} onSelect={(name) => select(name === selected ? null : name)}
         />
       </Card>
@@ -58,9 +60,8 @@ export function BackupsView({ document }: ViewProps) {
 }
 
 export function AttributionView(props: ViewProps) {
-  const { nodes, method } = props.document.fields as { nodes: Node[]; method: string };
-  const each = props.document.fields.by_position as Tensor;
-  const values = meanOverExamples(each, nodes.length);
+  const { nodes, method, by_position } = fieldsOf(props.document, "Attribution");
+  const values = meanOverExamples(by_position, nodes.length);
   const rows = nodes.map((node, i) => ({ ...node, name: nodeName(node), value: values[i]! }));
   return (
     <NodeCards
@@ -71,10 +72,9 @@ export function AttributionView(props: ViewProps) {
 }
 
 export function PatchEffectsView(props: ViewProps) {
-  const { places, positions, per_example, direction } = props.document.fields as {
-    places: { name: string }[]; positions: number[] | null; per_example: Tensor; direction: string;
-  };
-  if (positions !== null || !places.every((place) => /^(L\d+H\d+|M\d+)$/.test(place.name))) return <FieldsView document={props.document} />;
+  const { places, positions, per_example, direction } = fieldsOf(props.document, "PatchEffects");
+  const areNodes = places.every((place) => nodeOf(place.name).kind !== "embed");
+  if (positions !== null || !areNodes) return <FieldsView document={props.document} />;
   const values = meanOverExamples(per_example, places.length);
   const rows = places.map((place, i) => ({ ...nodeOf(place.name), name: place.name, value: values[i]! }));
   return (
@@ -99,11 +99,4 @@ function NodeCards(props: ViewProps & { rows: Valued[]; word: string; label: str
       <Card title="Fields" wide><Fields fields={document.fields} without={props.without} /></Card>
     </>
   );
-}
-
-/** The last axis is the nodes, the first the examples; what lies between is added up. */
-function meanOverExamples(values: Tensor, columns: number): number[] {
-  const sums = new Array<number>(columns).fill(0);
-  values.values.forEach((value, i) => (sums[i % columns]! += value / values.shape[0]!));
-  return sums;
 }

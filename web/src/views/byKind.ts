@@ -1,6 +1,6 @@
 // Which view draws which kind of result.
 import type { JSX } from "preact";
-import type { Document } from "../data/decode";
+import type { Document, Kind } from "../data/decode";
 import type { Theme } from "../theme";
 import { AnalysisView } from "./AnalysisView";
 import { EdgeCircuitView, EdgeScoresView } from "./EdgeViews";
@@ -11,7 +11,7 @@ import { StudyView } from "./StudyView";
 
 type View = (props: { document: Document; theme: Theme }) => JSX.Element;
 
-const VIEWS: Record<string, View> = {
+const VIEWS: Partial<Record<Kind, View>> = {
   Analysis: AnalysisView,
   Study: StudyView,
   LogitLens: LogitLensView,
@@ -27,5 +27,5 @@ const VIEWS: Record<string, View> = {
 };
 
 export function viewOf(kind: string): View {
-  return VIEWS[kind] ?? FieldsView;
+  return VIEWS[kind as Kind] ?? FieldsView;
 }

@@ -1,0 +1,68 @@
+// The one grammar of names: embed, L9H6 (a head), M3 (an MLP), A9 (a layer's heads together), L9KV2 (a
+// key/value head, which several heads may share), logits; with .q, .k or .v, what such a head reads.
+import type * as written from "../../types/results";
+import type { Decoded } from "./decode";
+
+export type Node = Decoded<written.Node>;
+export type Slot = Decoded<written.Slot>;
+
+const NAME = /^(?:(embed|logits)|([MA])(\d+)|L(\d+)(H|KV)(\d+)(?:\.([qkv]))?)$/;
+const KINDS = { M: "mlp", A: "attn", H: "head", KV: "kv" } as const;
+
+/** What a name says. */
+interface Named {
+  kind: "embed" | "logits" | (typeof KINDS)[keyof typeof KINDS];
+  layer: number | null;
+  head: number | null;
+  input: "q" | "k" | "v" | null;
+}
+
+/** Null for what is no name. */
+export function read(name: string): Named | null {
+  const found = NAME.exec(name);
+  if (!found) return null;
+  const [, end, sublayer, sublayerOf, headOf, letters, head, input] = found;
+  const kind = (end ?? KINDS[(sublayer ?? letters) as keyof typeof KINDS]) as Named["kind"];
+  return { kind, layer: number(sublayerOf ?? headOf), head: number(head), input: (input ?? null) as Named["input"] };
+}
+
+function number(digits: string | undefined): number | null {
+  return digits === undefined ? null : Number(digits);
+}
+
+export function nodeName({ kind, layer, head }: Node): string {
+  if (kind === "embed") return "embed";
+  return kind === "head" ? `L${layer}H${head}` : `M${layer}`;
+}
+
+/** The node that a name says; the embedding for the name of anything else. */
+export function nodeOf(name: string): Node {
+  const found = read(name);
+  if (found?.kind === "head" && found.input === null) return { kind: "head", layer: found.layer, head: found.head };
+  return found?.kind === "mlp" ? { kind: "mlp", layer: found.layer, head: null } : { kind: "embed", layer: null, head: null };
+}
+
+/** Where the part of a name is drawn: a key/value head as a head of its number, a layer's heads as its first. */
+export function placeOf(name: string): Node {
+  const found = read(name);
+  const isHead = found?.kind === "kv" || found?.kind === "attn";
+  return isHead ? { kind: "head", layer: found.layer, head: found.head ?? 0 } : nodeOf(name);
+}
+
+export function slotName(slot: Slot): string {
+  if (slot.kind === "logits") return "logits";
+  if (slot.kind === "attn" || slot.kind === "mlp") return `${slot.kind === "mlp" ? "M" : "A"}${slot.layer}`;
+  return `L${slot.layer}${slot.kind === "q" ? "H" : "KV"}${slot.head}.${slot.kind}`;
+}
+
+/** The part that a slot feeds; `own` where every head of its layer has keys and values of its own. */
+export function fedBy(slot: Slot, own: boolean): string {
+  const name = slotName(slot);
+  return (own ? name.replace("KV", "H") : name).split(".")[0]!;
+}
+
+/** What nodes are sorted by: layer, heads before the MLP, number of the head. */
+export function orderOf(node: Node): string {
+  const padded = (value: number | null, absent: number) => String(value ?? absent).padStart(4, "0");
+  return `${padded(node.layer, -1)}${node.kind}${padded(node.head, 99)}`;
+}

@@ -1,0 +1,611 @@
+// Made by types.mjs from schema.json (sha256 c31d30fd6c7d3501196852a25cda026bcac6f9d16a2c7710f919c957c8d9303b).
+
+export type Document = Result & {
+  schema: 1;
+  derived?: {};
+  story?: Section[];
+  /**
+   * For each result inside that can be shown by itself.
+   */
+  parts?: {
+    derived: {};
+    story: Section[];
+  }[];
+};
+export type Result =
+  | Analysis
+  | AttentionPatterns
+  | Attribution
+  | Backups
+  | Certificate
+  | Circuit
+  | Composition
+  | DirectEffects
+  | EdgeCircuit
+  | EdgeCurve
+  | EdgeFaithfulness
+  | EdgeScores
+  | Faithfulness
+  | HeadRoles
+  | LogitLens
+  | Neurons
+  | PatchEffects
+  | ShareAgainstEffect
+  | Study
+  | TokenAttribution
+  | ZooResult;
+/**
+ * A number; what is not finite is written as its name.
+ */
+export type Number =
+  | number
+  | {
+      number: "nan" | "inf" | "-inf";
+    };
+/**
+ * Nested lists (to_json), a name in tensors.safetensors (save), or base64 of little-endian values in row-major order (a page).
+ */
+export type Tensor =
+  | {
+      tensor: Nested;
+      shape?: number[];
+    }
+  | {
+      stored: string;
+    }
+  | {
+      base64: string;
+      dtype: "float32" | "float64" | "int32" | "uint8";
+      shape: number[];
+    };
+export type Nested = Nested[] | number | boolean | null;
+
+export interface Analysis {
+  type: "Analysis";
+  fields: {
+    question: Question;
+    metric_clean: Number;
+    metric_corrupted: Number;
+    preference: Number;
+    behaves: boolean;
+    top: TopToken[];
+    attribution: Attribution;
+    circuit: Circuit;
+    over_heads: Faithfulness | null;
+    over_heads_and_mlps: Faithfulness | null;
+    patches: PatchEffects;
+    agreement: Agreement;
+    caveats: string[];
+    passes: Passes;
+    provenance: Provenance;
+    backups: Backups | null;
+  };
+}
+export interface Question {
+  type: "Question";
+  fields: {
+    clean: string[];
+    corrupted: string[];
+    answer: string[];
+    foil: string[];
+    clean_tokens: string[][];
+    corrupted_tokens: string[][];
+    how_corrupted: string;
+    metric: string;
+  };
+}
+export interface TopToken {
+  type: "TopToken";
+  fields: {
+    token: string;
+    id: number;
+    probability: Number;
+  };
+}
+export interface Attribution {
+  type: "Attribution";
+  fields: {
+    method: "atp" | "ig" | "mask-ig";
+    nodes: Node[];
+    by_position: Tensor;
+    difference: Tensor;
+    accounted: Tensor;
+    steps: number;
+    passes: Passes;
+  };
+}
+export interface Node {
+  type: "Node";
+  fields: {
+    kind: "embed" | "head" | "mlp";
+    layer: number | null;
+    head: number | null;
+  };
+}
+export interface Passes {
+  type: "Passes";
+  fields: {
+    forwards: number;
+    backwards: number;
+    calls: number;
+  };
+}
+export interface Circuit {
+  type: "Circuit";
+  fields: {
+    nodes: Node[];
+    over: "heads" | "heads+mlps";
+    method: string;
+    ablation: string;
+    target: Number;
+    estimates: Number[];
+    sufficiency: Number | null;
+    comprehensiveness: Number | null;
+    minimal: boolean;
+    drops: Number[];
+    note: string;
+    budget: number;
+    passes: Passes;
+  };
+}
+export interface Faithfulness {
+  type: "Faithfulness";
+  fields: {
+    over: "heads" | "heads+mlps";
+    ablation: string;
+    size: number;
+    out_of: number;
+    sufficiency: Number;
+    comprehensiveness: Number;
+    f1: Number;
+    category: "faithful" | "backup_mechanisms" | "incomplete" | "weak" | "undefined";
+    metric_all: Number;
+    metric_none: Number;
+    metric_circuit: Number;
+    metric_without: Number;
+    curve_sizes: number[];
+    curve: Number[];
+    random_same_size: Number[];
+    random_same_layers: Number[];
+    passes: Passes;
+  };
+}
+export interface PatchEffects {
+  type: "PatchEffects";
+  fields: {
+    direction: "noising" | "denoising";
+    sites: "heads" | "mlps" | "nodes" | "attn" | "resid" | "q" | "k" | "v";
+    places: Place[];
+    positions: number[] | null;
+    per_example: Tensor;
+    metric_clean: Tensor;
+    metric_corrupted: Tensor;
+    preference: Tensor;
+    passes: Passes;
+  };
+}
+export interface Place {
+  type: "Place";
+  fields: {
+    name: string;
+    kind: string;
+    layer: number;
+    head: number | null;
+  };
+}
+export interface Agreement {
+  type: "Agreement";
+  fields: {
+    spearman: Number;
+    pearson: Number;
+    n: number;
+  };
+}
+export interface Provenance {
+  type: "Provenance";
+  fields: {
+    pellucid: string;
+    torch: string;
+    transformers: string;
+    python: string;
+    model: string;
+    model_source: string;
+    weight_hash: string;
+    dtype: string;
+    device: string;
+    threads: number;
+    seed: number;
+    command: string;
+    created: string;
+  };
+}
+export interface Backups {
+  type: "Backups";
+  fields: {
+    primaries: Node[];
+    looked_at: Growth[];
+    repairs: Repair[];
+    metric_all: Number;
+    share: Number;
+    controls: number;
+    passes: Passes;
+  };
+}
+export interface Growth {
+  type: "Growth";
+  fields: {
+    node: Node;
+    ablation: string;
+    round: number;
+    others: string[];
+    estimate_before: Number;
+    estimate_after: Number;
+    effect_before: Number;
+    effect_after: Number;
+    by_chance: Number | null;
+    p: Number | null;
+    found: boolean;
+  };
+}
+export interface Repair {
+  type: "Repair";
+  fields: {
+    ablation: string;
+    metric_without: Number;
+    metric_beyond: Number;
+    repaired: Number;
+    rounds: number;
+    settled: boolean;
+    note: string;
+  };
+}
+export interface AttentionPatterns {
+  type: "AttentionPatterns";
+  fields: {
+    tokens: number[];
+    labels: string[];
+    heads: Node[];
+    pattern: Tensor;
+    value_norm: Tensor | null;
+    note: string;
+    entropy: Tensor;
+    share: {
+      mapping: {
+        [k: string]: Tensor;
+      };
+    };
+    passes: Passes;
+  };
+}
+export interface Certificate {
+  type: "Certificate";
+  fields: {
+    name: string;
+    kind: "necessary" | "sufficient";
+    n_edges: number;
+    truth: [string, string][];
+    hidden: [string, string][];
+    necessary: [string, string][];
+    sufficient: [string, string][][];
+    interchangeable: [string, string][];
+    opposes: [string, string][];
+    weakest: Number;
+    loudest: Number;
+    beside: Number;
+    enumerated: number;
+    exhaustive: boolean;
+    wrong: string[];
+    passes: Passes;
+  };
+}
+export interface Composition {
+  type: "Composition";
+  fields: {
+    kinds: string[];
+    senders: Node[];
+    receivers: Node[];
+    score: Tensor;
+    z: Tensor;
+    maximum: Tensor;
+    chance: Number;
+    heads: Node[];
+    copying: Tensor;
+    matching: Tensor;
+    note: string;
+    passes: Passes;
+  };
+}
+export interface DirectEffects {
+  type: "DirectEffects";
+  fields: {
+    terms: Term[];
+    tokens: string[][];
+    per_example: Tensor;
+    corrupted: Tensor;
+    metric: Tensor;
+    metric_corrupted: Tensor;
+    model_metric: Tensor;
+    by_source: Tensor | null;
+    caveats: string[];
+    passes: Passes;
+  };
+}
+export interface Term {
+  type: "Term";
+  fields: {
+    name: string;
+    kind: "embed" | "head" | "mlp" | "bias";
+    layer: number | null;
+    head: number | null;
+  };
+}
+export interface EdgeCircuit {
+  type: "EdgeCircuit";
+  fields: {
+    senders: Node[];
+    slots: Slot[];
+    exists: Tensor;
+    kept: Tensor;
+    scores: Tensor;
+    method: string;
+    ranked_by: string;
+    ablation: string;
+    target: Number | null;
+    sufficiency: Number | null;
+    minimal: boolean;
+    steps: SizeStep[];
+    note: string;
+    passes: Passes;
+    d_model: number | null;
+  };
+}
+export interface Slot {
+  type: "Slot";
+  fields: {
+    kind: "q" | "k" | "v" | "attn" | "mlp" | "logits";
+    layer: number | null;
+    head: number | null;
+  };
+}
+export interface SizeStep {
+  type: "SizeStep";
+  fields: {
+    name: "proposed" | "ranked" | "connected" | "pruned";
+    size: number;
+    sufficiency: Number;
+    interval: [Number, Number] | null;
+  };
+}
+export interface EdgeCurve {
+  type: "EdgeCurve";
+  fields: {
+    ranked_by: string;
+    order: "absolute" | "signed";
+    selection: "top" | "greedy";
+    ablation: string;
+    out_of: number;
+    fractions: Number[];
+    asked: number[];
+    sizes: number[];
+    f: Number[];
+    intervals: ([Number, Number] | null)[];
+    kept_right: Number[] | null;
+    random: Number[][];
+    passes: Passes;
+  };
+}
+export interface EdgeFaithfulness {
+  type: "EdgeFaithfulness";
+  fields: {
+    ablation: string;
+    size: number;
+    out_of: number;
+    sufficiency: Number;
+    sufficiency_interval: [Number, Number] | null;
+    comprehensiveness: Number;
+    comprehensiveness_interval: [Number, Number] | null;
+    f1: Number;
+    category: "faithful" | "backup_mechanisms" | "incomplete" | "weak" | "undefined";
+    completeness_gap: Number;
+    largest_gap: Number;
+    kept_right: Number | null;
+    metric_all: Number;
+    metric_none: Number;
+    metric_circuit: Number;
+    metric_without: Number;
+    random_connected: Number[];
+    random_like: Number[];
+    passes: Passes;
+  };
+}
+export interface EdgeScores {
+  type: "EdgeScores";
+  fields: {
+    method: "eap" | "clean-corrupted" | "eap-ig" | "mask-ig" | "slot-ig" | "atp*" | "relp" | "exact";
+    senders: Node[];
+    slots: Slot[];
+    exists: Tensor;
+    matrix: Tensor;
+    halves: Tensor;
+    scale: Tensor;
+    by_position: Tensor | null;
+    difference: Tensor;
+    accounted: Tensor;
+    identity_error: Number | null;
+    steps: number;
+    passes: Passes;
+    note: string;
+  };
+}
+export interface HeadRoles {
+  type: "HeadRoles";
+  fields: {
+    seed: number;
+    sequences: number;
+    length: number;
+    heads: Node[];
+    roles: string[];
+    thresholds: Tensor;
+    score: Tensor;
+    null: Tensor;
+    checks: CausalCheck[];
+    loss: Tensor;
+    loss_first: Number;
+    loss_second: Number;
+    sampled: number;
+    unmeasured: {
+      mapping: {
+        [k: string]: string;
+      };
+    };
+    passes: Passes;
+  };
+}
+export interface CausalCheck {
+  type: "CausalCheck";
+  fields: {
+    role: string;
+    heads: string[];
+    rise_first: Number;
+    rise_second: Number;
+    control_first: Tensor;
+    control_second: Tensor;
+  };
+}
+export interface LogitLens {
+  type: "LogitLens";
+  fields: {
+    points: LensPoint[];
+    positions: number[];
+    targets: string[];
+    target_ids: number[];
+    prompt: LensReading;
+    against: LensReading | null;
+    kl: Tensor | null;
+    error: Number;
+    passes: Passes;
+  };
+}
+export interface LensPoint {
+  type: "LensPoint";
+  fields: {
+    name: string;
+    layer: number | null;
+    sublayer: "embed" | "attn" | "mlp" | "block";
+  };
+}
+export interface LensReading {
+  type: "LensReading";
+  fields: {
+    tokens: string[];
+    top_ids: Tensor;
+    top_tokens: string[][][];
+    top_probability: Tensor;
+    target_logit: Tensor;
+    target_probability: Tensor;
+    target_rank: Tensor;
+  };
+}
+export interface Neurons {
+  type: "Neurons";
+  fields: {
+    layer: number;
+    per_example: Tensor;
+    bias: Tensor;
+    activation: Tensor;
+    top: Tensor;
+    promotes: string[][];
+    suppresses: string[][];
+    logit_change: Tensor;
+    caveats: string[];
+    passes: Passes;
+  };
+}
+export interface ShareAgainstEffect {
+  type: "ShareAgainstEffect";
+  fields: {
+    nodes: string[];
+    share: Tensor;
+    change: Tensor;
+    effect: Tensor;
+    share_agreement: Agreement;
+    change_agreement: Agreement;
+    indirect: string[];
+    criterion: string;
+  };
+}
+export interface Study {
+  type: "Study";
+  fields: {
+    names: string[];
+    analyses: Analysis[];
+  };
+}
+export interface TokenAttribution {
+  type: "TokenAttribution";
+  fields: {
+    method: "gradient" | "ig" | "occlusion" | "rollout";
+    quantity: "estimate" | "effect" | "weight";
+    tokens: string[][];
+    per_example: Tensor;
+    metric: Tensor | null;
+    difference: Tensor | null;
+    replacements: string[];
+    steps: number;
+    passes: Passes;
+  };
+}
+export interface ZooResult {
+  type: "ZooResult";
+  fields: {
+    scores: ZooScore[];
+    calibration: Calibration[];
+    notes: {
+      mapping: {
+        [k: string]: string;
+      };
+    };
+    passes: Passes;
+  };
+}
+export interface ZooScore {
+  type: "ZooScore";
+  fields: {
+    model: string;
+    method: string;
+    kind: "necessary" | "sufficient";
+    n_edges: number;
+    n_true: number;
+    auprc: Number;
+    precision: Number;
+    worst_rank: number;
+    auroc: Number;
+    log_cmd: Number;
+    n_proposed: number | null;
+    size_error: number | null;
+    forwards: number;
+    backwards: number;
+  };
+}
+export interface Calibration {
+  type: "Calibration";
+  fields: {
+    method: string;
+    tests: number;
+    below_5: Number;
+    below_1: Number;
+    discovering: Number;
+  };
+}
+export interface Section {
+  title: string;
+  sentences: (string | Quantity)[][];
+}
+export interface Quantity {
+  /**
+   * Path of the value, from the result.
+   */
+  ref: string;
+  value: Number | (string | boolean | null);
+  text: string;
+}
