@@ -221,11 +221,11 @@ def test_cache_that_cannot_be_written_says_so(written, tmp_path, monkeypatch):
         resolve(written)
 
 
-OPEN = "import sys; from pellucid.model.open import resolve; resolve(sys.argv[1])"
+OPEN = "import sys; from pellucid.model.opening.load import resolve; resolve(sys.argv[1])"
 DIE_HALFWAY = """
 import os, signal, sys
-from pellucid.model import gguf_cache
-from pellucid.model.open import resolve
+from pellucid.model.opening import gguf_cache
+from pellucid.model.opening.load import resolve
 
 def half(gguf, name, folder):
     (folder / "model.safetensors").write_bytes(b"half")

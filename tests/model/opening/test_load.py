@@ -79,7 +79,7 @@ def test_opening_is_imported_and_refuses_without_torch():
     code = (
         "import sys\n"
         "from pellucid.errors import ModelError\n"
-        "from pellucid.model.open import load\n"
+        "from pellucid.model.opening.load import load\n"
         "for bad in ({'dtype': 'int7'}, {'device': 'GPU 1'}, {'source': '/nowhere/at/all'}):\n"
         "    try: load(**bad)\n"
         "    except ModelError: pass\n"
