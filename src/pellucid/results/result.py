@@ -7,25 +7,24 @@ A result is a frozen dataclass. ``to_json`` gives one JSON document with numbers
 import dataclasses
 import json
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-from uuid import uuid4
 
 import torch
 from torch import Tensor
 
 from pellucid.errors import ResultFileError
 from pellucid.results.fields import check_fields
+from pellucid.results.folders import Kind, replacing
 
 if TYPE_CHECKING:
     from pellucid.report.prose import Section
 
 SCHEMA = 1
 """Version of the JSON layout; a higher one is refused with advice to upgrade."""
+
+SAVED = Kind(noun="saved result", needs=("result.json", "tensors.safetensors"))
 
 R = TypeVar("R", bound="Result")
 _TYPES: dict[str, type] = {}
@@ -80,17 +79,14 @@ class Result:
         return framed(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the folder ``path``: JSON beside tensors. An existing result is replaced.
+        """Write the folder ``path``: JSON beside tensors. A saved result there is replaced.
+
+        At every moment the old or the new one stands there whole.
 
         **Raises** ``ResultFileError`` when the place cannot be written, or holds something else.
         """
         from safetensors.torch import save_file
 
-        target = Path(path)
-        if target.exists() and not (target / "result.json").is_file():
-            raise ResultFileError(
-                f"{target} exists and is not a saved result. Choose another name, or remove it."
-            )
         tensors: dict[str, Tensor] = {}
 
         def keep(tensor: Tensor) -> dict[str, Any]:
@@ -99,20 +95,10 @@ class Result:
             return {"stored": key}
 
         body = {"schema": SCHEMA, **encode(self, keep)}
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            draft = target.parent / f".{target.name}-{uuid4().hex}"
-            draft.mkdir()  # unlike mkdtemp, with the permissions that the user wants
-        except OSError as error:
-            raise ResultFileError(f"Cannot write {target}: {error}.") from error
-        try:
+        with replacing(path, SAVED) as draft:
             save_file(tensors, str(draft / "tensors.safetensors"))
             (draft / "result.json").write_text(json.dumps(body, indent=1, allow_nan=False))
-            shutil.copymode(draft / "result.json", draft / "tensors.safetensors")
-            _swap(draft, target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        return target
+        return Path(path)
 
     @classmethod
     def load(cls: type[R], path: str | Path) -> R:
@@ -262,17 +248,6 @@ def _finite(value: Any) -> Any:
 
 def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _swap(draft: Path, target: Path) -> None:
-    """Put ``draft`` in the place of ``target``; at no moment is neither there whole."""
-    if not target.exists():
-        os.replace(draft, target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    os.replace(target, old / "result")
-    os.replace(draft, target)
-    shutil.rmtree(old)
 
 
 def as_tensor(values: Any) -> Tensor:

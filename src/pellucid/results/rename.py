@@ -1,0 +1,73 @@
+"""Renames in one step: into a free place, and two folders exchanged.
+
+Linux does both in the kernel (``renameat2``). Elsewhere, and on file systems that cannot, a free
+place is taken by an ordinary rename, and an exchange is refused.
+"""
+
+import ctypes
+import errno
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HERE = -100
+"""``AT_FDCWD``: paths are as they are."""
+INTO_A_FREE_PLACE, EXCHANGE = 1, 2
+CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+"""What a kernel or a file system says that does not know ``renameat2``, or this use of it."""
+
+
+class CannotExchangeError(OSError):
+    """This platform cannot exchange two folders in one step."""
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename ``source``.
+
+    **Raises** ``FileExistsError`` when something stands there (where the platform can only rename,
+    an empty folder is replaced).
+    """
+    try:
+        _rename(source, target, INTO_A_FREE_PLACE)
+    except CannotExchangeError:
+        try:
+            os.rename(source, target)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.ENOTDIR):
+                raise FileExistsError(error.errno, "something stands there", target) from error
+            raise
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Each gets the name of the other; at every moment both names are there.
+
+    **Raises** ``CannotExchangeError`` where the platform cannot.
+    """
+    _rename(one, other, EXCHANGE)
+
+
+def _rename(source: Path, target: Path, how: int) -> None:
+    call = _renameat2()
+    if call is None:
+        raise CannotExchangeError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if call(HERE, os.fsencode(source), HERE, os.fsencode(target), how):
+        number = ctypes.get_errno()
+        kind = CannotExchangeError if number in CANNOT else OSError
+        raise kind(number, os.strerror(number), str(target))
+
+
+@cache
+def _renameat2() -> Any:
+    if os.name != "posix":
+        return None
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is not None:
+        call.argtypes = [
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_uint,
+        ]
+    return call
