@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from pellucid.results.result import stored
+from pellucid.results.registry import stored
 
 
 @stored

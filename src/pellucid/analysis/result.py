@@ -12,7 +12,8 @@ from pellucid.circuit.nodes.faithfulness import Faithfulness
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.passes import Passes
 from pellucid.report.prose import Section
-from pellucid.results.result import Result, stored
+from pellucid.results.registry import stored
+from pellucid.results.result import Result
 from pellucid.run.answers import TopToken
 from pellucid.stats.agreement import Agreement
 

@@ -22,7 +22,8 @@ from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, SiteKind
 from pellucid.passes import Passes, metering
-from pellucid.results.result import Result, stored
+from pellucid.results.registry import stored
+from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.run.gradient import EMBED
 from pellucid.run.record import Trace, node_sites, opened, record, same_question, stream_sites

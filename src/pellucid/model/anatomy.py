@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from pellucid.model.residual_scaling import Factor, over, product, times
-from pellucid.results.result import stored
+from pellucid.results.registry import stored
 
 NodeKind = Literal["embed", "head", "mlp"]
 SlotKind = Literal["q", "k", "v", "attn", "mlp", "logits"]

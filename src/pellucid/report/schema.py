@@ -15,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from jaxtyping import AbstractArray
 from torch import Tensor
 
+from pellucid.results.registry import own_types
 from pellucid.results.result import SCHEMA, Result
 
 PLACE = Path(__file__).with_name("schema.json")
@@ -93,8 +94,7 @@ def schema() -> dict[str, Any]:
 
     for public in (*pellucid.__all__, "zoo"):
         getattr(pellucid, public)  # kinds are known once they are imported
-    kinds = dict(sorted(Result._registry.items()))
-    own = {name: kind for name, kind in kinds.items() if kind.__module__.startswith("pellucid.")}
+    own = own_types()
     results = [name for name, kind in own.items() if issubclass(kind, Result)]
     return {
         "$schema": DIALECT,

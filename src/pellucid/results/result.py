@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from pellucid.errors import ResultFileError
 from pellucid.results.fields import check_fields
 from pellucid.results.folders import Kind, replacing
+from pellucid.results.registry import full_name, register, registered, written_name
 
 if TYPE_CHECKING:
     from pellucid.report.prose import Section
@@ -27,22 +28,17 @@ SCHEMA = 1
 SAVED = Kind(noun="saved result", needs=("result.json", "tensors.safetensors"))
 
 R = TypeVar("R", bound="Result")
-_TYPES: dict[str, type] = {}
-
-
-def stored(cls: type) -> type:
-    """Class decorator: a dataclass that may appear inside a saved result."""
-    _TYPES[cls.__name__] = cls
-    return cls
 
 
 class Result:
-    """Base of results: knows how to be written down and read back."""
+    """Base of results: knows how to be written down and read back.
 
-    _registry: ClassVar[dict[str, type]] = _TYPES
+    ``class Mine(Result, name="mylab.Mine")`` declares the full name under which it is saved;
+    without one it is that of its module and class.
+    """
 
-    def __init_subclass__(cls) -> None:
-        _TYPES[cls.__name__] = cls
+    def __init_subclass__(cls, *, name: str | None = None) -> None:
+        register(cls, name)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """One JSON document; tensors are nested lists, what is not finite is null."""
@@ -139,10 +135,9 @@ def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
     if isinstance(value, Tensor):
         return tensor(value.detach().cpu())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        if type(value).__name__ not in _TYPES:
-            raise TypeError(f"{type(value).__name__} is not marked with @stored")
+        kind = written_name(type(value))
         fields = {f.name: encode(getattr(value, f.name), tensor) for f in dataclasses.fields(value)}
-        return {"type": type(value).__name__, "fields": fields}
+        return {"type": kind, "fields": fields}
     if isinstance(value, dict):
         return {"mapping": {str(k): encode(v, tensor) for k, v in value.items()}}
     if isinstance(value, list | tuple):
@@ -170,9 +165,9 @@ def _read(cls: type[R], text: str, tensors: bytes, what: str) -> R:
             "Upgrade pellucid."
         )
     wanted = _kind(kind, what) if cls is Result else cls
-    if kind != wanted.__name__:
+    if not _is_of(kind, wanted):
         raise ResultFileError(
-            f"{what} holds the kind {kind}, not {wanted.__name__}. Read it with {kind}.load."
+            f"{what} holds the kind {kind}, not {written_name(wanted)}. Read it with {kind}.load."
         )
     try:
         return _decode(body, held)
@@ -187,15 +182,27 @@ def _unreadable(what: str, error: Exception) -> ResultFileError:
     )
 
 
+def _is_of(kind: Any, wanted: type[Result]) -> bool:
+    """Whether a name in a file means ``wanted``; early files have no dot in foreign names."""
+    if kind in (written_name(wanted), full_name(wanted)):
+        return True
+    return kind == wanted.__name__ and registered(kind) is wanted
+
+
 def _kind(name: Any, what: str) -> type[Result]:
-    """The class of a kind, whose module may not have been loaded yet."""
+    """The class of a kind; the module of one of Pellucid's may not have been loaded yet."""
     import pellucid
 
-    home = pellucid if name in pellucid.__all__ else pellucid.zoo
-    found = getattr(home, str(name), None)
+    found = registered(name) if isinstance(name, str) else None
+    if found is None and isinstance(name, str) and "." not in name:
+        home = pellucid if name in pellucid.__all__ else pellucid.zoo
+        found = getattr(home, name, None)
     if not (isinstance(found, type) and issubclass(found, Result)):
+        advice = "Upgrade pellucid."
+        if isinstance(name, str) and "." in name:
+            advice = f"Import the module that defines {name} first."
         raise ResultFileError(
-            f"{what} holds the kind {name!r}, which this version does not know. Upgrade pellucid."
+            f"{what} holds the kind {name!r}, which this version does not know. {advice}"
         )
     return found
 
@@ -213,9 +220,10 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
         return float(value["number"])
     if "mapping" in value:
         return {k: _decode(v, tensors) for k, v in value["mapping"].items()}
-    made = _TYPES[value["type"]](
-        **{name: _decode(v, tensors) for name, v in value["fields"].items()}
-    )
+    kind = registered(value["type"])
+    if kind is None:
+        raise ValueError(f"{value['type']!r} is not known. Import the module that defines it")
+    made = kind(**{name: _decode(v, tensors) for name, v in value["fields"].items()})
     check_fields(made)
     return made
 

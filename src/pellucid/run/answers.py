@@ -11,7 +11,7 @@ from torch import Tensor
 from pellucid.model.model import Model
 from pellucid.model.running.forward import forward, undisturbed
 from pellucid.passes import count
-from pellucid.results.result import stored
+from pellucid.results.registry import stored
 from pellucid.run.gradient import demand_finite
 from pellucid.run.record import Trace
 from pellucid.task.contrast import Contrast, ContrastBatch

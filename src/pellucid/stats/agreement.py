@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from pellucid.results.result import stored
+from pellucid.results.registry import stored
 
 
 @stored

@@ -16,7 +16,7 @@ from scipy.stats import false_discovery_control
 from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.model.model import Model
 from pellucid.model.tiny import TinyConfig, TinyTransformer
-from pellucid.results.result import stored
+from pellucid.results.registry import stored
 from pellucid.stats.signflip import sign_flip_each
 from pellucid.task.contrast import Contrast, ContrastBatch
 

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from pellucid.passes import Passes
-from pellucid.results.result import Result, stored
+from pellucid.results.registry import stored
+from pellucid.results.result import Result
 from pellucid.zoo.nulls import Calibration
 from pellucid.zoo.registry import Kind
 

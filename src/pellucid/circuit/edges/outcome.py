@@ -7,7 +7,7 @@ import torch
 
 from pellucid.circuit.edges.measure import EdgeMeasure, Examples
 from pellucid.circuit.edges.sets import EdgeSet
-from pellucid.results.result import stored
+from pellucid.results.registry import stored
 
 StepName: TypeAlias = Literal["proposed", "ranked", "connected", "pruned"]
 

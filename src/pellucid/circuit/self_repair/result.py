@@ -8,7 +8,8 @@ import torch
 
 from pellucid.model.anatomy import Node
 from pellucid.passes import Passes
-from pellucid.results.result import Result, stored
+from pellucid.results.registry import stored
+from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 
 Role: TypeAlias = Literal["takes over", "opposes less"]

@@ -33,7 +33,8 @@ from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, metering
-from pellucid.results.result import Result, as_tensor, stored
+from pellucid.results.registry import stored
+from pellucid.results.result import Result, as_tensor
 from pellucid.results.tables import tabulate
 from pellucid.run.gradient import EMBED
 from pellucid.run.observe import View

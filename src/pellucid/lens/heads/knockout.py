@@ -22,7 +22,7 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.running.forward import Start
 from pellucid.model.sites import Site
-from pellucid.results.result import stored
+from pellucid.results.registry import stored
 from pellucid.run.edit import Edit, applying
 from pellucid.run.prompts import run_tapped
 

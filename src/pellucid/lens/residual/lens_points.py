@@ -13,7 +13,7 @@ from pellucid.lens.residual.readings import Digest, digest
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
-from pellucid.results.result import stored
+from pellucid.results.registry import stored
 from pellucid.run.gradient import demand_finite
 from pellucid.run.observe import look, read_out
 from pellucid.shapes import Tokens

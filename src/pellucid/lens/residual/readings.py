@@ -12,7 +12,8 @@ from torch import Tensor
 from pellucid.lens.labels import token_labels
 from pellucid.lens.text import column, quoted
 from pellucid.model.model import Model
-from pellucid.results.result import as_tensor, stored
+from pellucid.results.registry import stored
+from pellucid.results.result import as_tensor
 from pellucid.task.metrics import at_least_float32
 from pellucid.task.tokens import labels
 
