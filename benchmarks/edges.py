@@ -18,7 +18,9 @@ from timing import Case, Row, main, plainly, timed
 import pellucid
 from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.sets import top
-from pellucid.run.record import node_sites, record, stream_sites
+from pellucid.run.record import record
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites, stream_sites
 
 VARIANTS = 16
 
@@ -61,7 +63,7 @@ def variants(case: Case) -> Callable[[], object]:
     scores = pellucid.attribute_edges(model, contrast, method="eap").matrix
     sets = [top(model.anatomy, scores, 25 * (i + 1)) for i in range(VARIANTS)]
     trace = record(model, contrast, sites=[*node_sites(model), *stream_sites(model)])
-    return lambda: EdgeMeasure(model, trace).metric(sets)
+    return lambda: EdgeMeasure(Setup(model=model, trace=trace)).metric(sets)
 
 
 def peer(case: Case, plain: Callable[[], None]) -> list[Row]:

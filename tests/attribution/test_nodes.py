@@ -5,6 +5,7 @@ import torch
 
 import pellucid
 from pellucid import Contrast, TaskError
+from pellucid.run.setup import Setup
 from pellucid.stats.agreement import agreement
 from tests.models.questions import VARIETIES, tiny_model
 
@@ -40,7 +41,7 @@ def test_error_of_atp_shrinks_with_the_square_of_the_corruption(tiny, pair):
         value = trace.clean[sites[0]].lerp(trace.corrupted[sites[0]], size)
         replaced = torch.ones(1, 1, dtype=torch.bool)
         measured = trace.metric_clean - run_variants(
-            tiny, trace, [Unit(sites[0])], replaced, {sites[0]: value}
+            Setup(model=tiny, trace=trace), [Unit(sites[0])], replaced, {sites[0]: value}
         )
         estimate = ((trace.clean[sites[0]] - value) * trace.gradient[sites[0]]).sum()
         gaps.append(float((measured - estimate).abs()))

@@ -8,7 +8,7 @@ import torch
 import pellucid
 from pellucid import Contrast, ContrastBatch, Edit, EditError, Site, TaskError, TokenError
 from pellucid.run.ablation import resampling
-from pellucid.run.record import node_sites, stream_sites
+from pellucid.run.sites import node_sites, stream_sites
 from tests.models.questions import IOI
 
 

@@ -15,7 +15,8 @@ from pellucid import Contrast, ContrastBatch, Model, Site
 from pellucid.model.proof.selfcheck import fingerprint
 from pellucid.model.tiny import TinyConfig, TinyTransformer
 from pellucid.run.ablation import replacements
-from pellucid.run.record import node_sites, stream_sites
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites, stream_sites
 from pellucid.run.variants import Unit, run_variants
 
 EXACT = {"rtol": 0, "atol": 1e-11}
@@ -127,7 +128,7 @@ def test_sets_of_nodes_replaced_together_equal_the_second_implementation(
     generator = torch.Generator().manual_seed(1)
     replaced = torch.rand(9, len(units), generator=generator) < 0.4
     replaced[0], replaced[1] = False, True
-    found = run_variants(tiny, trace, units, replaced, values, base=base)
+    found = run_variants(Setup(model=tiny, trace=trace), units, replaced, values, base=base)
     tokens = list(pair.clean if base == "clean" else pair.corrupted)
     for row, value in zip(replaced, found[:, 0], strict=True):
         wanted = metric(replaced_in_turn(tiny.module, tokens, units, row, values))
@@ -200,11 +201,15 @@ def test_shortcuts_change_no_number(base, double):
     positions = torch.rand(len(units), 6, generator=torch.Generator().manual_seed(0)) < 0.5
     positions[:, -1] = True
     for at in (None, positions):
-        quick = run_variants(double, trace, units, replaced, values, base=base, positions=at)
+        quick = run_variants(
+            Setup(model=double, trace=trace), units, replaced, values, base=base, positions=at
+        )
         off = dataclasses.replace(double.check, can_start_late=False, can_share_prefix=False)
         slow = run_variants(
-            dataclasses.replace(double, check=off),
-            dataclasses.replace(trace, past=None),
+            Setup(
+                model=dataclasses.replace(double, check=off),
+                trace=dataclasses.replace(trace, past=None),
+            ),
             units,
             replaced,
             values,

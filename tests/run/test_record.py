@@ -8,7 +8,7 @@ import pellucid
 from pellucid import Contrast, ContrastBatch, Model, NonFiniteError, Site
 from pellucid.model.proof.selfcheck import fingerprint
 from pellucid.run import paired_call
-from pellucid.run.record import node_sites
+from pellucid.run.sites import node_sites
 
 
 def metric_with(model, tokens, site, change):

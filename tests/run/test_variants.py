@@ -8,7 +8,8 @@ import torch
 import pellucid
 from pellucid import EditError, Site
 from pellucid.run.ablation import replacements
-from pellucid.run.record import node_sites, stream_sites
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites, stream_sites
 from pellucid.run.variants import Unit, run_variants
 
 
@@ -66,7 +67,11 @@ def test_each_variant_equals_brute_force(kind, tiny, trace):
     replaced = torch.eye(len(units), dtype=torch.bool).repeat_interleave(length, 0)
     positions = torch.eye(length, dtype=torch.bool).repeat(len(units), 1)
     found = run_variants(
-        tiny, trace, units, replaced, {site: trace.corrupted[site]}, positions=positions
+        Setup(model=tiny, trace=trace),
+        units,
+        replaced,
+        {site: trace.corrupted[site]},
+        positions=positions,
     )
     wanted = [
         brute_force(tiny, trace, site, [head], [position], trace.corrupted[site])
@@ -86,15 +91,17 @@ def test_shortcuts_and_the_memory_budget_change_no_number(smol):
     replaced = torch.eye(len(units), dtype=torch.bool)
     assert trace.past is not None
     assert trace.past.length == 9
-    quick = run_variants(smol, trace, units, replaced, values)
+    quick = run_variants(Setup(model=smol, trace=trace), units, replaced, values)
     without = dataclasses.replace(smol.check, can_start_late=False, can_share_prefix=False)
     slow = run_variants(
-        dataclasses.replace(smol, check=without),
-        dataclasses.replace(trace, past=None),
+        Setup(
+            model=dataclasses.replace(smol, check=without),
+            trace=dataclasses.replace(trace, past=None),
+            memory_budget=1,
+        ),
         units,
         replaced,
         values,
-        memory_budget=1,
     )
     torch.testing.assert_close(quick, slow, rtol=0, atol=2e-4)
 
@@ -105,7 +112,7 @@ def test_replacing_with_itself_changes_nothing(base, tiny, trace):
     units = [Unit(site) for site in node_sites(tiny)]
     values = {unit.site: recorded[unit.site] for unit in units}
     replaced = torch.ones(1, len(units), dtype=torch.bool)
-    found = run_variants(tiny, trace, units, replaced, values, base=base)
+    found = run_variants(Setup(model=tiny, trace=trace), units, replaced, values, base=base)
     wanted = trace.metric_clean if base == "clean" else trace.metric_corrupted
     torch.testing.assert_close(found[0], wanted, rtol=0, atol=1e-12)
 

@@ -29,10 +29,11 @@ from pellucid.model.model import Model
 from pellucid.passes import metering
 from pellucid.run.ablation import Ablation
 from pellucid.run.answers import top_tokens
-from pellucid.run.record import Nearness, Trace, node_sites, record, stream_sites
+from pellucid.run.record import Trace
+from pellucid.run.setup import setup_of
 from pellucid.stats.agreement import Agreement, agreement
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
+from pellucid.task.metrics import Metric, Nearness
 
 CHECKED = 12
 """How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
@@ -94,14 +95,10 @@ def analyze(
             corrupted=corrupted,
             metric=metric,
         )
-        trace = record(
-            model,
-            asked.contrast,
-            metric=metric,
-            sites=[*node_sites(model), *stream_sites(model)],
-        )
+        setup = setup_of(model, asked.contrast, metric=metric, ablation=ablation, seed=seed)
+        trace = setup.trace
         attribution = attribute(model, asked.contrast, method=method, metric=metric, trace=trace)
-        measure = SetMeasure(model, trace, replaceable(model, over), ablation=ablation, seed=seed)
+        measure = SetMeasure(setup, replaceable(model, over))
         circuit = discover(
             model,
             asked.contrast,
@@ -115,7 +112,6 @@ def analyze(
             measure=measure,
             insist=insist,
         )
-        measure.budget = float("inf")
         over_heads = over_both = step_in = None
         if circuit.nodes:
             step_in = stepping_in(model, asked, circuit, trace, ablation, seed)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pellucid.errors import BehaviourError, CorruptionError, TaskError
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.run.answers import metrics_of
-from pellucid.run.record import opened
 from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts, spelling_hints
 from pellucid.task.corrupt import Candidate, candidates, judge
 from pellucid.task.metrics import Metric

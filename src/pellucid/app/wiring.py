@@ -22,7 +22,7 @@ from pellucid.circuit.nodes.circuit import replaceable, resolve_nodes
 from pellucid.circuit.nodes.measure import SetMeasure
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
-from pellucid.run.record import node_sites, record, stream_sites
+from pellucid.run.setup import setup_of
 from pellucid.task.contrast import Contrast
 
 MOST = 150
@@ -86,10 +86,10 @@ def together(model: Model, asked: Asked) -> dict[str, Any]:
         groups = [frozenset(resolve_nodes(model, group)) for group in asked.groups]
     if any(not group <= set(parts) for group in groups):
         raise FieldError("groups", "Only heads and MLPs are replaced together.")
-    trace = record(model, contrast, sites=[*node_sites(model), *stream_sites(model)])
-    measure = SetMeasure(model, trace, parts)
+    setup = setup_of(model, contrast)
+    measure = SetMeasure(setup, parts)
     metric = measure.metric([measure.all - group for group in groups])
-    return {"effect": (trace.metric_clean.cpu() - metric).mean(1).tolist()}
+    return {"effect": (setup.trace.metric_clean.cpu() - metric).mean(1).tolist()}
 
 
 def measured_edges(model: Model, asked: Asked) -> int:

@@ -33,10 +33,12 @@ from pellucid.model.sites import Site, site_of
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.tables import Per, tabulate
-from pellucid.run.gradient import EMBED, differentiate
-from pellucid.run.record import Nearness, Trace, matching, node_sites, record
+from pellucid.run.gradient import differentiate
+from pellucid.run.record import Trace
+from pellucid.run.setup import recorded
+from pellucid.run.sites import EMBED, node_sites
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
+from pellucid.task.metrics import Metric, Nearness
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -161,10 +163,7 @@ def attribute(
             "errors. Use method='mask-ig' or 'ig'."
         )
     with metering() as meter:
-        if trace is None:
-            trace = record(model, contrast, metric=metric)
-        else:
-            matching(model, contrast, trace)
+        trace = recorded(model, contrast, metric=metric, trace=trace)
         if method == "atp":
             result = from_trace(model, trace)
         else:

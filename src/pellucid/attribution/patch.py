@@ -19,15 +19,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import EditError
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site, SiteKind
 from pellucid.passes import Passes, metering
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
-from pellucid.run.gradient import EMBED
-from pellucid.run.record import Trace, node_sites, opened, record, same_question, stream_sites
-from pellucid.run.variants import MEMORY_BUDGET, Unit, run_variants
+from pellucid.run.record import Trace, record
+from pellucid.run.setup import MEMORY_BUDGET, Setup, same_question
+from pellucid.run.sites import EMBED, node_sites, stream_sites
+from pellucid.run.variants import Unit, run_variants
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
@@ -185,14 +186,12 @@ def patch(
             (trace.corrupted, "clean") if direction == "noising" else (trace.clean, "corrupted")
         )
         patched = run_variants(
-            model,
-            trace,
+            Setup(model=model, trace=trace, memory_budget=memory_budget),
             units,
             replaced,
             {site: source[site] for site in wanted},
             base=base,  # type: ignore[arg-type]
             positions=at,
-            memory_budget=memory_budget,
         )
     effect = (
         trace.metric_clean - patched if direction == "noising" else patched - trace.metric_corrupted

@@ -13,7 +13,7 @@ from pellucid.circuit.nodes.discover import forwards_planned
 from pellucid.cli.options import MethodName, Question
 from pellucid.model.model import Model
 from pellucid.model.running.forward import forward, undisturbed
-from pellucid.run.record import encode
+from pellucid.run.question import encode
 from pellucid.task.align import check_length
 from pellucid.task.contrast import Contrast
 from pellucid.task.corrupt import candidates

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pellucid.errors import TaskError
 from pellucid.model.anatomy import Anatomy, Node, Slot
 from pellucid.model.detection.detect import detect, text_config
 from pellucid.model.proof.selfcheck import SelfCheck, check_detected, selfcheck
@@ -120,3 +121,16 @@ class Model:
     def __repr__(self) -> str:
         a = self.anatomy
         return f"<Model {self.name}: {a.n_layers} layers, {a.n_heads} heads, d_model {a.d_model}>"
+
+
+def opened(model: Model) -> Model:
+    """``model``, if it was opened by Pellucid.
+
+    **Raises** ``TaskError`` for anything else, such as the transformers model itself.
+    """
+    if isinstance(model, Model):
+        return model
+    raise TaskError(
+        f"The model is of type {type(model).__name__}, and has not been opened. Open it first: "
+        "model = pellucid.load(model, tokenizer=...)."
+    )

@@ -20,11 +20,11 @@ from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 from pellucid.passes import count
 from pellucid.run.paired_call import only_first_rows
+from pellucid.run.sites import EMBED
 from pellucid.shapes import Tokens
 from pellucid.task.encode import Encoded
 from pellucid.task.metrics import Metric
 
-EMBED = Site("resid_pre", 0)
 Change = Callable[[Site, Tensor], Tensor]
 
 

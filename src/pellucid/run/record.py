@@ -18,17 +18,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import TaskError
 from pellucid.model.model import Model
 from pellucid.model.running.forward import Past, forward, undisturbed
 from pellucid.model.running.prefix_cache import first_positions
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, count, metering
-from pellucid.run.gradient import EMBED, demand_finite, differentiate
+from pellucid.run.gradient import demand_finite, differentiate
 from pellucid.run.paired_call import ride_together
-from pellucid.task.contrast import ContrastBatch, Contrasts
+from pellucid.run.question import encode
+from pellucid.run.sites import node_sites
+from pellucid.task.contrast import Contrasts
 from pellucid.task.encode import Encoded, Padding
-from pellucid.task.metrics import KL, Metric, logit_diff
+from pellucid.task.metrics import KL, Metric, Nearness, logit_diff
 from pellucid.task.metrics import metric as resolve_metric
 
 
@@ -65,43 +66,6 @@ class Trace:
         return logit_diff(self.logits_clean, self.encoded)
 
 
-def matching(model: Model, contrast: Contrasts, trace: Trace) -> Trace:
-    """``trace``, if it is a recording of ``contrast`` at every node.
-
-    **Raises** ``TaskError`` for the recording of another question, or of too few sites.
-    """
-    same_question(model, contrast, trace)
-    if not all(site in trace.clean for site in node_sites(model)):
-        raise TaskError("The trace given lacks some nodes. Record it without sites=.")
-    return trace
-
-
-def same_question(model: Model, contrast: Contrasts, trace: Trace) -> None:
-    """**Raises** ``TaskError`` when ``trace`` is a recording of another question."""
-    tokens = encode(model, contrast)
-    asked, held = (tokens.clean, tokens.corrupted), (trace.encoded.clean, trace.encoded.corrupted)
-    if tokens.example.shape != trace.encoded.example.shape or (
-        not trace.encoded.padded and not all(map(torch.equal, asked, held))
-    ):
-        raise TaskError("The trace given is of another contrast. Record this one, or leave it out.")
-
-
-def node_sites(model: Model) -> list[Site]:
-    """Sites at which the nodes' outputs are read: embedding, every head's z, every MLP's term."""
-    sites = [EMBED]
-    for layer, block in enumerate(model.anatomy.blocks):
-        if block.attention:
-            sites.append(Site("z", layer))
-        if block.mlp:
-            sites.append(Site("mlp_out", layer))
-    return sites
-
-
-def stream_sites(model: Model) -> list[Site]:
-    """The residual stream entering every layer."""
-    return [Site("resid_pre", layer) for layer in range(model.anatomy.n_layers)]
-
-
 def record(
     model: Model,
     contrast: Contrasts,
@@ -123,7 +87,7 @@ def record(
     encoded = encode(model, contrast, padding=padding)
     wanted = node_sites(model) if sites is None else list(dict.fromkeys(sites))
     with metering() as meter:
-        measure = nearness(model, encoded) if metric == "kl" else resolve_metric(metric)
+        measure = _nearness(model, encoded) if metric == "kl" else resolve_metric(metric)
         if ride_together(encoded.clean):
             caches: list[Any] | None = [] if _shares(model, encoded) else None
             found = differentiate(
@@ -141,7 +105,7 @@ def record(
             logits_corrupted = found.logits_beside
         else:
             every = list(dict.fromkeys([*wanted, *observed]))
-            corrupted, logits_corrupted, past = observe(model, encoded, every)
+            corrupted, logits_corrupted, past = _corrupted_run(model, encoded, every)
             found = differentiate(
                 model, encoded, encoded.clean, measure, wanted, observed=list(observed)
             )
@@ -162,19 +126,7 @@ def record(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Nearness:
-    """Minus a distance, so that higher is closer to the clean run, as for every other metric."""
-
-    distance: KL
-    __name__ = "kl"
-
-    def __call__(self, logits: Tensor, encoded: Encoded) -> Tensor:
-        """Minus the distance of each example."""
-        return -self.distance(logits, encoded)
-
-
-def nearness(model: Model, encoded: Encoded) -> Metric:
+def _nearness(model: Model, encoded: Encoded) -> Metric:
     """Minus the KL divergence from the clean run: 0 there, lower further away.
 
     Its gradient on the clean run is zero, so only integrated methods can attribute it.
@@ -193,37 +145,7 @@ def nearness(model: Model, encoded: Encoded) -> Metric:
     return Nearness(KL(reference))
 
 
-def opened(model: Model) -> Model:
-    """``model``, if it was opened by Pellucid.
-
-    **Raises** ``TaskError`` for anything else, such as the transformers model itself.
-    """
-    if isinstance(model, Model):
-        return model
-    raise TaskError(
-        f"The model is of type {type(model).__name__}, and has not been opened. Open it first: "
-        "model = pellucid.load(model, tokenizer=...)."
-    )
-
-
-def encode(model: Model, contrast: Contrasts, *, padding: Padding = "right") -> Encoded:
-    """The question as token tensors on the model's device, validated against the model.
-
-    **Raises** ``TaskError`` for a model that is not opened and a question that is not well posed.
-    """
-    opened(model)
-    # Tensors made in inference mode could not be saved for the backward.
-    with torch.inference_mode(False):
-        encoded = ContrastBatch.of(contrast).encode(
-            model.tokenizer,
-            padding=padding,
-            max_positions=model.max_positions,
-            vocab_size=model.anatomy.d_vocab,
-        )
-        return encoded.to(model.device)
-
-
-def observe(
+def _corrupted_run(
     model: Model, encoded: Encoded, sites: Iterable[Site]
 ) -> tuple[dict[Site, Tensor], Float[Tensor, "row read d_vocab"], Past | None]:
     """Values at ``sites`` on the corrupted prompts, their logits, and the shared prefix.

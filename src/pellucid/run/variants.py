@@ -18,18 +18,17 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from pellucid.model.anatomy import Node
-from pellucid.model.model import Model
 from pellucid.model.running.forward import Start, forward, undisturbed
 from pellucid.model.running.prefix_cache import repeat_past
+from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site, site_of
 from pellucid.passes import count
 from pellucid.run.gradient import demand_finite
 from pellucid.run.record import Trace
+from pellucid.run.setup import Setup
 from pellucid.shapes import Mask, PerExample
 
 Base: TypeAlias = Literal["clean", "corrupted"]
-MEMORY_BUDGET = 1 << 30
-"""Bytes that one batched call may take for activations, unless the caller says otherwise."""
 
 POSITIONS_PER_CALL = {"cpu": 448}
 """Beyond this many positions a call gains nothing more from batching; other devices take more."""
@@ -49,15 +48,13 @@ def unit_of(node: Node) -> Unit:
 
 
 def run_variants(
-    model: Model,
-    trace: Trace,
+    setup: Setup,
     units: Sequence[Unit],
     replaced: Mask,
     values: Mapping[Site, Tensor],
     *,
     base: Base = "clean",
     positions: Bool[Tensor, "variant pos"] | None = None,
-    memory_budget: int = MEMORY_BUDGET,
 ) -> PerExample:
     """The metric ``[variant example]`` of each variant of the ``base`` prompts.
 
@@ -70,23 +67,16 @@ def run_variants(
     **Raises** ``NonFiniteError`` when a variant's metric is not finite.
     """
     layers = torch.tensor([unit.site.layer for unit in units])
-    touched = torch.where(replaced.cpu(), layers, model.anatomy.n_layers)
+    touched = torch.where(replaced.cpu(), layers, setup.model.anatomy.n_layers)
     first = touched.min(dim=1).values if units else touched.new_zeros(len(replaced))
     order = torch.argsort(first, stable=True)
-    shared = shared_positions(trace, values)
-    size = variants_per_call(model, trace, shared, memory_budget)
+    run = VariantRun(setup, units, values, base, shared_positions(setup.trace, values))
     results: dict[int, Tensor] = {}
-    for chunk in order.split(size):
-        found = _run_chunk(
-            model,
-            trace,
-            units,
+    for chunk in order.split(variants_per_call(setup, run.shared)):
+        found = run.metric_of(
             replaced[chunk.to(replaced.device)],
-            values,
-            base=base,
-            positions=None if positions is None else positions[chunk.to(positions.device)],
-            start=int(first[chunk].min()),
-            shared=shared,
+            None if positions is None else positions[chunk.to(positions.device)],
+            int(first[chunk].min()),
         )
         results |= dict(zip(chunk.tolist(), found, strict=True))
     count(forwards=len(replaced))
@@ -110,69 +100,81 @@ def shared_positions(trace: Trace, values: Mapping[Site, Tensor]) -> int:
     return trace.past.length if paired else 0
 
 
-def variants_per_call(model: Model, trace: Trace, shared: int, memory_budget: int) -> int:
+def variants_per_call(setup: Setup, shared: int) -> int:
     """How many variants ride in one call.
 
     The activations of one position are bounded by some thirty vectors of the stream's width plus
     its attention scores and the logits read.
     """
-    rows, length = trace.encoded.clean.shape
+    model, encoded = setup.model, setup.trace.encoded
+    rows, length = encoded.clean.shape
     width = 30 * model.anatomy.d_model + length * max(
         (b.attention.n_heads for b in model.anatomy.blocks if b.attention), default=0
     )
-    per_row = (length - shared) * width + 3 * trace.encoded.reads.shape[1] * model.anatomy.d_vocab
-    by_memory = memory_budget // (4 * rows * per_row)
+    per_row = (length - shared) * width + 3 * encoded.reads.shape[1] * model.anatomy.d_vocab
+    by_memory = setup.memory_budget // (4 * rows * per_row)
     by_speed = POSITIONS_PER_CALL.get(model.device.type, 1 << 15) // (rows * (length - shared))
     return max(1, min(by_memory, by_speed))
 
 
-def _run_chunk(
-    model: Model,
-    trace: Trace,
-    units: Sequence[Unit],
-    replaced: Mask,
-    values: Mapping[Site, Tensor],
-    *,
-    base: Base,
-    positions: Bool[Tensor, "variant pos"] | None,
-    start: int,
-    shared: int,
-) -> PerExample:
-    encoded = trace.encoded
-    recorded = trace.clean if base == "clean" else trace.corrupted
-    tokens = encoded.clean if base == "clean" else encoded.corrupted
-    n = len(replaced)
-    columns: dict[Site, list[int]] = {}
-    for j in replaced.any(dim=0).nonzero()[:, 0].tolist():
-        columns.setdefault(units[j].site, []).append(j)
-    taps = {
-        site: replacing(
-            values[site][:, shared:] if values[site].shape[1] > 1 else values[site],
-            replaced[:, js],
-            [units[j].head for j in js],
-            None if positions is None else positions[:, shared:],
-        )
-        for site, js in columns.items()
-    }
-    begin = None
-    start = min(start, model.anatomy.n_layers - 1)
-    stream = recorded.get(Site("resid_pre", start))
-    if start > 0 and model.check.can_start_late and stream is not None:
-        begin = Start(start, stream[:, shared:].repeat(n, 1, 1))
-    past = repeat_past(trace.past, n) if shared and trace.past is not None else None
-    with undisturbed(model.module), torch.no_grad():
-        logits = forward(
-            model.module,
-            model.anatomy,
-            tokens[:, shared:].repeat(n, 1),
-            real=None if shared else encoded.real.repeat(n, 1),
-            reads=encoded.reads.repeat(n, 1),
-            taps=taps,
-            start=begin,
-            past=past,
-        )
-        count(calls=1)
-        return trace.metric(logits.unflatten(0, (n, -1)), encoded)
+@dataclass(frozen=True)
+class VariantRun:
+    """What all chunks of one call of ``run_variants`` have in common."""
+
+    setup: Setup
+    units: Sequence[Unit]
+    values: Mapping[Site, Tensor]
+    base: Base
+    shared: int
+    """Leading positions that are not run again."""
+
+    def metric_of(
+        self, replaced: Mask, positions: Bool[Tensor, "variant pos"] | None, start: int
+    ) -> PerExample:
+        """The metric of one chunk of variants, none of which touches a layer before ``start``."""
+        model, trace, shared = self.setup.model, self.setup.trace, self.shared
+        encoded, n = trace.encoded, len(replaced)
+        clean = self.base == "clean"
+        begin = None
+        start = min(start, model.anatomy.n_layers - 1)
+        stream = (trace.clean if clean else trace.corrupted).get(Site("resid_pre", start))
+        if start > 0 and model.check.can_start_late and stream is not None:
+            begin = Start(start, stream[:, shared:].repeat(n, 1, 1))
+        past = repeat_past(trace.past, n) if shared and trace.past is not None else None
+        with undisturbed(model.module), torch.no_grad():
+            logits = forward(
+                model.module,
+                model.anatomy,
+                (encoded.clean if clean else encoded.corrupted)[:, shared:].repeat(n, 1),
+                real=None if shared else encoded.real.repeat(n, 1),
+                reads=encoded.reads.repeat(n, 1),
+                taps=self._taps(replaced, positions),
+                start=begin,
+                past=past,
+            )
+            count(calls=1)
+            return trace.metric(logits.unflatten(0, (n, -1)), encoded)
+
+    def _taps(
+        self, replaced: Mask, positions: Bool[Tensor, "variant pos"] | None
+    ) -> dict[Site, Tap]:
+        """Taps at every site that some variant touches."""
+        columns: dict[Site, list[int]] = {}
+        for j in replaced.any(dim=0).nonzero()[:, 0].tolist():
+            columns.setdefault(self.units[j].site, []).append(j)
+        return {
+            site: replacing(
+                self._value(site),
+                replaced[:, js],
+                [self.units[j].head for j in js],
+                None if positions is None else positions[:, self.shared :],
+            )
+            for site, js in columns.items()
+        }
+
+    def _value(self, site: Site) -> Tensor:
+        value = self.values[site]
+        return value[:, self.shared :] if value.shape[1] > 1 else value
 
 
 def replacing(

@@ -6,7 +6,7 @@ from typing import Any
 from pellucid.analysis.analyze import analyze
 from pellucid.errors import TaskError
 from pellucid.model.model import Model
-from pellucid.run.record import encode
+from pellucid.run.question import encode
 from pellucid.studies.result import Study, fit
 from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts
 

@@ -81,6 +81,18 @@ class KL:
         return total / count
 
 
+@dataclass(frozen=True, eq=False)
+class Nearness:
+    """Minus the distance, so that higher is closer to the clean run, as for every other metric."""
+
+    distance: KL
+    __name__ = "kl"
+
+    def __call__(self, logits: Tensor, encoded: Encoded) -> Tensor:
+        """Minus the distance of each example."""
+        return -self.distance(logits, encoded)
+
+
 @dataclass(frozen=True)
 class Checked:
     """A metric of the user's own, its result checked at each call."""

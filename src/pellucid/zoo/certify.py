@@ -28,7 +28,7 @@ from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.model.anatomy import Anatomy
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
-from pellucid.run.record import node_sites, record, stream_sites
+from pellucid.run.setup import setup_of
 from pellucid.zoo.case import EdgeName
 from pellucid.zoo.registry import Kind, Specimen
 
@@ -98,8 +98,7 @@ def certify(specimen: Specimen) -> Certificate:
     """
     model, mattering = specimen.model, specimen.truth | specimen.hidden
     with metering() as meter:
-        sites = [*node_sites(model), *stream_sites(model)]
-        measure = EdgeMeasure(model, record(model, specimen.contrast, sites=sites))
+        measure = EdgeMeasure(setup_of(model, specimen.contrast))
         alone = cut_alone(measure)
         kept = list(subsets(mattering))
         f = torch.tensor(measure.fraction(kept))

@@ -29,7 +29,7 @@ from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.passes import metering
-from pellucid.run.record import node_sites, record, stream_sites
+from pellucid.run.setup import setup_of
 from pellucid.stats import ranking
 from pellucid.stats.area import log_mean
 from pellucid.task.contrast import ContrastBatch
@@ -70,9 +70,7 @@ def run(
     with metering() as meter:
         for name in wanted:
             subject = specimen(name)
-            sites = [*node_sites(subject.model), *stream_sites(subject.model)]
-            trace = record(subject.model, subject.contrast, sites=sites)
-            measure = EdgeMeasure(subject.model, trace)
+            measure = EdgeMeasure(setup_of(subject.model, subject.contrast))
             for method, scorer in chosen.items():
                 found, row = scored(subject, measure, method, scorer)
                 scores.append(row)

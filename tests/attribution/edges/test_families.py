@@ -8,7 +8,9 @@ from pellucid.errors import UnsupportedArchitectureError
 from pellucid.model.model import Model
 from pellucid.run.ablation import replacements
 from pellucid.run.edges.cut import run_cut
-from pellucid.run.record import node_sites, record, stream_sites
+from pellucid.run.record import record
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites, stream_sites
 from pellucid.run.variants import run_variants, unit_of
 from tests.models.families import attention_families, tiny_model
 from tests.models.verdict import REFUSED
@@ -54,9 +56,12 @@ def test_edges_add_up_and_cuts_reach_both_ends(family: str) -> None:
     node = min(3, len(model.nodes) - 1)
     cut = torch.stack([edges, torch.zeros_like(edges)])
     cut[1, node] = edges[node]
-    everything, one_node = run_cut(model, trace, cut, values)
+    setup = Setup(model=model, trace=trace)
+    everything, one_node = run_cut(setup, cut, values)
     unit = unit_of(model.nodes[node])
-    patched = run_variants(model, trace, [unit], torch.ones(1, 1, dtype=torch.bool), values)[0]
+    patched = run_variants(
+        Setup(model=model, trace=trace), [unit], torch.ones(1, 1, dtype=torch.bool), values
+    )[0]
     tolerance = 1e-10 if exact else 1e-4
     torch.testing.assert_close(everything, trace.metric_corrupted, atol=tolerance, rtol=0.0)
     torch.testing.assert_close(one_node, patched, atol=tolerance, rtol=0.0)

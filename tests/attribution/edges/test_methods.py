@@ -8,7 +8,8 @@ from pellucid import Contrast, Model, TaskError, attribute_edges
 from pellucid.model.tiny import TinyConfig, TinyTransformer
 from pellucid.run.freeze import freezable, frozen
 from pellucid.run.gradient import differentiate
-from pellucid.run.record import node_sites, record
+from pellucid.run.record import record
+from pellucid.run.sites import node_sites
 from tests.models.by_hand import metric_by_hand
 from tests.models.families import tiny_model as of_family
 from tests.models.handbuilt import induction_model

@@ -11,7 +11,9 @@ from pellucid.attribution.edges.path_patching import one_at_a_time
 from pellucid.errors import EditError, TaskError
 from pellucid.model.tiny import TinyConfig, TinyTransformer
 from pellucid.run.edges.cut import run_cut
-from pellucid.run.record import node_sites, record, stream_sites
+from pellucid.run.record import record
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites, stream_sites
 
 GRADIENTS = ["eap", "clean-corrupted", "eap-ig", "mask-ig"]
 
@@ -43,7 +45,7 @@ def test_eap_is_the_derivative_of_cutting_each_edge(tiny, pair):
     nudged = {
         site: trace.clean[site].lerp(trace.corrupted[site], step) for site in node_sites(tiny)
     }
-    cut = run_cut(tiny, trace, one_at_a_time(tiny.anatomy.edges), nudged)
+    cut = run_cut(Setup(model=tiny, trace=trace), one_at_a_time(tiny.anatomy.edges), nudged)
     slope = (trace.metric_clean - cut)[:, 0] / step
     estimate = attribute_edges(tiny, pair, method="eap").matrix[tiny.anatomy.edges]
     assert_close(slope, estimate, atol=2e-6, rtol=1e-4)

@@ -12,7 +12,7 @@ from pellucid.circuit.edges.acdc import acdc
 from pellucid.circuit.edges.fdr_search import discoveries
 from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.sets import connected, greedy, random_connected, random_like, top
-from pellucid.run.record import node_sites, record, stream_sites
+from pellucid.run.setup import setup_of
 from tests.models.handbuilt import induction_model, induction_questions
 
 KNOWN = {("embed", "L1KV2.v"), ("L1H2", "logits")}
@@ -29,9 +29,8 @@ def questions():
     return induction_questions()
 
 
-def measure_of(model, contrast, **options) -> EdgeMeasure:
-    trace = record(model, contrast, sites=[*node_sites(model), *stream_sites(model)])
-    return EdgeMeasure(model, trace, **options)
+def measure_of(model, contrast) -> EdgeMeasure:
+    return EdgeMeasure(setup_of(model, contrast))
 
 
 def set_of(model: Model, names) -> torch.Tensor:
@@ -68,7 +67,7 @@ def test_the_known_circuit_is_the_smallest_of_all_by_enumeration(model, question
 def test_nothing_kept_is_zero_and_everything_one(one_tiny, batch):
     measure = measure_of(one_tiny, batch)
     assert measure.fraction([measure.none, measure.all]) == pytest.approx([0, 1], abs=1e-12)
-    assert_close(measure.metric([measure.none])[0], measure.trace.metric_corrupted)
+    assert_close(measure.metric([measure.none])[0], measure.setup.trace.metric_corrupted)
 
 
 def test_what_is_not_connected_changes_nothing(one_tiny, batch):

@@ -132,13 +132,12 @@ def test_a_graph_without_group_sizes_takes_them_from_the_model(tmp_path):
 
 def test_the_circuit_read_measures_as_the_one_written(tmp_path):
     from pellucid.circuit.edges.measure import EdgeMeasure
-    from pellucid.run.record import node_sites, record, stream_sites
+    from pellucid.run.setup import setup_of
 
     opened = model("grouped")
     path = circuit("grouped").export(tmp_path / "g.json", format="eap-ig")
     found = pellucid.read_circuit(path, model=opened)
-    sites = [*node_sites(opened), *stream_sites(opened)]
-    measure = EdgeMeasure(opened, record(opened, PAIR, sites=sites))
+    measure = EdgeMeasure(setup_of(opened, PAIR))
     (fraction,) = measure.fraction([found.kept])
     assert fraction == pytest.approx(circuit("grouped").sufficiency, rel=1e-12)
 

@@ -10,7 +10,8 @@ from pellucid import BudgetError, ContrastBatch, EditError, Model
 from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.faithfulness import categorise, f1
 from pellucid.circuit.nodes.measure import SetMeasure
-from pellucid.run.record import node_sites, stream_sites
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites, stream_sites
 from tests.models import handbuilt
 from tests.models.questions import IOI, VARIETIES, tiny_model
 
@@ -201,7 +202,7 @@ def test_mfc_follows_its_definition(one_tiny, pair):
             break
         added.append(node)
         total += by_node[node]
-    measure = SetMeasure(one_tiny, trace, replaceable(one_tiny, "heads"))
+    measure = SetMeasure(Setup(model=one_tiny, trace=trace), replaceable(one_tiny, "heads"))
     kept = frozenset(added)
     for node in reversed(added):
         smaller = kept - {node}
@@ -212,13 +213,13 @@ def test_mfc_follows_its_definition(one_tiny, pair):
 
 def test_each_set_is_run_once(one_tiny, pair):
     trace = pellucid.record(one_tiny, pair)
-    measure = SetMeasure(one_tiny, trace, replaceable(one_tiny, "heads"))
+    measure = SetMeasure(Setup(model=one_tiny, trace=trace), replaceable(one_tiny, "heads"))
     sets = [frozenset(measure.over[:2]), frozenset(measure.over[:2]), measure.all]
     measure.fraction(sets)
     assert measure.unknown(sets) == []
-    measure.budget, left = measure.spent, 0
-    measure.fraction(sets)
-    assert measure.forwards_left == left
+    with measure.limited_to(0):
+        measure.fraction(sets)
+        assert measure.forwards_left == 0
 
 
 def test_random_sets_have_the_size_and_layers_of_the_circuit(one_tiny, pair):

@@ -12,7 +12,7 @@ from pellucid.analysis.wording import caveats_of
 from pellucid.circuit.nodes.circuit import replaceable, resolve_nodes
 from pellucid.circuit.self_repair.conditional import estimates_given, intact_estimates
 from pellucid.run.ablation import replacements
-from pellucid.run.record import node_sites
+from pellucid.run.sites import node_sites
 from tests.models import gated, handbuilt
 from tests.models.questions import IOI, VARIETIES, tiny_model
 

@@ -19,8 +19,10 @@ from pellucid.circuit.edges.optimal_ablation import optimal_constants
 from pellucid.run.ablation import replacements
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.edges.soft_cut import run_partly_cut
-from pellucid.run.record import Nearness, node_sites, record, stream_sites
-from pellucid.task.metrics import KL
+from pellucid.run.record import record
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites, stream_sites
+from pellucid.task.metrics import KL, Nearness
 from tests.models.families import tiny_model as of_family
 from tests.models.handbuilt import induction_model, induction_questions
 from tests.models.questions import VARIETIES, tiny_model
@@ -42,15 +44,21 @@ def test_shares_of_nought_and_one_are_the_run_with_those_edges_cut(tiny, batch, 
     trace = traced(tiny, batch)
     values = replacements(trace, ablation, node_sites(tiny))
     kept = some_edges(tiny)
-    soft = run_partly_cut(tiny, trace, kept.double(), values)
-    assert_close(soft, run_cut(tiny, trace, ~kept[None], values)[0], atol=1e-12, rtol=1e-10)
+    soft = run_partly_cut(Setup(model=tiny, trace=trace), kept.double(), values)
+    assert_close(
+        soft,
+        run_cut(Setup(model=tiny, trace=trace), ~kept[None], values)[0],
+        atol=1e-12,
+        rtol=1e-10,
+    )
 
 
 def test_the_slope_at_the_whole_model_is_eap(tiny, pair):
     trace = traced(tiny, pair)
     kept = torch.ones(tiny.anatomy.edges.shape, dtype=torch.float64, requires_grad=True)
     values = replacements(trace, "corrupted", node_sites(tiny))
-    (slope,) = torch.autograd.grad(run_partly_cut(tiny, trace, kept, values).sum(), kept)
+    setup = Setup(model=tiny, trace=trace)
+    (slope,) = torch.autograd.grad(run_partly_cut(setup, kept, values).sum(), kept)
     wanted = attribute_edges(tiny, pair, method="eap").matrix.double()
     assert_close(slope, wanted, atol=1e-12, rtol=1e-9)
 
@@ -67,15 +75,14 @@ def test_slopes_in_between_agree_with_finite_differences(behind):
     values = replacements(trace, "corrupted", node_sites(model))
     generator = torch.Generator().manual_seed(1)
     kept = torch.rand(model.anatomy.edges.shape, generator=generator).double().requires_grad_()
-    (slope,) = torch.autograd.grad(run_partly_cut(model, trace, kept, values).sum(), kept)
+    setup = Setup(model=model, trace=trace)
+    (slope,) = torch.autograd.grad(run_partly_cut(setup, kept, values).sum(), kept)
     every = model.anatomy.edges.nonzero()
     with torch.no_grad():
         for i, j in every[:: len(every) // 7].tolist():
             step = torch.zeros_like(kept)
             step[i, j] = size
-            up, down = (
-                run_partly_cut(model, trace, kept + s * step, values).sum() for s in (1, -1)
-            )
+            up, down = (run_partly_cut(setup, kept + s * step, values).sum() for s in (1, -1))
             assert_close(slope[i, j], (up - down) / (2 * size), atol=error, rtol=1e-3)
 
 
@@ -93,8 +100,9 @@ def test_learning_improves_a_poor_ranking(one_tiny, pair):
     trace = traced(one_tiny, pair)
     exists = one_tiny.anatomy.edges
     start = torch.rand(exists.shape, generator=torch.Generator().manual_seed(2)) * exists
-    learned = learned_ranking(one_tiny, trace, start, steps=80)
-    assert torch.equal(learned, learned_ranking(one_tiny, trace, start, steps=80))
+    setup = Setup(model=one_tiny, trace=trace)
+    learned = learned_ranking(setup, start, steps=80)
+    assert torch.equal(learned, learned_ranking(setup, start, steps=80))
     before, after = (
         pellucid.edge_curve(one_tiny, pair, circuit_of(one_tiny, matrix))
         for matrix in (start, learned)
@@ -135,10 +143,12 @@ def test_optimal_constants_hurt_least(one_tiny, batch):
     nearness = Nearness(KL(trace.logits_clean))
 
     def distance(ablation):
-        measure = EdgeMeasure(one_tiny, trace, ablation=ablation, metric=nearness)
+        measure = EdgeMeasure(
+            Setup(model=one_tiny, trace=trace, ablation=ablation), metric=nearness
+        )
         return float(-measure.metric([kept]).mean())
 
-    constants = optimal_constants(one_tiny, trace, kept)
+    constants = optimal_constants(Setup(model=one_tiny, trace=trace), kept)
     assert distance(constants) < 0.7 * min(distance("mean"), distance("zero"))
     assert all(value.shape[:2] == (1, 1) for value in constants.values())
 

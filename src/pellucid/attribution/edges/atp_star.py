@@ -28,10 +28,11 @@ from pellucid.attribution.edges.scores import EdgeScores, packed, per_example
 from pellucid.model.anatomy import Attention
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
-from pellucid.run.ablation import replacements
 from pellucid.run.edges.products import Point, Values, edge_products
 from pellucid.run.edges.recompute_heads import heads_again, slots_of
-from pellucid.run.record import Trace, node_sites
+from pellucid.run.record import Trace
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites
 
 
 def starred(model: Model, trace: Trace, plain: EdgeScores) -> EdgeScores:
@@ -97,10 +98,10 @@ def _fix_attention(
 ) -> None:
     """Put the QK fix of one layer into ``scores``."""
     site, encoded = Site("z", layer), trace.encoded
-    values = replacements(trace, "corrupted", node_sites(model))
+    setup = Setup(model=model, trace=trace)
     for kind in ("q", "k"):
         columns = slots_of(model.anatomy, layer, kind)
-        for senders, z in heads_again(model, trace, values, layer, kind):
+        for senders, z in heads_again(setup, layer, kind):
             moved = trace.clean[site][:, -z.shape[2] :] - z  # sender row pos head d_head
             for run, gradients in enumerate(at_heads):
                 by_head = einsum(

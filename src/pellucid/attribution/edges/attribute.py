@@ -41,7 +41,7 @@ from pellucid.attribution.edges.scores import EdgeMethod, EdgeScores, Positions,
 from pellucid.attribution.edges.slot_ig import slot_ig
 from pellucid.attribution.nodes import CONVERGED, STEPS
 from pellucid.errors import TaskError
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import metering
 from pellucid.run.edges.products import (
     Point,
@@ -49,7 +49,8 @@ from pellucid.run.edges.products import (
     edge_products_by_position,
     node_products,
 )
-from pellucid.run.record import Trace, opened, stream_sites
+from pellucid.run.record import Trace
+from pellucid.run.sites import stream_sites
 from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.metrics import Metric
 

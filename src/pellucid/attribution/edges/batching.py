@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.model.model import Model
-from pellucid.run.record import encode
+from pellucid.run.question import encode
 from pellucid.task.contrast import ContrastBatch, Contrasts
 
 PART_BYTES = 4 << 30

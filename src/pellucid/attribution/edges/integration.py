@@ -10,8 +10,9 @@ from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.run.edges.products import Point, Values, slot_sites, stream_read
 from pellucid.run.freeze import frozen
-from pellucid.run.gradient import EMBED, Change, Gradients, differentiate
-from pellucid.run.record import Trace, node_sites, record
+from pellucid.run.gradient import Change, Gradients, differentiate
+from pellucid.run.record import Trace, record
+from pellucid.run.sites import EMBED, node_sites
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 

@@ -17,12 +17,12 @@ from torch import Tensor
 from pellucid.attribution.edges.scores import EdgeScores, named_edges, packed
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import metering
-from pellucid.run.ablation import Ablation, replacements
+from pellucid.run.ablation import Ablation
 from pellucid.run.edges.cut import run_cut
-from pellucid.run.record import Trace, node_sites, opened, record, stream_sites
-from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.run.record import Trace
+from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
@@ -58,11 +58,16 @@ def patch_edges(
             raise EditError("edges=[] leaves nothing to measure; leave edges= out for all.")
         chosen = named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, edges)
     with metering() as meter:
-        if trace is None:
-            sites = [*node_sites(model), *stream_sites(model)]
-            trace = record(model, contrast, metric=metric, sites=sites)
-        values = replacements(trace, ablation, node_sites(model))
-        measured = run_cut(model, trace, one_at_a_time(chosen), values, memory_budget=memory_budget)
+        setup = setup_of(
+            model,
+            contrast,
+            metric=metric,
+            trace=trace,
+            ablation=ablation,
+            memory_budget=memory_budget,
+        )
+        measured = run_cut(setup, one_at_a_time(chosen))
+    trace = setup.trace
     effect = trace.metric_clean - measured  # edge example
     per_example = effect.new_full((effect.shape[1], *chosen.shape), float("nan"))
     per_example[:, chosen.to(effect.device)] = effect.T

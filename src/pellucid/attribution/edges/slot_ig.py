@@ -50,7 +50,8 @@ from pellucid.run.edges.products import (
     stream_read,
 )
 from pellucid.run.gradient import differentiate
-from pellucid.run.record import Trace, node_sites
+from pellucid.run.record import Trace
+from pellucid.run.sites import node_sites
 from pellucid.shapes import PerExample
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric

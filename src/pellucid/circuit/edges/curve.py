@@ -25,12 +25,11 @@ from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.sets import SELECTIONS, Selection, random_connected
 from pellucid.errors import EditError
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.run.ablation import Ablation
-from pellucid.run.record import node_sites, opened, record, stream_sites
-from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.stats.area import area, log_mean
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
@@ -160,11 +159,15 @@ def edge_curve(
         [random_connected(anatomy, size, generator) for _ in range(random_sets)] for size in asked
     ]
     with metering() as meter:
-        sites = [*node_sites(model), *stream_sites(model)]
-        trace = record(model, contrast, metric=metric, sites=sites)
-        measure = EdgeMeasure(
-            model, trace, ablation=ablation, seed=seed, memory_budget=memory_budget
+        setup = setup_of(
+            model,
+            contrast,
+            metric=metric,
+            ablation=ablation,
+            seed=seed,
+            memory_budget=memory_budget,
         )
+        measure = EdgeMeasure(setup)
         f = measure.fraction([*sets, *(one for some in chance for one in some)])
         intervals, right = measure.intervals(sets), measure.kept_right(sets)
     at_random = f[len(sets) :]

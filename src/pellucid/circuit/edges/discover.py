@@ -34,13 +34,12 @@ from pellucid.circuit.edges.search import prune_edges, smallest_size
 from pellucid.circuit.edges.sets import SELECTIONS, EdgeSet, connected
 from pellucid.circuit.nodes.discover import TARGET, nothing_to_explain
 from pellucid.errors import EditError
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import metering
 from pellucid.run.ablation import Ablation
-from pellucid.run.record import Nearness, Trace, node_sites, opened, record, stream_sites
-from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import KL, Metric
+from pellucid.task.metrics import KL, Metric, Nearness
 
 EdgeSearch: TypeAlias = Literal["verified", "automatic", "nested", "top", "greedy", "acdc"]
 EDGE_BUDGET = 400
@@ -81,8 +80,15 @@ def discover_edges(
     opened(model)
     _check(method, size, tau, target)
     with metering() as meter:
-        sites = [*node_sites(model), *stream_sites(model)]
-        trace = record(model, contrast, metric=metric, sites=sites)
+        setup = setup_of(
+            model,
+            contrast,
+            metric=metric,
+            ablation=ablation,
+            seed=seed,
+            memory_budget=memory_budget,
+        )
+        trace = setup.trace
         if method == "automatic":
             demand_examples(trace.encoded.n_examples)
         nothing = "" if insist else nothing_to_explain(trace)
@@ -92,25 +98,19 @@ def discover_edges(
                 model, contrast, method=ranking, metric=metric, steps=RANKING_STEPS
             )
         nearness = Nearness(KL(trace.logits_clean)) if method == "acdc" else None
-        measure = EdgeMeasure(
-            model,
-            trace,
-            ablation=ablation,
-            metric=nearness,
-            forwards_left=budget,
-            memory_budget=memory_budget,
-        )
+        measure = EdgeMeasure(setup, metric=nearness)
         found = Found(measure.none, nothing)
         matrix = torch.zeros(model.anatomy.edges.shape)
         if scores is not None:
             matrix = scores.matrix.float()
-        if not nothing and scores is None:
-            found = _by_loss(measure, tau or 0.0)
-        elif not nothing and scores is not None:
-            if method == "nested":
-                matrix = learned_ranking(model, trace, matrix, ablation=ablation, seed=seed)
-            found = _by_scores(measure, scores, matrix, method, size or 0, target, seed)
-        sufficiency = None if nothing else _sufficiency(model, trace, ablation, measure, found.kept)
+        with measure.limited_to(budget):
+            if not nothing and scores is None:
+                found = _by_loss(measure, tau or 0.0)
+            elif not nothing and scores is not None:
+                if method == "nested":
+                    matrix = learned_ranking(setup, matrix)
+                found = _by_scores(measure, scores, matrix, method, size or 0, target, seed)
+            sufficiency = None if nothing else _sufficiency(measure, found.kept)
     return EdgeCircuit(
         senders=model.anatomy.nodes,
         slots=model.anatomy.slots,
@@ -149,7 +149,7 @@ def _check(method: str, size: int | None, tau: float | None, target: float) -> N
 def _by_loss(measure: EdgeMeasure, tau: float) -> Found:
     """ACDC on the KL divergence from the clean run."""
     kept, note = acdc(measure.all, lambda sets: -measure.metric(sets).mean(1), tau)
-    return Found(connected(measure.model.anatomy, kept), note)
+    return Found(connected(measure.setup.model.anatomy, kept), note)
 
 
 def _by_scores(
@@ -164,13 +164,13 @@ def _by_scores(
     if method == "automatic":
         return automatic(measure, scores, target, seed=seed)
     if method in SELECTIONS:
-        return Found(SELECTIONS[method](measure.model.anatomy, matrix, size))
+        return Found(SELECTIONS[method](measure.setup.model.anatomy, matrix, size))
     return _verified(measure, matrix, target)
 
 
 def _verified(measure: EdgeMeasure, matrix: Float[Tensor, "sender slot"], target: float) -> Found:
     """Steps 2 to 4 of the module's note."""
-    anatomy = measure.model.anatomy
+    anatomy = measure.setup.model.anatomy
 
     def first(size: int) -> EdgeSet:
         return SELECTIONS["top"](anatomy, matrix, size)
@@ -183,12 +183,10 @@ def _verified(measure: EdgeMeasure, matrix: Float[Tensor, "sender slot"], target
     return Found(kept, unfinished or note, minimal=not unfinished, steps=steps)
 
 
-def _sufficiency(
-    model: Model, trace: Trace, ablation: Ablation, measure: EdgeMeasure, kept: EdgeSet
-) -> float | None:
+def _sufficiency(measure: EdgeMeasure, kept: EdgeSet) -> float | None:
     """f of what was found in the question's own metric; None when the budget has ended."""
     if measure.forwards_left < len(measure.unknown([kept, measure.none])):
         return None
     if measure.by_question:
         return measure.fraction([kept])[0]
-    return EdgeMeasure(model, trace, ablation=ablation).fraction([kept])[0]
+    return EdgeMeasure(measure.setup).fraction([kept])[0]

@@ -12,7 +12,7 @@ Random circuits of two kinds stand beside the sufficiency: connected ones of the
 with as many edges between the same layers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pandas as pd
@@ -24,12 +24,11 @@ from pellucid.circuit.edges.optimal_ablation import optimal_constants
 from pellucid.circuit.edges.sets import EdgeSet, random_connected, random_like
 from pellucid.circuit.nodes.faithfulness import Category, categorise, f1
 from pellucid.errors import EditError
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.run.ablation import Ablation
-from pellucid.run.record import node_sites, opened, record, stream_sites
-from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
@@ -123,12 +122,9 @@ def edge_faithfulness(
     generator = torch.Generator().manual_seed(seed)
     with metering() as meter:
         if measure is None:
-            sites = [*node_sites(model), *stream_sites(model)]
-            trace = record(model, contrast, metric=metric, sites=sites)
-            carried = optimal_constants(model, trace, kept) if ablation == "optimal" else ablation
-            measure = EdgeMeasure(
-                model, trace, ablation=carried, seed=seed, memory_budget=memory_budget
-            )
+            setup = setup_of(model, contrast, metric=metric, seed=seed, memory_budget=memory_budget)
+            carried = optimal_constants(setup, kept) if ablation == "optimal" else ablation
+            measure = EdgeMeasure(replace(setup, ablation=carried))
         without = measure.all & ~kept
         parts = [_part(kept, generator) for _ in range(PARTS)]
         size = int(kept.sum())

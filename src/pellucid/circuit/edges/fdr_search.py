@@ -45,7 +45,7 @@ def automatic(measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: 
 
     **Cost** forwards for the sizes and for pruning, as the budget of ``measure`` allows.
     """
-    anatomy = measure.model.anatomy
+    anatomy = measure.setup.model.anatomy
     choosing, held_out = halves(len(scores.scale), seed)
     mean, p = tested(scores, choosing)
     proposed = discoveries(p, anatomy.edges)

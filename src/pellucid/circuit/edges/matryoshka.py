@@ -19,11 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.model.model import Model
 from pellucid.passes import count
-from pellucid.run.ablation import Ablation, replacements
 from pellucid.run.edges.soft_cut import run_partly_cut
-from pellucid.run.record import Trace, node_sites
+from pellucid.run.setup import Setup
 
 STEPS = 60
 RATE = 0.05
@@ -32,24 +30,18 @@ TEMPERATURE = 0.1
 
 
 def learned_ranking(
-    model: Model,
-    trace: Trace,
-    start: Float[Tensor, "sender slot"],
-    *,
-    ablation: Ablation = "corrupted",
-    steps: int = STEPS,
-    seed: int = 0,
+    setup: Setup, start: Float[Tensor, "sender slot"], *, steps: int = STEPS
 ) -> Float[Tensor, "sender slot"]:
     """Positive scores, the edge to keep first largest; 0 where there is no edge.
 
     **Cost** 1 forward and 1 backward a step; a forward in which every edge is cut in part, so
     several times as long as a plain one.
     """
-    exists = model.anatomy.edges
-    values = replacements(trace, ablation, node_sites(model), seed=seed)
+    model, trace = setup.model, setup.trace
+    exists, values = model.anatomy.edges, setup.values()
     scores = quantiles_of_ranks(start[exists].abs()).to(model.device).requires_grad_()
     optimiser = torch.optim.Adam([scores], lr=RATE)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(setup.seed)
     scale = trace.difference.mean().abs().clamp_min(1e-9)
     with torch.inference_mode(False), torch.enable_grad():
         for _ in range(steps):
@@ -57,7 +49,7 @@ def learned_ranking(
             kept = torch.zeros(exists.shape, device=scores.device).masked_scatter(
                 exists.to(scores.device), soft_top(scores, budget)
             )
-            metric = run_partly_cut(model, trace, kept.to(model.dtype), values)
+            metric = run_partly_cut(setup, kept.to(model.dtype), values)
             loss = (trace.metric_clean - metric).abs().mean() / scale
             (scores.grad,) = torch.autograd.grad(loss, [scores])
             count(backwards=1)

@@ -10,7 +10,7 @@ corrupted metric, for then every slot reads the corrupted stream.
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -19,13 +19,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.circuit.edges.sets import EdgeSet
-from pellucid.errors import BudgetError
-from pellucid.model.model import Model
-from pellucid.model.sites import Site
-from pellucid.run.ablation import Ablation, replacements
+from pellucid.circuit.limits import Limited
 from pellucid.run.edges.cut import run_cut
-from pellucid.run.record import Trace, node_sites
-from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.run.setup import Setup
 from pellucid.stats.bootstrap import ratio_interval
 from pellucid.task.metrics import Metric, logit_diff, prob_diff
 
@@ -35,35 +31,20 @@ Examples: TypeAlias = Int[Tensor, " example"] | None
 """Indices of examples; None for all."""
 
 
-class EdgeMeasure:
+class EdgeMeasure(Limited):
     """Remembers the metric of every set of kept edges that was run.
 
-    ``ablation`` says what cut edges carry; it may be the values themselves, by site.
-
-    ``forwards_left`` is a hard limit: asking for more raises ``BudgetError`` before any is run.
+    Inside ``limited_to`` asking for more forwards than are left raises ``BudgetError`` before any
+    is run.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        trace: Trace,
-        *,
-        ablation: Ablation | Mapping[Site, Tensor] = "corrupted",
-        metric: Metric | None = None,
-        seed: int = 0,
-        forwards_left: float = math.inf,
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        self.model, self.trace = model, trace
-        self.all: EdgeSet = model.anatomy.edges
+    def __init__(self, setup: Setup, *, metric: Metric | None = None) -> None:
+        super().__init__()
+        self.setup = setup
+        self.all: EdgeSet = setup.model.anatomy.edges
         self.none: EdgeSet = torch.zeros_like(self.all)
-        self.forwards_left = forwards_left
-        self._metric, self._memory_budget = metric, memory_budget
-        self._values = (
-            replacements(trace, ablation, node_sites(model), seed=seed)
-            if isinstance(ablation, str)
-            else dict(ablation)
-        )
+        self._metric = metric
+        self._values = setup.values()
         self._known: dict[bytes, Float[Tensor, " example"]] = {}
 
     @property
@@ -83,23 +64,11 @@ class EdgeMeasure:
         """
         new = self.unknown(sets)
         to_run = sum(not torch.equal(s, self.all) for s in new)
-        if to_run > self.forwards_left:
-            raise BudgetError(
-                f"{to_run} more forwards are needed, but only {max(0, self.forwards_left):.0f} of "
-                "the budget are left. Pass a larger budget=."
-            )
         if new:
+            self.spend(to_run)
             cut = self.all & ~torch.stack(new)
-            found = run_cut(
-                self.model,
-                self.trace,
-                cut,
-                self._values,
-                metric=self._metric,
-                memory_budget=self._memory_budget,
-            )
+            found = run_cut(self.setup, cut, self._values, metric=self._metric)
             self._known |= {_key(s): row for s, row in zip(new, found.cpu(), strict=True)}
-            self.forwards_left -= to_run
         return torch.stack([self._known[_key(s)] for s in sets])
 
     def fraction(self, sets: Sequence[EdgeSet], among: Examples = None) -> list[float]:
@@ -126,7 +95,7 @@ class EdgeMeasure:
         None when the metric's sign does not tell (it does for ``logit_diff`` and ``prob_diff``), or
         the model gets none right.
         """
-        if self._metric is not None or self.trace.metric not in (logit_diff, prob_diff):
+        if self._metric is not None or self.setup.trace.metric not in (logit_diff, prob_diff):
             return None
         *values, whole = self.metric([*sets, self.all]) > 0
         if not bool(whole.any()):

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from pellucid.circuit.edges.sets import EdgeSet
-from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.passes import count
 from pellucid.run.ablation import replacements
 from pellucid.run.edges.soft_cut import run_partly_cut
-from pellucid.run.record import Trace, node_sites
+from pellucid.run.setup import Setup
+from pellucid.run.sites import node_sites
 from pellucid.task.metrics import KL
 
 STEPS = 50
@@ -26,14 +26,13 @@ RATE = 0.03
 """Of each constant's typical size, a step."""
 
 
-def optimal_constants(
-    model: Model, trace: Trace, kept: EdgeSet, *, steps: int = STEPS
-) -> dict[Site, Tensor]:
+def optimal_constants(setup: Setup, kept: EdgeSet, *, steps: int = STEPS) -> dict[Site, Tensor]:
     """A constant for each node, broadcastable to its site, with which cutting all but ``kept``
     moves the predictions least.
 
     **Cost** 1 forward and 1 backward a step.
     """
+    model, trace = setup.model, setup.trace
     means = replacements(trace, "mean", node_sites(model))
     if not bool((model.anatomy.edges & ~kept).any()):
         return means
@@ -47,7 +46,7 @@ def optimal_constants(
         optimiser = torch.optim.Adam(list(moved.values()), lr=RATE)
         for _ in range(steps):
             constants = {site: means[site] + sizes[site] * moved[site] for site in means}
-            loss = run_partly_cut(model, trace, shares, constants, metric=divergence).mean()
+            loss = run_partly_cut(setup, shares, constants, metric=divergence).mean()
             if float(loss.detach()) < least:
                 best = {site: value.detach().clone() for site, value in constants.items()}
                 least = float(loss.detach())

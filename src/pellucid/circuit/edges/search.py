@@ -54,7 +54,7 @@ def prune_edges(
 
     The note is empty when every edge left was cut alone and seen to be needed.
     """
-    anatomy = measure.model.anatomy
+    anatomy = measure.setup.model.anatomy
     kept = start
     batch = max(1, int(kept.sum()) // 4)
     try:
@@ -92,7 +92,7 @@ def _smallest_together(
     together = []
     smaller = kept
     for one in fitting:
-        smaller = connected(measure.model.anatomy, smaller & one)
+        smaller = connected(measure.setup.model.anatomy, smaller & one)
         together.append(smaller)
     chosen = together[:: max(1, len(together) // BETWEEN)]
     values = measure.fraction(chosen, among)

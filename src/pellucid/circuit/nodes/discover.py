@@ -26,14 +26,14 @@ from pellucid.attribution.nodes import Attribution, attribute
 from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable
 from pellucid.circuit.nodes.claim import nothing_to_explain, upside_down
 from pellucid.circuit.nodes.faithfulness import curve_sizes
-from pellucid.circuit.nodes.measure import Nodes, SetMeasure
+from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.errors import BudgetError, EditError
 from pellucid.model.anatomy import Node
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import metering
 from pellucid.run.ablation import Ablation
-from pellucid.run.record import Trace, matching, node_sites, opened, record, stream_sites
-from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.run.record import Trace
+from pellucid.run.setup import MEMORY_BUDGET
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
@@ -81,20 +81,20 @@ def discover(
             f"method={method!r}, target={target}: choose a method from {get_args(Search)} and a "
             "target above 0 and up to 1."
         )
-    nodes = replaceable(model, over)
+    over_nodes = replaceable(model, over)
     with metering() as meter:
-        if trace is None:
-            trace = record(
-                model, contrast, metric=metric, sites=[*node_sites(model), *stream_sites(model)]
-            )
-        else:
-            matching(model, contrast, trace)
+        measure = measure_of(
+            model,
+            contrast,
+            over_nodes,
+            measure,
+            metric=metric,
+            trace=trace,
+            ablation=ablation,
+            memory_budget=memory_budget,
+        )
+        trace = measure.setup.trace
         found = attribution or attribute(model, contrast, trace=trace)
-        if measure is None:
-            measure = SetMeasure(
-                model, trace, nodes, ablation=ablation, memory_budget=memory_budget
-            )
-        measure.budget, measure.spent = budget, trace.passes.forwards
         estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
         blank = Circuit(
             nodes=(),
@@ -112,15 +112,16 @@ def discover(
             passes=meter.passes,
         )
         nothing = "" if insist else nothing_to_explain(trace)
-        if nothing:
-            circuit = replace(blank, note=nothing)
-        elif method == "mfc":
-            circuit = minimum_faithful(measure, blank, estimates)
-        else:
-            circuit = verified(measure, blank, estimates)
-        if circuit.nodes and not insist:
-            nonsense = upside_down(measure)
-            circuit = replace(blank, note=nonsense) if nonsense else circuit
+        with measure.limited_to(budget, spent=trace.passes.forwards):
+            if nothing:
+                circuit = replace(blank, note=nothing)
+            elif method == "mfc":
+                circuit = minimum_faithful(measure, blank, estimates)
+            else:
+                circuit = verified(measure, blank, estimates)
+            if circuit.nodes and not insist:
+                nonsense = upside_down(measure)
+                circuit = replace(blank, note=nonsense) if nonsense else circuit
     return replace(
         circuit,
         estimates=tuple(estimates[node] for node in circuit.nodes),
@@ -248,14 +249,14 @@ def remove_most(
 
 def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
     """The public algorithm: greedy by estimate, pruned by exact comprehensiveness."""
-    clean = float(measure.trace.metric_clean.mean())
+    clean = float(measure.setup.trace.metric_clean.mean())
     if clean <= 0:
         return replace(
             blank,
             note=f"mfc divides by the clean metric, which is {clean:z.2f}, not positive; use "
             "method='verified'",
         )
-    corrupted = float(measure.trace.metric_corrupted.mean())
+    corrupted = float(measure.setup.trace.metric_corrupted.mean())
     added: list[Node] = []
     for node in sorted(measure.over, key=lambda node: -estimates[node]):
         total = sum(estimates[n] for n in added)

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pandas as pd
 
 from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable, resolve_nodes
-from pellucid.circuit.nodes.measure import Nodes, SetMeasure
+from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.run.ablation import Ablation
-from pellucid.run.record import Trace, matching, node_sites, opened, record, stream_sites
-from pellucid.run.variants import MEMORY_BUDGET
+from pellucid.run.record import Trace
+from pellucid.run.setup import MEMORY_BUDGET
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
@@ -144,16 +144,17 @@ def faithfulness(
             "replaces, and there can be no fewer than 0 random sets."
         )
     with metering() as meter:
-        if measure is None:
-            if trace is None:
-                trace = record(
-                    model, contrast, metric=metric, sites=[*node_sites(model), *stream_sites(model)]
-                )
-            else:
-                matching(model, contrast, trace)
-            measure = SetMeasure(
-                model, trace, allowed, ablation=ablation, seed=seed, memory_budget=memory_budget
-            )
+        measure = measure_of(
+            model,
+            contrast,
+            allowed,
+            measure,
+            metric=metric,
+            trace=trace,
+            ablation=ablation,
+            seed=seed,
+            memory_budget=memory_budget,
+        )
         kept = frozenset(members)
         nested = nested_sets(curve, measure.over) if curve is not None else []
         rng = random.Random(seed)

@@ -11,56 +11,41 @@ same token.
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Unpack
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import BudgetError
+from pellucid.circuit.limits import Limited
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import site_of
-from pellucid.run.ablation import Ablation, replacements
-from pellucid.run.record import Trace
-from pellucid.run.variants import MEMORY_BUDGET, run_variants, unit_of
+from pellucid.run.setup import Given, Setup, same_question, setup_of
+from pellucid.run.variants import run_variants, unit_of
+from pellucid.task.contrast import Contrasts
 
 Nodes = frozenset[Node]
 
 
-class SetMeasure:
-    """Remembers the metric of every set of kept nodes that was run.
+class SetMeasure(Limited):
+    """Remembers the metric of every set of kept nodes that was run; ``over`` may be replaced.
 
-    ``budget`` is a hard limit on ``spent``, the forwards run here and any that the caller adds:
-    asking for more raises ``BudgetError`` before any is run.
+    Inside ``limited_to`` asking for more forwards than are left raises ``BudgetError`` before any
+    is run.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        trace: Trace,
-        over: Sequence[Node],
-        *,
-        ablation: Ablation = "corrupted",
-        seed: int = 0,
-        memory_budget: int = MEMORY_BUDGET,
-    ) -> None:
-        self.model = model
-        self.trace = trace
+    def __init__(self, setup: Setup, over: Sequence[Node]) -> None:
+        super().__init__()
+        self.setup = setup
         self.over = tuple(over)
         self.all: Nodes = frozenset(over)
         self.none: Nodes = frozenset()
-        self.budget: float = math.inf
-        self.spent = 0
-        self.memory_budget = memory_budget
-        sites = dict.fromkeys(site_of(node) for node in over)
-        self.values = replacements(trace, ablation, sites, seed=seed)
+        self.values = setup.values(dict.fromkeys(site_of(node) for node in over))
         self._units = [unit_of(node) for node in self.over]
-        self._known: dict[Nodes, Float[Tensor, " example"]] = {self.all: trace.metric_clean.cpu()}
-
-    @property
-    def forwards_left(self) -> float:
-        """Forwards that may still be run."""
-        return self.budget - self.spent
+        self._known: dict[Nodes, Float[Tensor, " example"]] = {
+            self.all: setup.trace.metric_clean.cpu()
+        }
 
     def unknown(self, sets: Iterable[Nodes]) -> list[Nodes]:
         """Those of ``sets`` that would have to be run, each once."""
@@ -72,23 +57,12 @@ class SetMeasure:
         **Cost** 1 forward per set not measured before, batched.
         """
         new = self.unknown(sets)
-        if len(new) > self.forwards_left:
-            raise BudgetError(
-                f"{len(new)} forwards are needed after the {self.spent} that were spent, which is "
-                f"more than budget={self.budget}. Pass budget={self.spent + len(new)} or more."
-            )
         if new:
+            self.spend(len(new))
             replaced = torch.tensor([[node not in kept for node in self.over] for kept in new])
-            found = run_variants(
-                self.model,
-                self.trace,
-                self._units,
-                replaced.to(self.model.device),
-                self.values,
-                memory_budget=self.memory_budget,
-            )
+            replaced = replaced.to(self.setup.model.device)
+            found = run_variants(self.setup, self._units, replaced, self.values)
             self._known |= dict(zip(new, found.cpu(), strict=True))
-            self.spent += len(new)
         return torch.stack([self._known[s] for s in sets])
 
     def learn(self, kept: Nodes, metric: Float[Tensor, " example"]) -> None:
@@ -106,3 +80,21 @@ class SetMeasure:
     def comprehensiveness(self, sets: Sequence[Nodes]) -> list[float]:
         """1 - f(everything but C): the share of the metric lost when C is replaced."""
         return [1 - value for value in self.fraction([self.all - s for s in sets])]
+
+
+def measure_of(
+    model: Model,
+    contrast: Contrasts,
+    over: Sequence[Node],
+    measure: SetMeasure | None = None,
+    **given: Unpack[Given],
+) -> SetMeasure:
+    """``measure``, if one of this question is given; else one made from what is ``given``.
+
+    **Cost** as ``setup_of``; none with a ``measure``.
+    **Raises** ``TaskError`` for a measure or a trace of another question.
+    """
+    if measure is None:
+        return SetMeasure(setup_of(model, contrast, **given), over)
+    same_question(model, contrast, measure.setup.trace)
+    return measure

@@ -23,6 +23,8 @@ effect could not change what is said of the circuit.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 
 import torch
 
@@ -31,12 +33,13 @@ from pellucid.circuit.self_repair.result import Backups
 from pellucid.circuit.self_repair.search import Search, first_looks
 from pellucid.errors import BudgetError, EditError, TaskError
 from pellucid.model.anatomy import Node
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import metering
 from pellucid.run.ablation import Ablation
-from pellucid.run.record import Nearness, Trace, matching, node_sites, opened, record, stream_sites
+from pellucid.run.record import Trace
+from pellucid.run.setup import setup_of
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
+from pellucid.task.metrics import Metric, Nearness
 
 ABLATIONS: tuple[Ablation, ...] = ("zero", "mean", "corrupted")
 SHARE, CONTROLS, ROUNDS = 0.05, 19, 5
@@ -76,32 +79,27 @@ def backups(
     over = over or (circuit.over if isinstance(circuit, Circuit) else "heads")
     check(ablations, share, controls, rounds, budget)
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
-        if trace is None:
-            refuse_kl(metric)
-            sites = [*node_sites(model), *stream_sites(model)]
-            trace = record(model, contrast, metric=metric, sites=sites)
-        else:
-            matching(model, contrast, trace)
-            refuse_kl(trace.metric)
+        refuse_kl(metric if trace is None else trace.metric)
+        setup = setup_of(model, contrast, metric=metric, trace=trace, seed=seed)
+        trace = setup.trace
         least = share * abs(float(trace.difference.double().mean()))
         searches = [
             Search(
-                model,
-                trace,
-                ablation,
+                replace(setup, ablation=ablation),
                 replaceable(model, over),
                 least=least,
                 controls=controls,
-                seed=seed,
-                budget=budget // len(ablations),
             )
             for ablation in ablations
         ]
         replaced = frozenset(members)
-        found = [
-            search.run(replaced, rounds, first)
-            for search, first in zip(searches, first_looks(searches, replaced), strict=True)
-        ]
+        with ExitStack() as limits:
+            for search in searches:
+                limits.enter_context(search.measure.limited_to(budget // len(ablations)))
+            found = [
+                search.run(replaced, rounds, first)
+                for search, first in zip(searches, first_looks(searches, replaced), strict=True)
+            ]
     return Backups(
         primaries=members,
         looked_at=tuple(growth for growths, _ in found for growth in growths),

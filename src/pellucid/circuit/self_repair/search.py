@@ -18,11 +18,9 @@ from pellucid.circuit.self_repair.conditional import estimates_given, intact_est
 from pellucid.circuit.self_repair.result import Growth, Repair, Role, role_of
 from pellucid.errors import BudgetError
 from pellucid.model.anatomy import Node
-from pellucid.model.model import Model
 from pellucid.model.sites import site_of
-from pellucid.run.ablation import Ablation, replacements
-from pellucid.run.record import Trace, node_sites
-from pellucid.run.variants import MEMORY_BUDGET, run_variants, unit_of, variants_per_call
+from pellucid.run.setup import Setup
+from pellucid.run.variants import run_variants, unit_of, variants_per_call
 from pellucid.stats.signflip import sign_flip_p
 
 Estimates: TypeAlias = dict[Node, float]
@@ -53,23 +51,17 @@ class Search:
 
     def __init__(
         self,
-        model: Model,
-        trace: Trace,
-        ablation: Ablation,
+        setup: Setup,
         nodes: Sequence[Node],
         *,
         least: float,
         controls: int,
-        seed: int,
-        budget: int,
     ) -> None:
-        self.model, self.trace, self.ablation = model, trace, ablation
+        self.setup, self.trace, self.ablation = setup, setup.trace, str(setup.ablation)
         self.nodes, self.least, self.controls = tuple(nodes), least, controls
-        self.rng = random.Random(seed)
-        everything = replaceable(model, "heads+mlps")
-        self.measure = SetMeasure(model, trace, everything, ablation=ablation, seed=seed)
-        self.measure.budget = budget
-        self.values = replacements(trace, ablation, node_sites(model), seed=seed)
+        self.rng = random.Random(setup.seed)
+        self.measure = SetMeasure(setup, replaceable(setup.model, "heads+mlps"))
+        self.values = setup.values()
 
     def run(self, members: Nodes, rounds: int, first: Estimates) -> tuple[list[Growth], Repair]:
         """Every growth that was measured, and what is left with the backups replaced too.
@@ -185,7 +177,7 @@ class Search:
         """
         pool = [node for node in self.nodes if node not in replaced]
         largest: float | None = None
-        together = sets_per_call(self.model, self.trace)
+        together = sets_per_call(self.setup)
         for begin in range(0, self.controls, together):
             if largest is not None and all(growth <= largest for growth in growths):
                 break
@@ -205,8 +197,8 @@ class Search:
 
     def estimates(self, sets: Sequence[Nodes]) -> list[Estimates]:
         """Mean estimate of every node with each of these sets replaced."""
-        self.spend(len(sets))
-        found = estimates_given(self.model, self.trace, sets, self.nodes, self.values)
+        self.measure.spend(len(sets))
+        found = estimates_given(self.setup.model, self.trace, sets, self.nodes, self.values)
         return [self.means(one) for one in found.estimate]
 
     def means(self, estimate: Float[Tensor, "example node"]) -> Estimates:
@@ -217,7 +209,7 @@ class Search:
         """Metric with ``members`` replaced, and ``backups`` writing what they do intact."""
         if not backups:
             return float(self.without([members]).mean())
-        self.spend(1)
+        self.measure.spend(1)
         units = [unit_of(node) for node in [*members, *backups]]
         mixed = {}
         for site in dict.fromkeys(unit.site for unit in units):
@@ -227,17 +219,8 @@ class Search:
             if heads:
                 where[... if None in heads else heads] = True
             mixed[site] = torch.where(where[..., None], self.values[site], clean)
-        every = torch.ones(1, len(units), dtype=torch.bool, device=self.model.device)
-        return float(run_variants(self.model, self.trace, units, every, mixed).double().mean())
-
-    def spend(self, forwards: int) -> None:
-        """Take forwards out of the budget.
-
-        **Raises** ``BudgetError`` when fewer are left.
-        """
-        if self.measure.forwards_left < forwards:
-            raise BudgetError(f"{forwards} more forwards are needed; the budget has ended.")
-        self.measure.spent += forwards
+        every = torch.ones(1, len(units), dtype=torch.bool, device=self.setup.model.device)
+        return float(run_variants(self.setup, units, every, mixed).double().mean())
 
     def costs(
         self, replaced: Sequence[Nodes], nodes: Sequence[Node]
@@ -261,25 +244,25 @@ def first_looks(searches: Sequence[Search], members: Nodes) -> list[Estimates]:
     **Cost** 1 forward and 1 backward for each, in as few calls as memory allows.
     """
     looks: list[Estimates] = []
-    model, trace, nodes = searches[0].model, searches[0].trace, searches[0].nodes
-    together = sets_per_call(model, trace)
+    setup, nodes = searches[0].setup, searches[0].nodes
+    together = sets_per_call(setup)
     for begin in range(0, len(searches), together):
         some = searches[begin : begin + together]
         values = {
             site: torch.stack(torch.broadcast_tensors(*(one.values[site] for one in some)))
             for site in searches[0].values
         }
-        found = estimates_given(model, trace, [members] * len(some), nodes, values)
+        found = estimates_given(setup.model, setup.trace, [members] * len(some), nodes, values)
         for search, estimate, metric in zip(some, found.estimate, found.metric, strict=True):
-            search.spend(1)
+            search.measure.spend(1)
             search.measure.learn(search.measure.all - members, metric)
             looks.append(search.means(estimate))
     return looks
 
 
-def sets_per_call(model: Model, trace: Trace) -> int:
+def sets_per_call(setup: Setup) -> int:
     """How many sets are replaced and differentiated in one call."""
-    return min(TOGETHER, variants_per_call(model, trace, 0, MEMORY_BUDGET))
+    return min(TOGETHER, variants_per_call(setup, 0))
 
 
 def _only(node: Node) -> Nodes:

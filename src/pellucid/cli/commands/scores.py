@@ -131,7 +131,7 @@ def patch(
 def tokens_of(model: Any, contrast: Any) -> tuple[str, ...] | None:
     """The tokens of a single clean prompt, which name positions; None for several prompts."""
     from pellucid.lens.labels import token_labels
-    from pellucid.run.record import encode
+    from pellucid.run.question import encode
     from pellucid.task.contrast import ContrastBatch
 
     if len(ContrastBatch.of(contrast)) > 1:

@@ -43,12 +43,11 @@ from pellucid.lens.composition.factors import Kind, compose, factors, reader, wr
 from pellucid.lens.composition.weights import HeadMatrices, head_matrices
 from pellucid.lens.names import Names, chosen_heads
 from pellucid.model.anatomy import Node
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.model.running.forward import undisturbed
 from pellucid.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import COLUMNS, tabulate
-from pellucid.run.record import opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -24,7 +24,7 @@ from pellucid.model.sites import Site
 from pellucid.passes import count
 from pellucid.run.gradient import demand_finite
 from pellucid.run.observe import Seen, View, look, read_out
-from pellucid.run.record import encode
+from pellucid.run.question import encode
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.encode import Encoded
 from pellucid.task.tokens import listing

@@ -36,8 +36,8 @@ from pellucid.passes import Passes, metering
 from pellucid.results.registry import stored
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.tables import tabulate
-from pellucid.run.gradient import EMBED
 from pellucid.run.observe import View
+from pellucid.run.sites import EMBED
 from pellucid.task.contrast import Contrast, ContrastBatch
 
 if TYPE_CHECKING:

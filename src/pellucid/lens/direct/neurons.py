@@ -25,11 +25,10 @@ from pellucid.lens.direct.promoted_tokens import onto_logits
 from pellucid.lens.direct.pullback import Pullback, mlp_of, shares_of_neurons
 from pellucid.lens.text import column, quoted, wrapped
 from pellucid.model.anatomy import linear_weight
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, count, metering
 from pellucid.results.result import Result, as_tensor
-from pellucid.run.record import opened
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import labels
 

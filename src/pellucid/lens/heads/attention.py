@@ -24,7 +24,7 @@ from pellucid.lens.labels import token_labels
 from pellucid.lens.names import Names, chosen_heads
 from pellucid.model.anatomy import Attention, Node
 from pellucid.model.detection.probe import TOLERANCE
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, metering
@@ -32,7 +32,6 @@ from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.run.gradient import demand_finite
 from pellucid.run.prompts import prompt_tokens, run_tapped
-from pellucid.run.record import opened
 from pellucid.shapes import Tokens
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from pellucid.model.model import Model
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 from pellucid.run.prompts import run_tapped
-from pellucid.run.record import encode
+from pellucid.run.question import encode
 from pellucid.shapes import Tokens
 from pellucid.task.builtin import ioi
 from pellucid.task.contrast import ContrastBatch

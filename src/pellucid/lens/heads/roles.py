@@ -28,12 +28,11 @@ from pellucid.lens.heads.behaviour import ROLES, Role, Scores, measure
 from pellucid.lens.heads.knockout import CausalCheck, causal_check
 from pellucid.lens.heads.sequences import draw_sequences
 from pellucid.model.anatomy import Node
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.run.gradient import demand_finite
-from pellucid.run.record import opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -25,10 +25,9 @@ from pellucid.errors import AlignmentError, ContextLengthError, EditError, TaskE
 from pellucid.lens.residual.lens_points import LensPoint, demand_exact, observe, through
 from pellucid.lens.residual.readings import LensReading, readings_of
 from pellucid.lens.text import column, quoted
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
-from pellucid.run.record import opened
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import label, prompt_ids, token_id, whole_numbers
 

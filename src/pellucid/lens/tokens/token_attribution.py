@@ -26,16 +26,20 @@ from torch import Tensor
 from pellucid.errors import TaskError
 from pellucid.lens.text import column, quoted, wrapped
 from pellucid.lens.tokens.rollout import rollout
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result, as_tensor
-from pellucid.run.gradient import EMBED, differentiate
-from pellucid.run.record import Nearness, Trace, encode, observe, opened, record
+from pellucid.run.gradient import differentiate
+from pellucid.run.observe import look
+from pellucid.run.question import encode
+from pellucid.run.record import Trace, record
+from pellucid.run.setup import Setup
+from pellucid.run.sites import EMBED
 from pellucid.run.variants import Unit, run_variants
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.encode import Encoded
-from pellucid.task.metrics import Metric
+from pellucid.task.metrics import Metric, Nearness
 from pellucid.task.metrics import metric as resolve_metric
 from pellucid.task.tokens import labels, token_id
 
@@ -214,14 +218,12 @@ def _occluded(model: Model, trace: Trace, tokens: Sequence[int]) -> TokenAttribu
     effects = []
     for token in tokens:
         ids = torch.full_like(trace.encoded.clean, token)
-        everywhere = replace(trace.encoded, corrupted=ids, first_difference=0)
-        values, _, _ = observe(model, everywhere, [EMBED])
+        shown = look(model, ids, {EMBED: torch.clone}, real=trace.encoded.real)
         measured = run_variants(
-            model,
-            trace,
+            Setup(model=model, trace=trace),
             [Unit(EMBED)],
             torch.ones(length, 1, dtype=torch.bool, device=model.device),
-            {EMBED: values[EMBED]},
+            {EMBED: shown.kept[EMBED]},
             positions=torch.eye(length, dtype=torch.bool, device=model.device),
         )  # variant example
         effects.append((trace.metric_clean - measured).T)

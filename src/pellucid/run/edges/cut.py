@@ -21,7 +21,6 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pellucid.model.model import Model
 from pellucid.model.running.forward import Start, forward, undisturbed
 from pellucid.model.running.prefix_cache import repeat_past
 from pellucid.model.running.taps import Tap, Taps
@@ -30,8 +29,8 @@ from pellucid.passes import count
 from pellucid.run.edges.node_deltas import Changes, Shares, touched
 from pellucid.run.edges.slot_inputs import reading_taps
 from pellucid.run.gradient import demand_finite
-from pellucid.run.record import Trace
-from pellucid.run.variants import MEMORY_BUDGET, POSITIONS_PER_CALL, Base, shared_positions
+from pellucid.run.setup import Setup
+from pellucid.run.variants import POSITIONS_PER_CALL, Base, shared_positions
 from pellucid.shapes import Logits, PerExample
 from pellucid.task.metrics import Metric
 
@@ -39,26 +38,24 @@ Cut: TypeAlias = Bool[Tensor, "variant sender slot"]
 
 
 def run_cut(
-    model: Model,
-    trace: Trace,
+    setup: Setup,
     cut: Cut,
-    values: Mapping[Site, Tensor],
+    values: Mapping[Site, Tensor] | None = None,
     *,
     base: Base = "clean",
     metric: Metric | None = None,
-    memory_budget: int = MEMORY_BUDGET,
 ) -> PerExample:
     """The metric ``[variant example]`` of the ``base`` prompts with each variant's edges cut.
 
-    ``values`` replace the nodes' outputs on the cut edges (``replacements``); ``metric`` defaults
-    to the trace's.
+    ``values`` replace the nodes' outputs on the cut edges (default: the setup's); ``metric``
+    defaults to the trace's.
 
     **Assumes** that the trace holds node outputs and streams of ``base``; without the streams
     every chunk starts at the embedding.
     **Cost** 1 forward per variant with a cut edge, in as few calls as the memory budget allows.
     **Raises** ``NonFiniteError`` when a variant's metric is not finite.
     """
-    anatomy = model.anatomy
+    anatomy = setup.model.anatomy
     cut = cut.cpu() & anatomy.edges
     layers = torch.tensor([
         anatomy.n_layers if slot.layer is None else slot.layer for slot in anatomy.slots
@@ -66,13 +63,13 @@ def run_cut(
     touched = torch.where(cut.any(1), layers, anatomy.n_layers)
     first = touched.min(dim=1).values
     whole = ~cut.any(2).any(1)
-    run = CutRun(
-        model, trace, values, base, metric or trace.metric, shared_positions(trace, values)
-    )
+    values = setup.values() if values is None else values
+    shared = shared_positions(setup.trace, values)
+    run = CutRun(setup, values, base, metric or setup.trace.metric, shared)
     results: dict[int, Tensor] = dict.fromkeys(whole.nonzero()[:, 0].tolist(), run.uncut())
     order = torch.argsort(first, stable=True)
     order = order[~whole[order]]
-    for chunk in order.split(run.variants_per_call(memory_budget)) if len(order) else ():
+    for chunk in order.split(run.variants_per_call()) if len(order) else ():
         found = run.metric_of(cut[chunk], int(first[chunk].min()))
         results |= dict(zip(chunk.tolist(), found, strict=True))
     count(forwards=len(order))
@@ -85,8 +82,7 @@ def run_cut(
 class CutRun:
     """What all chunks of one call of ``run_cut`` have in common."""
 
-    model: Model
-    trace: Trace
+    setup: Setup
     values: Mapping[Site, Tensor]
     base: Base
     metric: Metric
@@ -95,40 +91,40 @@ class CutRun:
     def uncut(self) -> PerExample:
         """The metric with no edge cut: that of the recording, to the bit."""
         clean = self.base == "clean"
-        logits = self.trace.logits_clean if clean else self.trace.logits_corrupted
-        return self.metric(logits, self.trace.encoded)
+        logits = self.setup.trace.logits_clean if clean else self.setup.trace.logits_corrupted
+        return self.metric(logits, self.setup.trace.encoded)
 
-    def variants_per_call(self, memory_budget: int) -> int:
+    def variants_per_call(self) -> int:
         """How many variants ride in one call: each holds every node's change of the stream."""
-        anatomy, encoded = self.model.anatomy, self.trace.encoded
+        anatomy, encoded = self.setup.model.anatomy, self.setup.trace.encoded
         rows, length = encoded.clean.shape
         width = 3 * len(anatomy.nodes) * anatomy.d_model
         read = 3 * encoded.reads.shape[1] * anatomy.d_vocab
-        by_memory = memory_budget // (4 * rows * ((length - self.shared) * width + read))
-        positions = POSITIONS_PER_CALL.get(self.model.device.type, 1 << 15)
+        by_memory = self.setup.memory_budget // (4 * rows * ((length - self.shared) * width + read))
+        positions = POSITIONS_PER_CALL.get(self.setup.model.device.type, 1 << 15)
         return max(1, min(by_memory, positions // (rows * (length - self.shared))))
 
     def metric_of(self, cut: Cut, start: int) -> PerExample:
         """The metric of one chunk of variants, none of which has a cut slot before ``start``."""
         logits = self.logits_of(cut, start)
-        return self.metric(logits.unflatten(0, (len(cut), -1)), self.trace.encoded)
+        return self.metric(logits.unflatten(0, (len(cut), -1)), self.setup.trace.encoded)
 
     def logits_of(self, cut: Shares, start: int, beside: Taps | None = None) -> Logits:
         """Logits of one chunk; ``beside`` are taps at sites where nothing is cut.
 
         With shares of edges gradients pass to them, and to values that ask for them.
         """
-        model, encoded = self.model, self.trace.encoded
+        model, encoded = self.setup.model, self.setup.trace.encoded
         n = len(cut)
         clean = self.base == "clean"
         tokens = encoded.clean if clean else encoded.corrupted
-        recorded = self.trace.clean if clean else self.trace.corrupted
+        recorded = self.setup.trace.clean if clean else self.setup.trace.corrupted
         begin = None
         layer = min(start, model.anatomy.n_layers - 1)
         stream = recorded.get(Site("resid_pre", layer))
         if layer > 0 and model.check.can_start_late and stream is not None:
             begin = Start(layer, stream[:, self.shared :].repeat(n, 1, 1))
-        past = self.trace.past
+        past = self.setup.trace.past
         resumed = repeat_past(past, n) if self.shared and past is not None else None
         with undisturbed(model.module), torch.set_grad_enabled(cut.is_floating_point()):
             logits = forward(
@@ -149,8 +145,8 @@ class CutRun:
 
     def _taps(self, cut: Shares, start: int, recorded: Mapping[Site, Tensor]) -> dict[Site, Tap]:
         """Taps that keep the change of every node that is cut, and rewrite what cut slots read."""
-        anatomy = self.model.anatomy
-        changes = Changes(anatomy, cut, len(self.trace.encoded.clean))
+        anatomy = self.setup.model.anatomy
+        changes = Changes(anatomy, cut, len(self.setup.trace.encoded.clean))
         taps: dict[Site, Tap] = {}
         for site in changes.sites:
             if start > 0 and site.layer < start:

@@ -28,7 +28,7 @@ from pellucid.model.anatomy import Anatomy, Attention, Node, Slot
 from pellucid.model.norms import Scale, pulled_back, pushed_forward
 from pellucid.model.residual_scaling import times
 from pellucid.model.sites import Site, site_of
-from pellucid.run.gradient import EMBED
+from pellucid.run.sites import EMBED
 
 Values = Mapping[Site, Tensor]
 ROW_BYTES = 1 << 28

@@ -5,7 +5,7 @@ other's queries, so one variant serves all edges from that sender into them. The
 the heads have spoken.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -13,12 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.model.anatomy import Anatomy
-from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.passes import count
 from pellucid.run.edges.cut import CutRun
-from pellucid.run.record import Trace
-from pellucid.run.variants import MEMORY_BUDGET, shared_positions
+from pellucid.run.setup import Setup
+from pellucid.run.variants import shared_positions
 
 
 class Spoken(Exception):
@@ -26,13 +25,9 @@ class Spoken(Exception):
 
 
 def heads_again(
-    model: Model,
-    trace: Trace,
-    values: Mapping[Site, Tensor],
+    setup: Setup,
     layer: int,
     kind: Literal["q", "k"],
-    *,
-    memory_budget: int = MEMORY_BUDGET,
 ) -> Iterator[tuple[slice, Float[Tensor, "sender row pos head d_head"]]]:
     """For senders a few at a time, z of ``layer`` with each cut from its ``kind`` slots.
 
@@ -41,11 +36,11 @@ def heads_again(
 
     **Cost** one layer's attention per sender, counted as that share of a forward, rounded up.
     """
-    anatomy = model.anatomy
+    anatomy, trace, values = setup.model.anatomy, setup.trace, setup.values()
     columns = slots_of(anatomy, layer, kind)
     senders = anatomy.senders_of(anatomy.slots[columns[0]])
-    run = CutRun(model, trace, values, "clean", trace.metric, shared_positions(trace, values))
-    size = run.variants_per_call(memory_budget)
+    run = CutRun(setup, values, "clean", trace.metric, shared_positions(trace, values))
+    size = run.variants_per_call()
     z: list[Tensor] = []
 
     def keep(value: Tensor) -> None:

@@ -9,17 +9,15 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.passes import count
 from pellucid.run.edges.cut import CutRun
-from pellucid.run.record import Trace
+from pellucid.run.setup import Setup
 from pellucid.task.metrics import Metric
 
 
 def run_partly_cut(
-    model: Model,
-    trace: Trace,
+    setup: Setup,
     kept: Float[Tensor, "sender slot"],
     values: Mapping[Site, Tensor],
     *,
@@ -29,9 +27,9 @@ def run_partly_cut(
 
     **Cost** 1 forward; its graph holds every node's change for every layer that reads it.
     """
-    exists = model.anatomy.edges.to(kept.device)
+    exists = setup.model.anatomy.edges.to(kept.device)
     share = ((1 - kept) * exists)[None]
-    run = CutRun(model, trace, values, "clean", metric or trace.metric, 0)
-    logits = run.logits_of(share.to(model.device), 0)
+    run = CutRun(setup, values, "clean", metric or setup.trace.metric, 0)
+    logits = run.logits_of(share.to(setup.model.device), 0)
     count(forwards=1)
-    return run.metric(logits, trace.encoded)
+    return run.metric(logits, setup.trace.encoded)

@@ -1,0 +1,116 @@
+"""What all measurements of one question share: the recording they start from and how they run.
+
+A ``Setup`` is made in one place from a question and whatever is held of it already; everything
+that measures is given the value and nothing of it beside.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+import torch
+from torch import Tensor
+
+from pellucid.errors import TaskError
+from pellucid.model.model import Model
+from pellucid.model.sites import Site
+from pellucid.run.ablation import Ablation, replacements
+from pellucid.run.question import encode
+from pellucid.run.record import Trace, record
+from pellucid.run.sites import node_sites, stream_sites
+from pellucid.task.contrast import Contrasts
+from pellucid.task.metrics import Metric
+
+MEMORY_BUDGET = 1 << 30
+"""Bytes that one batched call may take for activations, unless the caller says otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setup:
+    """One question, recorded, and how its parts are replaced."""
+
+    model: Model
+    trace: Trace
+    ablation: Ablation | Mapping[Site, Tensor] = "corrupted"
+    """What a replaced part gets instead of its own output; or the values themselves, by site."""
+    seed: int = 0
+    """For what is drawn: resampled values, random sets."""
+    memory_budget: int = MEMORY_BUDGET
+    """Bytes that one batched call may take for activations."""
+
+    def values(self, sites: Iterable[Site] | None = None) -> Mapping[Site, Tensor]:
+        """Replacement values at ``sites`` (default: of all nodes).
+
+        **Cost** none.
+        **Raises** ``EditError`` when one example, or prompts of several lengths, are resampled.
+        """
+        if not isinstance(self.ablation, str):
+            return self.ablation
+        wanted = node_sites(self.model) if sites is None else sites
+        return replacements(self.trace, self.ablation, wanted, seed=self.seed)
+
+
+class Chosen(TypedDict, total=False):
+    """What a caller may choose of a setup, as there."""
+
+    ablation: Ablation
+    seed: int
+    memory_budget: int
+
+
+class Given(Chosen, total=False):
+    """That, and what the recording is made of."""
+
+    metric: str | Metric
+    trace: Trace | None
+
+
+def setup_of(
+    model: Model,
+    contrast: Contrasts,
+    *,
+    metric: str | Metric = "logit_diff",
+    trace: Trace | None = None,
+    **chosen: Unpack[Chosen],
+) -> Setup:
+    """The setup of a question: its nodes and streams recorded, or ``trace`` where one is given.
+
+    **Cost** 2 forwards and 1 backward; none with a ``trace``, whose metric is then used.
+    **Raises** ``TaskError`` for the recording of another question, or of too few sites, and what
+    ``record`` raises.
+    """
+    sites = [*node_sites(model), *stream_sites(model)]
+    trace = recorded(model, contrast, sites, metric=metric, trace=trace)
+    return Setup(model=model, trace=trace, **chosen)
+
+
+def recorded(
+    model: Model,
+    contrast: Contrasts,
+    sites: Iterable[Site] | None = None,
+    *,
+    metric: str | Metric = "logit_diff",
+    trace: Trace | None = None,
+) -> Trace:
+    """``trace``, if it is given and a recording of the question at every node; else a recording.
+
+    **Cost** 2 forwards and 1 backward; none with a ``trace``, whose metric is then used.
+    **Raises** ``TaskError`` for the recording of another question, or of too few sites, and what
+    ``record`` raises.
+    """
+    if trace is None:
+        return record(model, contrast, metric=metric, sites=sites)
+    same_question(model, contrast, trace)
+    if not all(site in trace.clean for site in node_sites(model)):
+        raise TaskError("The trace given lacks some nodes. Record it without sites=.")
+    return trace
+
+
+def same_question(model: Model, contrast: Contrasts, trace: Trace) -> None:
+    """**Raises** ``TaskError`` when ``trace`` is a recording of another question."""
+    tokens = encode(model, contrast)
+    asked, held = (tokens.clean, tokens.corrupted), (trace.encoded.clean, trace.encoded.corrupted)
+    if tokens.example.shape != trace.encoded.example.shape or (
+        not trace.encoded.padded and not all(map(torch.equal, asked, held))
+    ):
+        raise TaskError("The trace given is of another contrast. Record this one, or leave it out.")
