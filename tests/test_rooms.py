@@ -10,7 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "src" / "pellucid"
 FLOORS = {
-    "errors": 0, "shapes": 0, "passes": 0, "results": 0, "stats": 0, "figures": 0, "report": 0,
+    "errors": 0, "shapes": 0, "passes": 0, "callbacks": 0, "progress_bar": 0,
+    "results": 0, "stats": 0, "figures": 0, "report": 0,
     "model": 1, "task": 1,
     "run": 2,
     "attribution": 3, "lens": 3,
@@ -44,7 +45,7 @@ def test_imports_go_down(path: Path):
         assert below or FLOORS[other] == FLOORS[room] in (0, 1, 7), f"{room} imports {other}"
 
 
-@pytest.mark.parametrize("module", ["pellucid", "pellucid.cli.main"])
+@pytest.mark.parametrize("module", ["pellucid", "pellucid.cli.main", "pellucid.progress_bar"])
 def test_importing_loads_no_heavy_library(module: str):
     heavy = {"torch", "transformers", "matplotlib"}
     code = f"import sys, {module}; print({heavy} & set(sys.modules))"

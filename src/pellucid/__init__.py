@@ -60,6 +60,10 @@ _HOMES = {
     "analyze": "pellucid.analysis.analyze",
     "Study": "pellucid.studies.result",
     "study": "pellucid.studies.study",
+    "Callback": "pellucid.callbacks",
+    "Progress": "pellucid.callbacks",
+    "showing_progress": "pellucid.progress_bar",
+    "watching": "pellucid.callbacks",
     "Passes": "pellucid.passes",
     "Result": "pellucid.results.result",
     "AlignmentError": "pellucid.errors",
@@ -91,6 +95,9 @@ if TYPE_CHECKING:
     from pellucid.attribution.nodes import attribute as attribute
     from pellucid.attribution.patch import PatchEffects as PatchEffects
     from pellucid.attribution.patch import patch as patch
+    from pellucid.callbacks import Callback as Callback
+    from pellucid.callbacks import Progress as Progress
+    from pellucid.callbacks import watching as watching
     from pellucid.circuit.edges.circuit import EdgeCircuit as EdgeCircuit
     from pellucid.circuit.edges.curve import EdgeCurve as EdgeCurve
     from pellucid.circuit.edges.curve import edge_curve as edge_curve
@@ -141,6 +148,7 @@ if TYPE_CHECKING:
     from pellucid.model.opening.load import load as load
     from pellucid.model.sites import Site as Site
     from pellucid.passes import Passes as Passes
+    from pellucid.progress_bar import showing_progress as showing_progress
     from pellucid.results.result import Result as Result
     from pellucid.run.edit import Edit as Edit
     from pellucid.run.edit import run_edited as run_edited

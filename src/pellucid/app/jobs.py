@@ -1,6 +1,6 @@
 """Work for the model, one piece at a time, with progress, time left and a way to stop.
 
-A job is stopped where it counts its next forward: the meter's callback raises, and everything that
+A job is stopped where it counts its next forward: the callback raises, and everything that
 edits the model puts it back on the way out, as after any exception.
 """
 
@@ -13,8 +13,8 @@ from itertools import count
 from queue import SimpleQueue
 from typing import Any, Literal, TypeAlias
 
+from pellucid.callbacks import Callback, Progress, counting_forwards, watching
 from pellucid.errors import PellucidError
-from pellucid.passes import Passes, metering
 
 KEPT = 64
 """Finished jobs that are remembered."""
@@ -82,27 +82,34 @@ class Worker:
             run(self._waiting.get())
 
 
+class Following(Callback):
+    """Turns the steps of a job into its events, and stops it where it was asked to stop."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def on_start(self, progress: Progress) -> None:
+        """The job begins; what runs inside it is not told apart."""
+        if progress.depth == 0:
+            self._tell(progress)
+
+    def on_step(self, progress: Progress) -> None:
+        """More forwards are done."""
+        if progress.depth == 0:
+            self._tell(progress)
+
+    def _tell(self, progress: Progress) -> None:
+        if self.job.stop.is_set():
+            raise Cancelled
+        left = None if progress.left is None else round(progress.left, 1)
+        self.job.tell("running", forwards=progress.done, total=self.job.forwards, left=left)
+
+
 def run(job: Job) -> None:
     """Do the work; whatever happens becomes the job's last event."""
     begun = time.monotonic()
-
-    def progress(passes: Passes) -> None:
-        if job.stop.is_set():
-            raise Cancelled
-        spent = time.monotonic() - begun
-        left = spent / passes.forwards * (job.forwards - passes.forwards) if passes.forwards else 0
-        job.tell(
-            "running",
-            forwards=passes.forwards,
-            total=job.forwards,
-            left=round(max(0.0, left), 1) if job.forwards else None,
-        )
-
     try:
-        if job.stop.is_set():
-            raise Cancelled
-        job.tell("running", forwards=0, total=job.forwards, left=None)
-        with metering(progress):
+        with watching(Following(job)), counting_forwards("", total=job.forwards or None):
             result = job.work()
         job.tell("done", result=result, seconds=round(time.monotonic() - begun, 3))
     except Cancelled:

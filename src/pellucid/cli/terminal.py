@@ -44,21 +44,12 @@ def quieten() -> None:
 @contextmanager
 def progress(title: str, *, total: int | None = None) -> Iterator["Meter"]:
     """A bar on stderr that counts forwards; ``total`` is the most that may be needed."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+    from pellucid.callbacks import counting_forwards, watching
     from pellucid.passes import metering
+    from pellucid.progress_bar import Bar
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f} forwards"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total)
-        with metering(lambda passes: bar.update(task, completed=passes.forwards)) as meter:
-            yield meter
+    with watching(Bar(after=0)), counting_forwards(title, total=total), metering() as meter:
+        yield meter
 
 
 def deliver(result: Any, text: str, *, as_json: bool, out: str | None) -> None:

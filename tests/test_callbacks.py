@@ -1,0 +1,157 @@
+"""Long calls tell what they do; a callback that fails leaves the model as it was."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+import pellucid
+from pellucid import Callback
+from pellucid.callbacks import counting_forwards, expect, task, tells, watching
+from pellucid.passes import count, metering
+from pellucid.run.record import record
+
+
+class Log(Callback):
+    """Keeps all that it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def on_start(self, progress):
+        self.told.append(("start", progress.what, progress.depth, progress.total))
+
+    def on_step(self, progress):
+        self.told.append(("step", progress.what, progress.depth, progress.done))
+
+    def on_end(self, progress, error):
+        self.told.append(("end", progress.what, progress.depth, type(error).__name__))
+
+
+@tells("inner")
+def inner(forwards):
+    """Counts."""
+    expect(forwards)
+    for _ in range(forwards):
+        count(forwards=1, calls=1)
+
+
+def test_tasks_nest_and_count_forwards():
+    log = Log()
+    with watching(log), counting_forwards("outer", total=3):
+        inner(2)
+        count(forwards=1)
+    assert log.told == [
+        ("start", "outer", 0, 3),
+        ("start", "inner", 1, None),
+        ("step", "outer", 0, 1),
+        ("step", "inner", 1, 1),
+        ("step", "outer", 0, 2),
+        ("step", "inner", 1, 2),
+        ("end", "inner", 1, "NoneType"),
+        ("step", "outer", 0, 3),
+        ("end", "outer", 0, "NoneType"),
+    ]
+
+
+def test_callbacks_add_up_and_are_gone_afterwards():
+    one, other = Log(), Log()
+    with watching(one):
+        with watching(other):
+            inner(1)
+        inner(1)
+    inner(1)
+    assert len(one.told) == 6
+    assert other.told == one.told[:3]
+
+
+def test_without_callbacks_nothing_is_counted_twice_and_names_stay():
+    with metering() as meter:
+        inner(3)
+    assert meter.passes.forwards == 3
+    assert (inner.__name__, inner.__doc__) == ("inner", "Counts.")
+
+
+def test_another_thread_is_not_told():
+    log = Log()
+    with watching(log):
+        thread = threading.Thread(target=inner, args=(1,))
+        thread.start()
+        thread.join()
+    assert log.told == []
+
+
+def test_the_total_is_what_was_expected_when_it_was_not_known():
+    log = Log()
+    with watching(log), task("one", unit="texts") as one:
+        one.step(2)
+        expect(3)
+        assert one.total == 5
+        expect(100)
+        assert one.total == 5
+
+
+def test_time_left_is_none_until_it_is_known(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with watching(Log()), task("one", total=10, unit="texts") as one:
+        lefts = []
+        for seconds, more in [(0.5, 1), (0.6, 1), (1.9, 3), (4.0, 5), (1.0, 1)]:
+            now[0] += seconds
+            one.step(more)
+            lefts.append(one.progress.left)
+    assert lefts == [None, pytest.approx(1.1 / 2 * 8), pytest.approx(3 / 5 * 5), 0.0, None]
+    with watching(Log()), task("of unknown length", unit="texts") as one:
+        now[0] += 5
+        one.step()
+        assert one.progress.left is None
+
+
+class Raising(Callback):
+    def __init__(self, at, error):
+        self.at, self.error = at, error
+
+    def on_start(self, progress):
+        if self.at == "start":
+            raise self.error
+
+    def on_step(self, progress):
+        if self.at == "step":
+            raise self.error
+
+    def on_end(self, progress, error):
+        if self.at == "end":
+            raise self.error
+
+
+@pytest.mark.parametrize("at", ["start", "step", "end"])
+@pytest.mark.parametrize("error", [ZeroDivisionError(), KeyboardInterrupt()])
+def test_a_callback_that_raises_leaves_the_model_as_it_was(at, error, one_tiny, pair):
+    module, log = one_tiny.module, Log()
+    before = record(one_tiny, pair).metric_clean
+    hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in module.modules()]
+    module.train()
+    with (
+        pytest.raises(type(error)),
+        watching(log, Raising(at, error)),
+        counting_forwards("searching"),
+    ):
+        pellucid.discover(one_tiny, pair, insist=True)
+    assert module.training
+    module.eval()
+    assert [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in module.modules()] == hooks
+    assert torch.equal(record(one_tiny, pair).metric_clean, before)
+    starts = [told for told in log.told if told[0] == "start"]
+    ends = [told for told in log.told if told[0] == "end"]
+    assert len(starts) == len(ends) > 0
+
+
+def test_what_ended_a_task_is_not_lost_behind_a_callback_that_fails(caplog):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        watching(Raising("end", ZeroDivisionError())),
+        task("one", unit="texts"),
+    ):
+        raise KeyboardInterrupt
+    assert "a callback failed" in caplog.text
