@@ -16,8 +16,8 @@ from pellucid import Analysis, Result, attention, direct_effects, load, logit_le
 from pellucid.report.document import compact, document
 from pellucid.report.markdown import markdown
 from pellucid.report.page import framed, json_in_html, page
-from pellucid.report.prose import Quantity, at, plain, say
 from pellucid.report.schema import PLACE, of_hint, schema
+from pellucid.results.prose import Quantity, at, plain, say
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pellucid import Contrast, Node, Passes, discover_edges, load, patch_edges
-from pellucid.analysis.story import derived_of
+from pellucid.analysis.result import derived_of
 from pellucid.figures.appearance import palette
 from pellucid.lens.heads.attention import AttentionPatterns
 from pellucid.lens.heads.targets import TARGETS
-from pellucid.report.prose import at
+from pellucid.results.prose import at
 
 pytestmark = pytest.mark.browser
 NODES = "[aria-label='Table of nodes'] tbody tr"

@@ -165,7 +165,7 @@ def test_names_may_be_given_alone(one_tiny, pair):
 def test_the_line_that_repeats_an_analysis_can_be_pasted(smol):
     import shlex
 
-    from pellucid.analysis.summary import _command
+    from pellucid.views.analysis_summary import _command
 
     result = pellucid.analyze(smol, IOI)
     pasted = "".join(line.rstrip("\\") for line in _command(result.provenance.command))

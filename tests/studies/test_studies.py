@@ -12,8 +12,8 @@ from scipy import stats
 from pellucid import Analysis, Contrast, ContrastBatch, ResultFileError, Study, TaskError, study
 from pellucid.passes import metering
 from pellucid.report.document import document
-from pellucid.report.prose import Quantity, at, plain
 from pellucid.report.schema import PLACE
+from pellucid.results.prose import Quantity, at, plain
 
 
 def with_circuit(analysis: Analysis, names: set[str], estimate: torch.Tensor) -> Analysis:

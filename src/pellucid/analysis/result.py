@@ -8,12 +8,13 @@ import pandas as pd
 from pellucid.attribution.nodes import Attribution
 from pellucid.attribution.patch import PatchEffects
 from pellucid.circuit.nodes.circuit import Circuit
+from pellucid.circuit.nodes.discover import rankings
 from pellucid.circuit.nodes.faithfulness import Faithfulness
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.passes import Passes
-from pellucid.report.prose import Section
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
+from pellucid.results.views import shown
 from pellucid.run.answers import TopToken
 from pellucid.stats.agreement import Agreement
 
@@ -104,18 +105,29 @@ class Analysis(Result):
         return frame
 
     def __str__(self) -> str:
-        from pellucid.analysis.summary import summarise
-
-        return summarise(self)
+        return str(shown(self, "text"))
 
     def derived(self) -> dict[str, Any]:
         """The estimates, the order of the curve, and the percentiles among random sets."""
-        from pellucid.analysis.story import derived_of
-
         return derived_of(self)
 
-    def story(self) -> tuple[Section, ...]:
-        """What was asked, found and measured, and how."""
-        from pellucid.analysis.story import story_of
 
-        return story_of(self)
+def derived_of(a: Analysis) -> dict[str, Any]:
+    """The estimates, how complete they are, the order of the curve, and the percentiles."""
+    estimates = dict(zip(a.attribution.nodes, a.attribution.estimate.tolist(), strict=True))
+    kinds = ("head",) if a.circuit.over == "heads" else ("head", "mlp")
+    searched = [node for node in a.attribution.nodes if node.kind in kinds]
+    percentiles = {
+        f"{name}.{which}": getattr(found, which)
+        for name in ("over_heads", "over_heads_and_mlps")
+        for which in ("percentile_same_size", "percentile_same_layers")
+        if (found := getattr(a, name)) is not None
+    }
+    return {
+        "estimate": a.attribution.estimate,
+        "effect": a.patches.effect,
+        "completeness": a.attribution.completeness,
+        "order": [node.name for node in rankings(searched, estimates)[1]],
+        **(a.backups.derived() if a.backups else {"backups": []}),
+        **percentiles,
+    }

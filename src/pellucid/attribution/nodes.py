@@ -33,6 +33,7 @@ from pellucid.model.sites import Site, site_of
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.tables import Per, tabulate
+from pellucid.results.views import shown
 from pellucid.run.gradient import differentiate
 from pellucid.run.record import Trace
 from pellucid.run.setup import recorded
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 Method: TypeAlias = Literal["atp", "ig", "mask-ig"]
 STEPS = (4, 8, 16, 32, 64)
 CONVERGED = 0.02
-SHOWN = 25
-"""Nodes in a figure by position."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,23 +106,7 @@ class Attribution(Result):
 
         ``tokens`` of the prompt name the positions. The embedding is left out.
         """
-        from pellucid.figures.parts import by_layer, by_position
-
-        title, label = f"Estimated effect of each node ({self.method})", "estimate (metric's units)"
-        if per == "node":
-            return by_layer(self.nodes, self.estimate.double(), title=title, label=label)
-        if per != "position":
-            raise TaskError(f"per={per!r} cannot be plotted; choose 'node' or 'position'.")
-        inside = [u for u, node in enumerate(self.nodes) if node.layer is not None]
-        strongest = sorted(inside, key=lambda u: -abs(float(self.estimate[u])))[:SHOWN]
-        return by_position(
-            [self.nodes[u].name for u in sorted(strongest)],
-            self.by_position.mean(0)[:, sorted(strongest)].T.double(),
-            positions=range(self.by_position.shape[1]),
-            tokens=tokens,
-            title=title,
-            label=label,
-        )
+        return shown(self, "figure", per, tokens)
 
 
 def attribute(

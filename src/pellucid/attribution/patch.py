@@ -25,6 +25,7 @@ from pellucid.passes import Passes, metering
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
+from pellucid.results.views import shown
 from pellucid.run.record import Trace, record
 from pellucid.run.setup import MEMORY_BUDGET, Setup, same_question
 from pellucid.run.sites import EMBED, node_sites, stream_sites
@@ -114,20 +115,7 @@ class PatchEffects(Result):
 
     def plot(self, *, tokens: Sequence[str] | None = None) -> "Figure":
         """A heat map: layers and heads, or places and positions, which ``tokens`` name."""
-        from pellucid.figures.parts import by_layer, by_position
-
-        title = f"Measured effect of {self.direction}, sites: {self.sites}"
-        label = "effect (metric's units)"
-        if self.positions is None:
-            return by_layer(self.places, self.effect[0].double(), title=title, label=label)
-        return by_position(
-            [place.name for place in self.places],
-            self.effect.T.double(),
-            positions=self.positions,
-            tokens=tokens,
-            title=title,
-            label=label,
-        )
+        return shown(self, "figure", tokens)
 
 
 def patch(

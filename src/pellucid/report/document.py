@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.report.prose import Quantity, Section, Sentence
+from pellucid.results.prose import Quantity, Section, Sentence
 from pellucid.results.result import SCHEMA, Result, encode
 
 WRITTEN_AS = {torch.float64: torch.float64, torch.bool: torch.uint8}

@@ -5,12 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from pellucid.report.prose import plain
+from pellucid.results.prose import plain
 from pellucid.results.result import Result
+from pellucid.results.views import shows
 
 SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
+@shows(Result, "markdown")
 def markdown(result: Result) -> str:
     """The story of a result, and the table of its ``to_frame``."""
     return "\n".join(_lines(result)) + "\n"

@@ -15,6 +15,7 @@ from typing import Any
 
 from pellucid.report.document import document
 from pellucid.results.result import Result
+from pellucid.results.views import shows
 
 TEMPLATE = """<!doctype html>
 <html lang="en">
@@ -37,11 +38,13 @@ HEIGHT = 900
 """Of the frame in a notebook, in pixels."""
 
 
+@shows(Result, "page")
 def page(result: Result) -> str:
     """The result as a page. Without scripts it shows what ``print(result)`` does."""
     return around(document(result), title=f"Pellucid: {type(result).__name__}", text=str(result))
 
 
+@shows(Result, "frame")
 def framed(result: Result) -> str:
     """The page inside a frame of its own, for notebooks: neither touches the other."""
     return (

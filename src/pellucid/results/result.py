@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,10 +17,9 @@ from torch import Tensor
 from pellucid.errors import ResultFileError
 from pellucid.results.fields import check_fields
 from pellucid.results.folders import Kind, replacing
+from pellucid.results.prose import Section
 from pellucid.results.registry import full_name, register, registered, written_name
-
-if TYPE_CHECKING:
-    from pellucid.report.prose import Section
+from pellucid.results.views import shown, shows
 
 SCHEMA = 1
 """Version of the JSON layout; a higher one is refused with advice to upgrade."""
@@ -53,26 +52,20 @@ class Result:
         """Results inside this one that a page can show by themselves."""
         return ()
 
-    def story(self) -> "tuple[Section, ...]":
+    def story(self) -> tuple[Section, ...]:
         """What the numbers say, in sentences that keep where each number came from."""
-        return ()
+        return tuple(shown(self, "story"))
 
     def to_html(self) -> str:
         """One HTML file that draws this result; it opens from a disk and fetches nothing."""
-        from pellucid.report.page import page
-
-        return page(self)
+        return str(shown(self, "page"))
 
     def to_markdown(self) -> str:
         """What the numbers say and the table, as Markdown."""
-        from pellucid.report.markdown import markdown
-
-        return markdown(self)
+        return str(shown(self, "markdown"))
 
     def _repr_html_(self) -> str:
-        from pellucid.report.page import framed
-
-        return framed(self)
+        return str(shown(self, "frame"))
 
     def save(self, path: str | Path) -> Path:
         """Write the folder ``path``: JSON beside tensors. A saved result there is replaced.
@@ -128,6 +121,12 @@ class Result:
         **Raises** ``ResultFileError`` as ``load`` does.
         """
         return _read(cls, text, tensors, "This JSON")
+
+
+@shows(Result, "story")
+def untold(result: Result) -> tuple[Section, ...]:
+    """Nothing is said of a result for which nothing else is registered."""
+    return ()
 
 
 def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:

@@ -15,9 +15,9 @@ import torch
 from pellucid.analysis.result import Analysis
 from pellucid.errors import TaskError
 from pellucid.passes import Passes
-from pellucid.report.prose import Section
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
+from pellucid.results.views import shown
 from pellucid.stats.agreement import tau_b
 from pellucid.stats.overlap import jaccard, jaccard_by_chance
 
@@ -232,16 +232,8 @@ class Study(Result):
         """The analyses."""
         return self.analyses
 
-    def story(self) -> tuple[Section, ...]:
-        """What was asked, what the circuits share, and how far the estimates agree."""
-        from pellucid.studies.story import story_of
-
-        return story_of(self)
-
     def __str__(self) -> str:
-        from pellucid.studies.story import summarise
-
-        return summarise(self)
+        return str(shown(self, "text"))
 
 
 def fit(name: str) -> bool:

@@ -13,6 +13,7 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.passes import Passes
 from pellucid.results.result import Result
+from pellucid.results.views import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,13 +104,7 @@ class EdgeScores(Result):
 
     def plot(self, *, top: int = 20) -> "Figure":
         """The ``top`` edges by absolute score, and the parts that they join."""
-        from pellucid.attribution.edges.figure import edge_figure
-
-        rows = {node: i for i, node in enumerate(self.senders)}
-        columns = {slot: j for j, slot in enumerate(self.slots)}
-        values = {(u, v): float(self.matrix[rows[u], columns[v]]) for u, v in self.ranked()[:top]}
-        title = f"The {len(values)} strongest edges ({self.method})"
-        return edge_figure(values, title=title, label=f"{self.column} (metric's units)")
+        return shown(self, "figure", top)
 
     def __str__(self) -> str:
         frame = self.to_frame().dropna(subset=[self.column])

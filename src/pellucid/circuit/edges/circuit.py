@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 import torch
@@ -18,12 +18,14 @@ from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
 from pellucid.passes import Passes
 from pellucid.results.result import Result
+from pellucid.results.views import shown
 from pellucid.task.contrast import Contrasts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.circuit.exchange.export import Format
+Format: TypeAlias = Literal["eap-ig", "eap-ig-flat", "neuronpedia", "graphml", "dot"]
+"""Other tools' files that can hold a circuit of edges."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,22 +98,16 @@ class EdgeCircuit(Result):
         self,
         path: str | Path,
         *,
-        format: "Format | None" = None,
+        format: Format | None = None,
         model: Model | None = None,
         contrast: Contrasts | None = None,
     ) -> Path:
         """Write it for EAP-IG, Neuronpedia, GraphML or DOT: see ``circuit.exchange.export``."""
-        from pellucid.circuit.exchange.export import export
-
-        return export(self, path, format=format, model=model, contrast=contrast)
+        return shown(self, "file", path, format=format, model=model, contrast=contrast)
 
     def plot(self) -> "Figure":
         """The kept edges, coloured by what they were ranked by."""
-        from pellucid.attribution.edges.figure import edge_figure
-
-        values = dict(zip(self.edges(), self.scores[self.kept].tolist(), strict=True))
-        label = f"{self.ranked_by or 'no'} score"
-        return edge_figure(values, title=f"{len(self)} edges ({self.method})", label=label)
+        return shown(self, "figure")
 
     def __str__(self) -> str:
         share = len(self) / max(int(self.exists.sum()), 1)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -28,6 +27,7 @@ from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
+from pellucid.results.views import shown
 from pellucid.run.ablation import Ablation
 from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.stats.area import area, log_mean
@@ -100,19 +100,7 @@ class EdgeCurve(Result):
 
     def plot(self) -> "Figure":
         """f against the number of edges asked for, with the middle 90 % of random circuits."""
-        from pellucid.figures.curve import curve
-
-        bands = {}
-        if self.random[0]:
-            low, high = np.percentile(self.random, [5, 95], axis=1)
-            bands["random connected circuits, 5-95 %"] = (self.asked, low, high)
-        return curve(
-            self.asked,
-            self.f,
-            bands=bands,
-            title=f"Edges by {self.ranked_by}, {self.selection}",
-            axis="log" if self.asked[0] else "linear",
-        )
+        return shown(self, "figure")
 
     def __str__(self) -> str:
         return (

@@ -3,9 +3,9 @@
 import json
 import os
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
-from pellucid.circuit.edges.circuit import EdgeCircuit
+from pellucid.circuit.edges.circuit import EdgeCircuit, Format
 from pellucid.circuit.exchange import dot, eap_ig, graphml, neuronpedia
 from pellucid.circuit.exchange.eap_ig_read import circuit_of
 from pellucid.circuit.exchange.picture import picture_of
@@ -13,14 +13,16 @@ from pellucid.circuit.exchange.setting import Setting
 from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.errors import ResultFileError
 from pellucid.model.model import Model
+from pellucid.results.views import shows
 from pellucid.task.contrast import Contrasts
 
-Format: TypeAlias = Literal["eap-ig", "eap-ig-flat", "neuronpedia", "graphml", "dot"]
 ENDINGS: dict[str, Format] = {".graphml": "graphml", ".dot": "dot", ".gv": "dot"}
 OF_NODES = ("graphml", "dot")
 """Formats that can hold nodes without edges."""
 
 
+@shows(Circuit, "file")
+@shows(EdgeCircuit, "file")
 def export(
     circuit: Circuit | EdgeCircuit,
     path: str | Path,

@@ -14,6 +14,7 @@ from pellucid.model.model import Model
 from pellucid.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
+from pellucid.results.views import shown
 from pellucid.task.contrast import Contrasts
 
 if TYPE_CHECKING:
@@ -68,17 +69,7 @@ class Circuit(Result):
 
     def plot(self) -> "Figure":
         """The nodes in their layers, coloured by what removing each costs, else by estimate."""
-        from pellucid.figures.circuit import circuit
-        from pellucid.figures.layered import Vertex
-
-        return circuit(
-            [
-                Vertex(name=node.name, kind=node.kind, layer=node.layer, value=value)
-                for node, value in zip(self.nodes, self.drops or self.estimates, strict=True)
-            ],
-            title=f"Circuit of {len(self)} nodes over {self.over} ({self.method})",
-            label="fall of sufficiency when removed" if self.drops else "estimate",
-        )
+        return shown(self, "figure")
 
     def export(
         self,
@@ -89,9 +80,7 @@ class Circuit(Result):
         contrast: Contrasts | None = None,
     ) -> Path:
         """Write it as GraphML or DOT: see ``circuit.exchange.export``."""
-        from pellucid.circuit.exchange.export import export
-
-        return export(self, path, format=format, model=model, contrast=contrast)
+        return shown(self, "file", path, format=format, model=model, contrast=contrast)
 
     def __str__(self) -> str:
         return f"{len(self)} of {self.over}: {' '.join(self.names) or '(none)'}"

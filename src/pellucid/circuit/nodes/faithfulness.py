@@ -24,6 +24,7 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
+from pellucid.results.views import shown
 from pellucid.run.ablation import Ablation
 from pellucid.run.record import Trace
 from pellucid.run.setup import MEMORY_BUDGET
@@ -81,21 +82,7 @@ class Faithfulness(Result):
 
     def plot(self, *, target: float | None = None) -> "Figure":
         """The curve if one was measured, the circuit, and the middle 90 % of the random sets."""
-        from pellucid.figures.curve import curve, middle
-
-        random_sets = {
-            "random sets of the same size, 5-95 %": self.random_same_size,
-            "random sets like it in each layer, 5-95 %": self.random_same_layers,
-        }
-        return curve(
-            self.curve_sizes,
-            self.curve,
-            title=f"Faithfulness over {self.over}, {self.ablation} ablation",
-            axis="log" if self.size else "linear",
-            bands={name: middle(self.size, f) for name, f in random_sets.items() if f},
-            target=target,
-            marks={f"the circuit, {self.size} of {self.out_of}": (self.size, self.sufficiency)},
-        )
+        return shown(self, "figure", target)
 
 
 def faithfulness(

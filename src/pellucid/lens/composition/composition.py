@@ -25,7 +25,7 @@ Behind a LayerNorm no reader sees the mean direction: writers are centred and d 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import pandas as pd
 import torch
@@ -48,11 +48,12 @@ from pellucid.model.running.forward import undisturbed
 from pellucid.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import COLUMNS, tabulate
+from pellucid.results.views import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.draw_heads import CompositionView
+CompositionView: TypeAlias = Literal["score", "z"]
 
 CHUNK = 64
 """Senders multiplied together, so that large models need little memory."""
@@ -125,11 +126,9 @@ class Composition(Result):
         frame = tabulate(self.heads, self.copying, "copying")
         return frame.assign(matching=self.matching.tolist())
 
-    def plot(self, kind: Kind | None = None, *, show: "CompositionView" = "z") -> "Figure":
+    def plot(self, kind: Kind | None = None, *, show: CompositionView = "z") -> "Figure":
         """Every receiver with every sender, by ``"z"`` or ``"score"``; ``kind`` is the first."""
-        from pellucid.lens.draw_heads import draw_composition
-
-        return draw_composition(self, kind, show)
+        return shown(self, "figure", kind, show)
 
     def __str__(self) -> str:
         frame = self.to_frame()

@@ -36,6 +36,7 @@ from pellucid.passes import Passes, metering
 from pellucid.results.registry import stored
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.tables import tabulate
+from pellucid.results.views import shown
 from pellucid.run.observe import View
 from pellucid.run.sites import EMBED
 from pellucid.task.contrast import Contrast, ContrastBatch
@@ -43,7 +44,7 @@ from pellucid.task.contrast import Contrast, ContrastBatch
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.draw_prompt import DirectView
+DirectView: TypeAlias = Literal["map", "bars", "sources"]
 
 Split: TypeAlias = Literal["none", "source"]
 SHOWN = 12
@@ -141,15 +142,13 @@ class DirectEffects(Result):
         """
         return share_against_effect(self.to_frame(), effects)
 
-    def plot(self, show: "DirectView" = "map") -> "Figure":
+    def plot(self, show: DirectView = "map") -> "Figure":
         """Shares as a ``"map"`` of layers and heads, as ``"bars"`` of the largest and the rest, or
         those of the strongest heads by token attended to (``"sources"``, the first example).
 
         **Raises** ``TaskError`` when shares were not split by source.
         """
-        from pellucid.lens.draw_prompt import draw_direct
-
-        return draw_direct(self, show)
+        return shown(self, "figure", show)
 
     def __str__(self) -> str:
         return "\n".join(lines(self))

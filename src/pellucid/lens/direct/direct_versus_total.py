@@ -3,7 +3,7 @@ others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,13 @@ from torch import Tensor
 from pellucid.errors import TaskError
 from pellucid.lens.text import column, wrapped
 from pellucid.results.result import Result
+from pellucid.results.views import shown
 from pellucid.stats.agreement import Agreement, agreement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.draw_prompt import AgainstView
+AgainstView: TypeAlias = Literal["change", "share"]
 
 LARGE = 0.1
 """Part of the largest measured effect from which on an effect is called large."""
@@ -62,11 +63,9 @@ class ShareAgainstEffect(Result):
             }
         )
 
-    def plot(self, show: "AgainstView" = "change") -> "Figure":
+    def plot(self, show: AgainstView = "change") -> "Figure":
         """Points: the direct part across, the measured effect up; far from the line is indirect."""
-        from pellucid.lens.draw_prompt import draw_against
-
-        return draw_against(self, show)
+        return shown(self, "figure", show)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))

@@ -29,6 +29,7 @@ from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, count, metering
 from pellucid.results.result import Result, as_tensor
+from pellucid.results.views import shown
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import labels
 
@@ -87,9 +88,7 @@ class Neurons(Result):
 
     def plot(self) -> "Figure":
         """A bar for each of the ``top`` neurons, with the tokens that it promotes."""
-        from pellucid.lens.draw_prompt import draw_neurons
-
-        return draw_neurons(self)
+        return shown(self, "figure")
 
     def __str__(self) -> str:
         return "\n".join(lines(self))

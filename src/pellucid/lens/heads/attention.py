@@ -30,6 +30,7 @@ from pellucid.model.sites import Site
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
+from pellucid.results.views import shown
 from pellucid.run.gradient import demand_finite
 from pellucid.run.prompts import prompt_tokens, run_tapped
 from pellucid.shapes import Tokens
@@ -37,7 +38,9 @@ from pellucid.shapes import Tokens
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.draw_heads import AttentionView
+AttentionView: TypeAlias = Literal[
+    "pattern", "weighted", "entropy", "first", "previous", "duplicate", "induction"
+]
 
 PerHead: TypeAlias = Literal["head", "query"]
 CHUNK = 16
@@ -113,7 +116,7 @@ class AttentionPatterns(Result):
         assert frame is not None
         return frame
 
-    def plot(self, show: "AttentionView" = "pattern", *, heads: Names = None) -> "Figure":
+    def plot(self, show: AttentionView = "pattern", *, heads: Names = None) -> "Figure":
         """Patterns of ``heads``, plain or ``"weighted"``; or a map of all heads read.
 
         Without ``heads``, all of at most twelve, else the twelve that look most at a previous,
@@ -122,9 +125,7 @@ class AttentionPatterns(Result):
 
         **Raises** ``EditError`` for a head that was not read, or values that cannot be.
         """
-        from pellucid.lens.draw_heads import draw_attention
-
-        return draw_attention(self, show, heads)
+        return shown(self, "figure", show, heads)
 
     def __str__(self) -> str:
         frame = self.to_frame().set_index("node")

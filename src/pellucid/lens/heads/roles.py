@@ -32,6 +32,7 @@ from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
+from pellucid.results.views import shown
 from pellucid.run.gradient import demand_finite
 
 if TYPE_CHECKING:
@@ -130,15 +131,11 @@ class HeadRoles(Result):
 
         **Raises** ``TaskError`` for a role that there is not.
         """
-        from pellucid.lens.draw_heads import draw_roles
-
-        return draw_roles(self, role)
+        return shown(self, "figure", role)
 
     def plot_loss(self) -> "Figure":
         """The loss at every position of the repeated sequences."""
-        from pellucid.lens.draw_heads import draw_loss
-
-        return draw_loss(self)
+        return shown(self, "loss figure")
 
     def __str__(self) -> str:
         lines = [

@@ -28,13 +28,14 @@ from pellucid.lens.text import column, quoted
 from pellucid.model.model import Model, opened
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
+from pellucid.results.views import shown
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import label, prompt_ids, token_id, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.draw_prompt import LensView
+LensView: TypeAlias = Literal["probability", "difference", "kl", "layers"]
 
 Prompt: TypeAlias = str | Sequence[int]
 Target: TypeAlias = str | int
@@ -115,7 +116,7 @@ class LogitLens(Result):
             )
         return pd.concat(frames, ignore_index=True).astype({"layer": "Int64"})
 
-    def plot(self, show: "LensView | None" = None) -> "Figure":
+    def plot(self, show: LensView | None = None) -> "Figure":
         """A grid of sublayers and positions with the likeliest tokens, or lines over sublayers.
 
         ``show`` colours the grid by the ``"probability"`` of the likeliest token, the logit
@@ -125,9 +126,7 @@ class LogitLens(Result):
 
         **Raises** ``TaskError`` for what needs two targets or two prompts.
         """
-        from pellucid.lens.draw_prompt import draw_lens
-
-        return draw_lens(self, show)
+        return shown(self, "figure", show)
 
     def __str__(self) -> str:
         return "\n".join(lines(self))

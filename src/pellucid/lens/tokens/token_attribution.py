@@ -30,6 +30,7 @@ from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result, as_tensor
+from pellucid.results.views import shown
 from pellucid.run.gradient import differentiate
 from pellucid.run.observe import look
 from pellucid.run.question import encode
@@ -46,7 +47,7 @@ from pellucid.task.tokens import labels, token_id
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.draw_prompt import TokensView
+TokensView: TypeAlias = Literal["strip", "bars"]
 
 Method: TypeAlias = Literal["gradient", "ig", "occlusion", "rollout"]
 Quantity: TypeAlias = Literal["estimate", "effect", "weight"]
@@ -106,11 +107,9 @@ class TokenAttribution(Result):
         ]
         return pd.DataFrame(rows, columns=["example", "position", "token", self.quantity])
 
-    def plot(self, show: "TokensView" = "strip", *, example: int = 0) -> "Figure":
+    def plot(self, show: TokensView = "strip", *, example: int = 0) -> "Figure":
         """One example's tokens in reading order, on their colours or with a bar each."""
-        from pellucid.lens.draw_prompt import draw_tokens
-
-        return draw_tokens(self, show, example)
+        return shown(self, "figure", show, example)
 
     def __str__(self) -> str:
         return "\n".join(lines(self))

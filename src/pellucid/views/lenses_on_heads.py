@@ -1,7 +1,7 @@
 """What the lenses on heads draw: their own numbers, handed to ``figures``."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,25 +12,22 @@ from pellucid.figures.heatmap import heatmap
 from pellucid.figures.lines import lines
 from pellucid.figures.maps import maps
 from pellucid.figures.parts import by_layer
+from pellucid.lens.composition.composition import Composition, CompositionView
+from pellucid.lens.heads.attention import AttentionPatterns, AttentionView
+from pellucid.lens.heads.roles import HeadRoles
 from pellucid.lens.names import chosen_view
+from pellucid.results.views import shows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.composition.composition import Composition
-    from pellucid.lens.heads.attention import AttentionPatterns
-    from pellucid.lens.heads.roles import HeadRoles
-
-AttentionView: TypeAlias = Literal[
-    "pattern", "weighted", "entropy", "first", "previous", "duplicate", "induction"
-]
-CompositionView: TypeAlias = Literal["score", "z"]
 PANELS = 12
 """Attention patterns drawn together, at the most."""
 
 
+@shows(AttentionPatterns, "figure")
 def draw_attention(
-    found: "AttentionPatterns", show: AttentionView, heads: str | Sequence[str] | None
+    found: AttentionPatterns, show: AttentionView, heads: str | Sequence[str] | None
 ) -> "Figure":
     """``AttentionPatterns.plot``."""
     chosen_view(show, AttentionView)
@@ -53,7 +50,7 @@ def draw_attention(
                             label=label)  # fmt: skip
 
 
-def looking(found: "AttentionPatterns") -> list[str]:
+def looking(found: AttentionPatterns) -> list[str]:
     """All heads, or the ``PANELS`` that give most attention to a target that says something."""
     if len(found.heads) <= PANELS:
         return [node.name for node in found.heads]
@@ -63,7 +60,7 @@ def looking(found: "AttentionPatterns") -> list[str]:
     return [found.heads[head].name for head in best]
 
 
-def _attention_map(found: "AttentionPatterns", show: AttentionView) -> "Figure":
+def _attention_map(found: AttentionPatterns, show: AttentionView) -> "Figure":
     if show == "entropy":
         values, label = found.entropy.mean(-1), "entropy of attention, in nats"
     else:
@@ -75,7 +72,8 @@ def _attention_map(found: "AttentionPatterns", show: AttentionView) -> "Figure":
     return by_layer(found.heads, values.double(), title=title, label=label, scale="sequential")
 
 
-def draw_roles(found: "HeadRoles", role: str | None) -> "Figure":
+@shows(HeadRoles, "figure")
+def draw_roles(found: HeadRoles, role: str | None) -> "Figure":
     """``HeadRoles.plot``."""
     if role is not None:
         held = [node.name for node in found.holders(role)]
@@ -101,7 +99,8 @@ def draw_roles(found: "HeadRoles", role: str | None) -> "Figure":
     )
 
 
-def draw_loss(found: "HeadRoles") -> "Figure":
+@shows(HeadRoles, "loss figure")
+def draw_loss(found: HeadRoles) -> "Figure":
     """``HeadRoles.plot_loss``."""
     prefix = len(found.loss) + 1 - 2 * found.length
     return lines(
@@ -114,7 +113,8 @@ def draw_loss(found: "HeadRoles") -> "Figure":
     )
 
 
-def draw_composition(found: "Composition", kind: str | None, show: CompositionView) -> "Figure":
+@shows(Composition, "figure")
+def draw_composition(found: Composition, kind: str | None, show: CompositionView) -> "Figure":
     """``Composition.plot``."""
     chosen_view(show, CompositionView)
     kind = kind or found.kinds[0]

@@ -8,6 +8,7 @@ from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import MEANING, NOT_DONE, OVER, metric_line
 from pellucid.circuit.nodes.faithfulness import Faithfulness
 from pellucid.circuit.self_repair.result import Backups
+from pellucid.results.views import shows
 
 WIDTH = 80
 COLUMNS = 11
@@ -15,6 +16,7 @@ SHOWN = 12
 """Rows of a table before the rest is only counted."""
 
 
+@shows(Analysis, "text")
 def summarise(analysis: Analysis) -> str:
     """The whole result, measured numbers first."""
     return "\n".join(_lines(analysis))

@@ -1,6 +1,6 @@
 """What the lenses on one question draw: their own numbers, handed to ``figures``."""
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -13,25 +13,22 @@ from pellucid.figures.lines import lines
 from pellucid.figures.parts import by_layer, by_position
 from pellucid.figures.scatter import scatter
 from pellucid.figures.strip import strip
+from pellucid.lens.direct.direct_effects import DirectEffects, DirectView
+from pellucid.lens.direct.direct_versus_total import AgainstView, ShareAgainstEffect
+from pellucid.lens.direct.neurons import Neurons
 from pellucid.lens.names import chosen_view
+from pellucid.lens.residual.logit_lens import LensView, LogitLens
+from pellucid.lens.tokens.token_attribution import TokenAttribution, TokensView
+from pellucid.results.views import shows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pellucid.lens.direct.direct_effects import DirectEffects
-    from pellucid.lens.direct.direct_versus_total import ShareAgainstEffect
-    from pellucid.lens.direct.neurons import Neurons
-    from pellucid.lens.residual.logit_lens import LogitLens
-    from pellucid.lens.tokens.token_attribution import TokenAttribution
-
-LensView: TypeAlias = Literal["probability", "difference", "kl", "layers"]
-DirectView: TypeAlias = Literal["map", "bars", "sources"]
-AgainstView: TypeAlias = Literal["change", "share"]
-TokensView: TypeAlias = Literal["strip", "bars"]
 BARS = 20
 
 
-def draw_lens(lens: "LogitLens", show: LensView | None) -> "Figure":
+@shows(LogitLens, "figure")
+def draw_lens(lens: LogitLens, show: LensView | None) -> "Figure":
     """``LogitLens.plot``."""
     show = show or _usual_view(lens)
     chosen_view(show, LensView)
@@ -51,13 +48,13 @@ def draw_lens(lens: "LogitLens", show: LensView | None) -> "Figure":
     )
 
 
-def _usual_view(lens: "LogitLens") -> LensView:
+def _usual_view(lens: LogitLens) -> LensView:
     if lens.against is None:
         return "probability"
     return "kl" if lens.difference is None else "difference"
 
 
-def _lens_values(lens: "LogitLens", show: LensView) -> tuple[Tensor, str]:
+def _lens_values(lens: LogitLens, show: LensView) -> tuple[Tensor, str]:
     if show == "probability":
         return lens.prompt.top_probability[..., 0], "probability of the likeliest token"
     if show == "kl":
@@ -72,7 +69,7 @@ def _lens_values(lens: "LogitLens", show: LensView) -> tuple[Tensor, str]:
     return lens.difference, f"{pair}: on the first prompt minus on the other"
 
 
-def _ending_behind_layer_0(lens: "LogitLens", values: Tensor, label: str) -> tuple[Tensor, str]:
+def _ending_behind_layer_0(lens: LogitLens, values: Tensor, label: str) -> tuple[Tensor, str]:
     """Values cut at the largest behind layer 0: replaced tokens themselves differ by far more."""
     later = [i for i, point in enumerate(lens.points) if point.layer]
     end = values[later].abs().max() if later else values.abs().max()
@@ -81,13 +78,13 @@ def _ending_behind_layer_0(lens: "LogitLens", values: Tensor, label: str) -> tup
     return values.clamp(-end, end), f"{label}; up to layer 0 it may be more than {float(end):.3g}"
 
 
-def _logit_difference_label(lens: "LogitLens") -> str:
+def _logit_difference_label(lens: LogitLens) -> str:
     if lens.logit_difference is None:
         raise TaskError("A logit difference needs two targets: pass targets=[answer, foil].")
     return f"logit of {' minus '.join(visible(target) for target in lens.targets)}"
 
 
-def _lens_cells(lens: "LogitLens") -> list[list[str | tuple[str, ...]]]:
+def _lens_cells(lens: LogitLens) -> list[list[str | tuple[str, ...]]]:
     """The likeliest token; of two prompts both, where they differ."""
     ours = [[tokens[0] for tokens in row] for row in lens.prompt.top_tokens]
     if lens.against is None:
@@ -99,7 +96,7 @@ def _lens_cells(lens: "LogitLens") -> list[list[str | tuple[str, ...]]]:
     ]
 
 
-def _lens_tokens(lens: "LogitLens") -> list[str]:
+def _lens_tokens(lens: LogitLens) -> list[str]:
     ours = lens.prompt.tokens
     if lens.against is None:
         return list(ours)
@@ -107,7 +104,7 @@ def _lens_tokens(lens: "LogitLens") -> list[str]:
     return [a if a == b else f"{a.strip()}¦{b.strip()}" for a, b in pairs]
 
 
-def _lens_title(lens: "LogitLens") -> str:
+def _lens_title(lens: LogitLens) -> str:
     if lens.against is None:
         return "Logit lens: the likeliest next token after each sublayer"
     return (
@@ -116,7 +113,7 @@ def _lens_title(lens: "LogitLens") -> str:
     )
 
 
-def _partings(lens: "LogitLens", show: LensView) -> list[tuple[int, int]]:
+def _partings(lens: LogitLens, show: LensView) -> list[tuple[int, int]]:
     """Where the prompts part, as (row, column)."""
     if lens.against is None or show == "probability":
         return []
@@ -124,7 +121,7 @@ def _partings(lens: "LogitLens", show: LensView) -> list[tuple[int, int]]:
     return [(lens.points.index(point), column) for column, point in enumerate(parting) if point]
 
 
-def _lens_by_layer(lens: "LogitLens") -> "Figure":
+def _lens_by_layer(lens: LogitLens) -> "Figure":
     """The logit difference at the last position, from the embedding to the output."""
     label = _logit_difference_label(lens)
     sides = {"the prompt": lens.prompt.logit_difference}
@@ -142,7 +139,8 @@ def _lens_by_layer(lens: "LogitLens") -> "Figure":
     )
 
 
-def draw_direct(found: "DirectEffects", show: DirectView) -> "Figure":
+@shows(DirectEffects, "figure")
+def draw_direct(found: DirectEffects, show: DirectView) -> "Figure":
     """``DirectEffects.plot``."""
     chosen_view(show, DirectView)
     label = "share in the logit difference"
@@ -181,7 +179,8 @@ def _of_examples(count: int, example: int = 0) -> str:
     return f", example {example + 1} of {count}" if count > 1 else ""
 
 
-def draw_against(found: "ShareAgainstEffect", show: AgainstView) -> "Figure":
+@shows(ShareAgainstEffect, "figure")
+def draw_against(found: ShareAgainstEffect, show: AgainstView) -> "Figure":
     """``ShareAgainstEffect.plot``."""
     chosen_view(show, AgainstView)
     direct = show == "change"
@@ -198,7 +197,8 @@ def draw_against(found: "ShareAgainstEffect", show: AgainstView) -> "Figure":
     )
 
 
-def draw_tokens(found: "TokenAttribution", show: TokensView, example: int) -> "Figure":
+@shows(TokenAttribution, "figure")
+def draw_tokens(found: TokenAttribution, show: TokensView, example: int) -> "Figure":
     """``TokenAttribution.plot``."""
     chosen_view(show, TokensView)
     if not 0 <= example < len(found.tokens):
@@ -215,7 +215,8 @@ def draw_tokens(found: "TokenAttribution", show: TokensView, example: int) -> "F
     return bars(names, values, title=title, label=label, scale=scale, order="given")
 
 
-def draw_neurons(found: "Neurons") -> "Figure":
+@shows(Neurons, "figure")
+def draw_neurons(found: Neurons) -> "Figure":
     """``Neurons.plot``."""
     names = [
         f"{neuron}  raises {' '.join(visible(token, 12) for token in tokens[:3])}"

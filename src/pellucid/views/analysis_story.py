@@ -4,13 +4,12 @@ No sentence says more than what was measured: no grade, and no word for how good
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import NOT_DONE, OVER
-from pellucid.circuit.nodes.discover import rankings
 from pellucid.circuit.self_repair.result import Backups
-from pellucid.report.prose import Section, section
+from pellucid.results.prose import Section, section
+from pellucid.results.views import shows
 
 METHOD = (
     "A measured effect is how far the metric falls when the model is run with one node's values on "
@@ -41,6 +40,7 @@ REPRODUCE = (
 )
 
 
+@shows(Analysis, "story")
 def story_of(a: Analysis) -> tuple[Section, ...]:
     """What was asked, found and measured; how; how to do it again."""
     return (
@@ -52,27 +52,6 @@ def story_of(a: Analysis) -> tuple[Section, ...]:
         section(a, "Cost", ["{passes}."]),
         section(a, "How to reproduce", REPRODUCE),
     )
-
-
-def derived_of(a: Analysis) -> dict[str, Any]:
-    """The estimates, how complete they are, the order of the curve, and the percentiles."""
-    estimates = dict(zip(a.attribution.nodes, a.attribution.estimate.tolist(), strict=True))
-    kinds = ("head",) if a.circuit.over == "heads" else ("head", "mlp")
-    searched = [node for node in a.attribution.nodes if node.kind in kinds]
-    percentiles = {
-        f"{name}.{which}": getattr(found, which)
-        for name in ("over_heads", "over_heads_and_mlps")
-        for which in ("percentile_same_size", "percentile_same_layers")
-        if (found := getattr(a, name)) is not None
-    }
-    return {
-        "estimate": a.attribution.estimate,
-        "effect": a.patches.effect,
-        "completeness": a.attribution.completeness,
-        "order": [node.name for node in rankings(searched, estimates)[1]],
-        **(a.backups.derived() if a.backups else {"backups": []}),
-        **percentiles,
-    }
 
 
 def _question(a: Analysis) -> Iterator[str]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len, set_cell_size
 
-from pellucid.report.prose import Section, plain, section
+from pellucid.results.prose import Section, plain, section
+from pellucid.results.views import shows
 from pellucid.studies.result import Study
 
 WIDTH = 80
@@ -24,6 +25,7 @@ METHOD = (
 )
 
 
+@shows(Study, "story")
 def story_of(s: Study) -> tuple[Section, ...]:
     """What was found of each question, what the circuits share; how; how to do it again."""
     everyone = range(len(s.analyses))
@@ -89,6 +91,7 @@ def _circuits(s: Study) -> Iterator[str]:
         yield f"Estimates of all nodes agree between two analyses to a Kendall tau-b of {between}."
 
 
+@shows(Study, "text")
 def summarise(s: Study) -> str:
     """The whole study in at most 80 columns."""
     return "\n".join(_lines(s))
