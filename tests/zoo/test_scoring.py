@@ -8,8 +8,8 @@ import torch
 
 import pellucid
 from pellucid import attribute_edges, discover_edges
-from pellucid.attribution.edges.scores import EdgeMethod
 from pellucid.errors import EditError
+from pellucid.options import EdgeMethod
 from pellucid.zoo import METHODS, ZooResult, ZooScore, names, page, run
 from pellucid.zoo.nulls import Calibration, calibrate
 from pellucid.zoo.result import BLIND

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 c31d30fd6c7d3501196852a25cda026bcac6f9d16a2c7710f919c957c8d9303b).
+// Made by types.mjs from schema.json (sha256 075feaad122017acfea90d7ea939904efb12b1e842785ce13e99aa4dcbc6e6fe).
 
 export type Document = Result & {
   schema: 1;

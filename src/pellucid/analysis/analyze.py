@@ -17,17 +17,31 @@ from pellucid.analysis.provenance import call_for, describe_question, provenance
 from pellucid.analysis.question import Asked, question_of
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import caveats_of
-from pellucid.attribution.nodes import Attribution, Method, attribute
+from pellucid.attribution.nodes import Attribution, attribute
 from pellucid.attribution.patch import PatchEffects, patch
-from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable
-from pellucid.circuit.nodes.discover import BUDGET, TARGET, Search, discover, rankings
+from pellucid.circuit.nodes.circuit import Circuit, replaceable
+from pellucid.circuit.nodes.discover import discover, rankings
 from pellucid.circuit.nodes.faithfulness import Faithfulness, faithfulness
 from pellucid.circuit.nodes.measure import SetMeasure
 from pellucid.circuit.self_repair.backups import ABLATIONS, backups
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.model.model import Model
+from pellucid.options import (
+    ABLATION,
+    BUDGET,
+    METRIC,
+    NODE_METHOD,
+    NODE_SEARCH,
+    OVER,
+    RANDOM_SETS,
+    SEED,
+    TARGET,
+    Ablation,
+    NodeMethod,
+    NodeSearch,
+    Over,
+)
 from pellucid.passes import metering
-from pellucid.run.ablation import Ablation
 from pellucid.run.answers import top_tokens
 from pellucid.run.record import Trace
 from pellucid.run.setup import setup_of
@@ -49,15 +63,15 @@ def analyze(
     answer: str | int | Sequence[int] | None = None,
     foil: str | int | Sequence[int] | None = None,
     corrupted: str | Sequence[int] | None = None,
-    method: Method = "atp",
-    search: Search = "verified",
-    over: Over = "heads",
+    method: NodeMethod = NODE_METHOD,
+    search: NodeSearch = NODE_SEARCH,
+    over: Over = OVER,
     target: float = TARGET,
     budget: int = BUDGET,
-    ablation: Ablation = "corrupted",
-    metric: str | Metric = "logit_diff",
-    random_sets: int = 0,
-    seed: int = 0,
+    ablation: Ablation = ABLATION,
+    metric: str | Metric = METRIC,
+    random_sets: int = RANDOM_SETS,
+    seed: int = SEED,
     insist: bool = False,
     command: str | None = None,
 ) -> Analysis:

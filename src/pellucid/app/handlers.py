@@ -23,7 +23,7 @@ from pellucid.app.replies import (
     read_next,
     standing,
 )
-from pellucid.app.requests import Asked, Instead
+from pellucid.app.requests import Asked
 from pellucid.circuit.nodes.circuit import resolve_nodes
 from pellucid.lens.direct.direct_effects import direct_effects
 from pellucid.lens.heads.attention import attention
@@ -32,6 +32,7 @@ from pellucid.lens.residual.logit_lens import logit_lens
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
+from pellucid.options import AppAblation
 from pellucid.report.document import compact, document
 from pellucid.run.prompts import prompt_tokens
 from pellucid.task.tokens import label, token_id
@@ -173,14 +174,14 @@ WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
 }
 
 
-def _taps(off: Sequence[Node], instead: Instead) -> Taps:
+def _taps(off: Sequence[Node], instead: AppAblation) -> Taps:
     heads: dict[Site, list[int]] = {}
     for node in off:
         heads.setdefault(site_of(node), []).extend([] if node.head is None else [node.head])
     return {site: _replacing(chosen, instead) for site, chosen in heads.items()}
 
 
-def _replacing(heads: Sequence[int], instead: Instead) -> Callable[[Tensor], Tensor]:
+def _replacing(heads: Sequence[int], instead: AppAblation) -> Callable[[Tensor], Tensor]:
     """A tap that replaces the given heads of ``[row pos head d_head]``, or all of another value."""
 
     def tap(value: Tensor) -> Tensor:

@@ -4,15 +4,13 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from pellucid.app.jobs import FieldError
+from pellucid.options import DIRECTION, SEED, AppAblation, AppSites, Direction
 
 Kind: TypeAlias = Literal[
     "next", "token", "lens", "direct", "attention", "off", "sweep",
     "circuit", "edges", "together", "pair", "lenses", "patch", "patched",
     "roles", "role", "writes", "reads", "open",
 ]  # fmt: skip
-Instead: TypeAlias = Literal["zero", "mean"]
-Direction: TypeAlias = Literal["noising", "denoising"]
-Sites: TypeAlias = Literal["resid", "heads"]
 LONGEST = 20_000
 """Characters of a prompt."""
 FILE = 32 << 20
@@ -43,9 +41,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 CHOICES: dict[str, tuple[str, ...]] = {
     "kind": get_args(Kind),
-    "instead": get_args(Instead),
+    "instead": get_args(AppAblation),
     "direction": get_args(Direction),
-    "sites": get_args(Sites),
+    "sites": get_args(AppSites),
 }
 
 
@@ -58,11 +56,11 @@ class Asked:
     answer: str | int = ""
     foil: str | int = ""
     nodes: tuple[str, ...] = ()
-    instead: Instead = "zero"
-    seed: int = 0
+    instead: AppAblation = "zero"
+    seed: int = SEED
     corrupted: str = ""
-    direction: Direction = "noising"
-    sites: Sites = "resid"
+    direction: Direction = DIRECTION
+    sites: AppSites = "resid"
     layer: int = 0
     position: int = 0
     groups: tuple[tuple[str, ...], ...] = ()

@@ -19,7 +19,7 @@ atp and ig the embedding's estimate alone, since its total derivative passes thr
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import torch
@@ -30,6 +30,7 @@ from pellucid.errors import TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
+from pellucid.options import METRIC, NODE_METHOD, NodeMethod, demand_choice
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.tables import Per, tabulate
@@ -44,7 +45,6 @@ from pellucid.task.metrics import Metric, Nearness
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Method: TypeAlias = Literal["atp", "ig", "mask-ig"]
 STEPS = (4, 8, 16, 32, 64)
 CONVERGED = 0.02
 
@@ -56,7 +56,7 @@ class Attribution(Result):
     ``by_position[e, p, u]`` is in the metric's units; positive supports the answer.
     """
 
-    method: Method
+    method: NodeMethod
     nodes: tuple[Node, ...]
     by_position: Float[Tensor, "example pos node"]
     difference: Float[Tensor, " example"]
@@ -89,8 +89,7 @@ class Attribution(Result):
 
     def to_frame(self, per: Per = "node") -> pd.DataFrame:
         """Columns ``node kind layer head position example estimate``, in computing order."""
-        if per not in get_args(Per):
-            raise TaskError(f"per={per!r} is not known; choose one of {get_args(Per)}.")
+        demand_choice("per", per, Per, TaskError)
         values, axes = {
             "node": (self.estimate, ()),
             "position": (self.by_position.mean(0), ("position",)),
@@ -113,8 +112,8 @@ def attribute(
     model: Model,
     contrast: Contrasts,
     *,
-    method: Method = "atp",
-    metric: str | Metric = "logit_diff",
+    method: NodeMethod = NODE_METHOD,
+    metric: str | Metric = METRIC,
     steps: int | None = None,
     trace: Trace | None = None,
 ) -> Attribution:
@@ -133,8 +132,7 @@ def attribute(
     **Raises** ``TaskError`` for an unknown method or a bad number of steps, and what ``record``
     raises.
     """
-    if method not in get_args(Method):
-        raise TaskError(f"method={method!r} is not known; choose one of {get_args(Method)}.")
+    demand_choice("method", method, NodeMethod, TaskError)
     if steps is not None and (method == "atp" or steps < 1):
         raise TaskError(
             f"steps={steps} with method={method!r}: atp takes no steps, ig and mask-ig at least 1."
@@ -168,7 +166,7 @@ def from_trace(model: Model, trace: Trace) -> Attribution:
     return _collect(model, trace, "atp", products, 1, trace.passes)
 
 
-def _integrated(model: Model, trace: Trace, method: Method, steps: int) -> Attribution:
+def _integrated(model: Model, trace: Trace, method: NodeMethod, steps: int) -> Attribution:
     sites = node_sites(model)
     total: dict[Site, Tensor] = {}
     for step in range(steps):
@@ -192,7 +190,7 @@ def _integrated(model: Model, trace: Trace, method: Method, steps: int) -> Attri
 def _collect(
     model: Model,
     trace: Trace,
-    method: Method,
+    method: NodeMethod,
     products: dict[Site, Tensor],
     steps: int,
     passes: Passes,

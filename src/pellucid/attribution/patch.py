@@ -11,7 +11,7 @@ Heimersheim & Nanda 2024)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site, SiteKind
+from pellucid.options import DIRECTION, METRIC, PATCH_SITES, Direction, PatchSites
 from pellucid.passes import Passes, metering
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
@@ -36,8 +37,6 @@ from pellucid.task.metrics import Metric
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Direction: TypeAlias = Literal["noising", "denoising"]
-Sites: TypeAlias = Literal["heads", "mlps", "nodes", "attn", "resid", "q", "k", "v"]
 KINDS: dict[str, tuple[SiteKind, ...]] = {
     "heads": ("z",),
     "mlps": ("mlp_out",),
@@ -66,7 +65,7 @@ class PatchEffects(Result):
     """Measured effect of every patch, in the metric's units; positive supports the answer."""
 
     direction: Direction
-    sites: Sites
+    sites: PatchSites
     places: tuple[Place, ...]
     positions: tuple[int, ...] | None
     """Columns patched one at a time, or None when every patch covered all positions."""
@@ -122,11 +121,11 @@ def patch(
     model: Model,
     contrast: Contrasts,
     *,
-    direction: Direction = "noising",
-    sites: Sites = "heads",
+    direction: Direction = DIRECTION,
+    sites: PatchSites = PATCH_SITES,
     positions: Literal["all", "each"] | Sequence[int] = "all",
     only: str | Sequence[str] | None = None,
-    metric: str | Metric = "logit_diff",
+    metric: str | Metric = METRIC,
     trace: Trace | None = None,
     memory_budget: int = MEMORY_BUDGET,
 ) -> PatchEffects:
@@ -197,7 +196,7 @@ def patch(
     )
 
 
-def units_at(model: Model, sites: Sites) -> list[Unit]:
+def units_at(model: Model, sites: PatchSites) -> list[Unit]:
     """Every unit of a kind, in computing order."""
     if sites == "resid":
         return [Unit(site) for site in stream_sites(model)]
@@ -217,7 +216,9 @@ def units_at(model: Model, sites: Sites) -> list[Unit]:
     return found
 
 
-def named_only(units: list[Unit], sites: Sites, only: str | Sequence[str] | None) -> list[Unit]:
+def named_only(
+    units: list[Unit], sites: PatchSites, only: str | Sequence[str] | None
+) -> list[Unit]:
     """The units of these names.
 
     **Raises** ``EditError`` for a name that is not among them.
@@ -235,7 +236,7 @@ def named_only(units: list[Unit], sites: Sites, only: str | Sequence[str] | None
     return [unit for name, unit in by_name.items() if name in set(only)]
 
 
-def place_of(unit: Unit, sites: Sites) -> Place:
+def place_of(unit: Unit, sites: PatchSites) -> Place:
     """A unit under the name that tables use."""
     site, layer = unit.site, unit.site.layer
     if site.kind == "z":

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from pellucid.analysis.analyze import REPAIR
 from pellucid.attribution.nodes import STEPS
-from pellucid.circuit.nodes.circuit import Over, replaceable
+from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.discover import forwards_planned
-from pellucid.cli.options import MethodName, Question
+from pellucid.cli.options import Question
 from pellucid.model.model import Model
 from pellucid.model.running.forward import forward, undisturbed
+from pellucid.options import NodeMethod, Over
 from pellucid.run.question import encode
 from pellucid.task.align import check_length
 from pellucid.task.contrast import Contrast
@@ -28,7 +29,7 @@ def planned(
     model: Model,
     question: Question,
     *,
-    method: MethodName,
+    method: NodeMethod,
     metric: str | Metric,
     over: Over,
     budget: int,

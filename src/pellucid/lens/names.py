@@ -1,11 +1,12 @@
 """Choosing heads and views by name."""
 
 from collections.abc import Sequence
-from typing import TypeAlias, get_args
+from typing import TypeAlias
 
 from pellucid.errors import EditError, TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
+from pellucid.options import demand_choice
 
 Names: TypeAlias = str | Sequence[str] | None
 
@@ -32,5 +33,4 @@ def chosen_heads(model: Model, names: Names, *, argument: str = "heads") -> tupl
 
 def chosen_view(show: str, views: object) -> None:
     """**Raises** ``TaskError`` for a ``show=`` that is none of ``views`` (a ``Literal``)."""
-    if show not in get_args(views):
-        raise TaskError(f"show={show!r} is not known; choose one of {get_args(views)}.")
+    demand_choice("show", show, views, TaskError)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from jaxtyping import AbstractArray
 from torch import Tensor
 
+from pellucid import options
 from pellucid.results.registry import own_types
 from pellucid.results.result import SCHEMA, Result
 
@@ -131,9 +132,16 @@ def schema() -> dict[str, Any]:
             "tensor": TENSOR,
             "quantity": QUANTITY,
             "section": SECTION,
+            "choices": choices(),
             **{name: _of_kind(name, kind) for name, kind in own.items()},
         },
     }
+
+
+def choices() -> dict[str, Any]:
+    """What can be chosen, by the name of its type in ``options.py``; for whoever shows choices."""
+    named = {name: of_hint(x) for name, x in vars(options).items() if get_origin(x) is Literal}
+    return {"type": "object", "properties": named, "additionalProperties": False}
 
 
 def _of_kind(name: str, kind: type) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a replaced component gets instead of its own output."""
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import torch
 from einops import reduce
@@ -9,9 +9,8 @@ from torch import Tensor
 
 from pellucid.errors import EditError
 from pellucid.model.sites import Site
+from pellucid.options import Ablation
 from pellucid.run.record import Trace
-
-Ablation: TypeAlias = Literal["corrupted", "mean", "zero", "resample"]
 
 
 def replacements(

@@ -12,10 +12,11 @@ from pellucid.figures.heatmap import heatmap
 from pellucid.figures.lines import lines
 from pellucid.figures.maps import maps
 from pellucid.figures.parts import by_layer
-from pellucid.lens.composition.composition import Composition, CompositionView
-from pellucid.lens.heads.attention import AttentionPatterns, AttentionView
+from pellucid.lens.composition.composition import Composition
+from pellucid.lens.heads.attention import AttentionPatterns
 from pellucid.lens.heads.roles import HeadRoles
 from pellucid.lens.names import chosen_view
+from pellucid.options import AttentionView, CompositionView
 from pellucid.results.views import shows
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ from pellucid.figures.lines import lines
 from pellucid.figures.parts import by_layer, by_position
 from pellucid.figures.scatter import scatter
 from pellucid.figures.strip import strip
-from pellucid.lens.direct.direct_effects import DirectEffects, DirectView
-from pellucid.lens.direct.direct_versus_total import AgainstView, ShareAgainstEffect
+from pellucid.lens.direct.direct_effects import DirectEffects
+from pellucid.lens.direct.direct_versus_total import ShareAgainstEffect
 from pellucid.lens.direct.neurons import Neurons
 from pellucid.lens.names import chosen_view
-from pellucid.lens.residual.logit_lens import LensView, LogitLens
-from pellucid.lens.tokens.token_attribution import TokenAttribution, TokensView
+from pellucid.lens.residual.logit_lens import LogitLens
+from pellucid.lens.tokens.token_attribution import TokenAttribution
+from pellucid.options import AgainstView, DirectView, LensView, TokensView
 from pellucid.results.views import shows
 
 if TYPE_CHECKING:

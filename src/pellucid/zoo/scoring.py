@@ -20,14 +20,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.attribution.edges.attribute import INTEGRATED, attribute_edges
-from pellucid.attribution.edges.scores import EdgeMethod, EdgeScores
+from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.circuit.edges.circuit import EdgeCircuit
-from pellucid.circuit.edges.discover import EdgeSearch, discover_edges
+from pellucid.circuit.edges.discover import discover_edges
 from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.sets import EdgeSet, top
 from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.errors import EditError
 from pellucid.model.model import Model
+from pellucid.options import NULL_TESTS, EdgeMethod, EdgeSearch
 from pellucid.passes import metering
 from pellucid.run.setup import setup_of
 from pellucid.stats import ranking
@@ -51,7 +52,7 @@ def run(
     methods: str | Scorer | Sequence[str | Scorer] = METHODS,
     *,
     models: str | Sequence[str] = "*",
-    null_tests: int = 50,
+    null_tests: int = NULL_TESTS,
 ) -> ZooResult:
     """Score ``methods`` on the models whose names match ``models``, as ``induction/*``.
 

@@ -9,7 +9,7 @@ import pellucid
 from pellucid import Contrast, ContrastBatch, Model
 from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.claim import among_token_pairs
-from pellucid.circuit.nodes.discover import BUDGET
+from pellucid.options import BUDGET
 from pellucid.stats.tokenpairs import token_pair_p
 from tests.models.questions import VARIETIES, tiny_model
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 import transformers
 
+from pellucid import options
 from pellucid.errors import (
     CorruptModelError,
     MissingDependencyError,
@@ -293,7 +294,7 @@ def test_absent_package_gives_the_exact_command(monkeypatch):
 
 def has_default_model():
     try:
-        embedded.find(embedded.DEFAULT)
+        embedded.find(options.MODEL)
     except MissingDependencyError:
         return False
     return True

@@ -37,11 +37,12 @@ from pellucid.attribution.edges.integration import (
     record_frozen,
 )
 from pellucid.attribution.edges.path_patching import Edges, patch_edges
-from pellucid.attribution.edges.scores import EdgeMethod, EdgeScores, Positions, packed, per_example
+from pellucid.attribution.edges.scores import EdgeScores, packed, per_example
 from pellucid.attribution.edges.slot_ig import slot_ig
 from pellucid.attribution.nodes import CONVERGED, STEPS
 from pellucid.errors import TaskError
 from pellucid.model.model import Model, opened
+from pellucid.options import EDGE_METHOD, EdgeMethod, EdgePositions
 from pellucid.passes import metering
 from pellucid.run.edges.products import (
     Point,
@@ -62,10 +63,10 @@ def attribute_edges(
     model: Model,
     contrast: Contrasts,
     *,
-    method: EdgeMethod = "slot-ig",
+    method: EdgeMethod = EDGE_METHOD,
     metric: str | Metric = "logit_diff",
     steps: int | None = None,
-    positions: Positions = "sum",
+    positions: EdgePositions = "sum",
     edges: Edges | None = None,
 ) -> EdgeScores:
     """Score every edge of the model: change of the sender's term . gradient at what the slot reads.
@@ -109,7 +110,7 @@ def _scored(
     method: EdgeMethod,
     metric: str | Metric,
     steps: int | None,
-    positions: Positions,
+    positions: EdgePositions,
 ) -> EdgeScores:
     """One part of the question, recorded at once."""
     if method == "slot-ig":
@@ -133,7 +134,7 @@ def _check(
     method: str, metric: str | Metric, steps: int | None, positions: str, edges: object
 ) -> None:
     for what, value, known in (
-        ("method", method, get_args(EdgeMethod)), ("positions", positions, get_args(Positions)),
+        ("method", method, get_args(EdgeMethod)), ("positions", positions, get_args(EdgePositions)),
     ):  # fmt: skip
         if value not in known:
             raise TaskError(f"{what}={value!r} is not known; choose one of {known}.")
@@ -161,7 +162,7 @@ def _collected(
     method: EdgeMethod,
     at: Iterable[tuple[float, Point]],
     steps: int,
-    positions: Positions,
+    positions: EdgePositions,
 ) -> EdgeScores:
     """Weighted products of all points, rows added up to examples, with the checks on them."""
     anatomy, encoded = model.anatomy, trace.encoded

@@ -18,8 +18,8 @@ from pellucid.attribution.edges.scores import EdgeScores, named_edges, packed
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model, opened
+from pellucid.options import Ablation
 from pellucid.passes import metering
-from pellucid.run.ablation import Ablation
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.record import Trace
 from pellucid.run.setup import MEMORY_BUDGET, setup_of

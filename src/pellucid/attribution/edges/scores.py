@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
+from pellucid.options import EdgeMethod
 from pellucid.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
@@ -18,12 +19,7 @@ from pellucid.results.views import shown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EdgeMethod: TypeAlias = Literal[
-    "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp", "exact"
-]
 Edge: TypeAlias = tuple[Node, Slot]
-Positions: TypeAlias = Literal["sum", "each"]
-"""Scores added up over positions, or kept at each."""
 
 
 @dataclass(frozen=True, kw_only=True)

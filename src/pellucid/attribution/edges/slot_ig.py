@@ -34,11 +34,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.attribution.edges.integration import demand_identity, points, record_edges
-from pellucid.attribution.edges.scores import EdgeScores, Positions, packed, per_example
+from pellucid.attribution.edges.scores import EdgeScores, packed, per_example
 from pellucid.attribution.nodes import CONVERGED, STEPS
 from pellucid.model.model import Model
 from pellucid.model.norms import norm_form
 from pellucid.model.sites import Site
+from pellucid.options import EdgePositions
 from pellucid.passes import metering
 from pellucid.run.edges.products import (
     Point,
@@ -69,7 +70,7 @@ def slot_ig(
     *,
     metric: str | Metric = "logit_diff",
     steps: int | None = None,
-    positions: Positions = "sum",
+    positions: EdgePositions = "sum",
 ) -> EdgeScores:
     """Score every edge along four paths of its slots.
 
@@ -109,7 +110,7 @@ def _identity_error(model: Model, trace: Trace) -> float:
 
 
 def _along(
-    model: Model, trace: Trace, path: frozenset[Site], steps: int, positions: Positions
+    model: Model, trace: Trace, path: frozenset[Site], steps: int, positions: EdgePositions
 ) -> Float[Tensor, "example *pos sender slot"]:
     """Scores on one path, for each example."""
     products = edge_products_by_position if positions == "each" else edge_products
@@ -129,7 +130,9 @@ def _settled(accounted: PerExample, before: PerExample | None, difference: PerEx
     return left < CONVERGED or (left < CURVATURE and moved < CONVERGED)
 
 
-def _scored(model: Model, trace: Trace, paths: list[Tensor], positions: Positions) -> EdgeScores:
+def _scored(
+    model: Model, trace: Trace, paths: list[Tensor], positions: EdgePositions
+) -> EdgeScores:
     """The mean over the paths that move an edge's slot."""
     anatomy = model.anatomy
     shared = torch.tensor([1 + (slot.kind in APART) for slot in anatomy.slots])

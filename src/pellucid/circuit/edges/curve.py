@@ -25,10 +25,10 @@ from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.sets import SELECTIONS, Selection, random_connected
 from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
+from pellucid.options import Ablation
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.views import shown
-from pellucid.run.ablation import Ablation
 from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.stats.area import area, log_mean
 from pellucid.task.contrast import Contrasts

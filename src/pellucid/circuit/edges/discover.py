@@ -16,14 +16,14 @@ goes on as verified does.
 """
 
 import math
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.attribution.edges.attribute import attribute_edges
-from pellucid.attribution.edges.scores import EdgeMethod, EdgeScores
+from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.circuit.edges.acdc import acdc
 from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.edges.fdr_search import automatic, demand_examples
@@ -32,20 +32,23 @@ from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.outcome import Found, steps_of
 from pellucid.circuit.edges.search import prune_edges, smallest_size
 from pellucid.circuit.edges.sets import SELECTIONS, EdgeSet, connected
-from pellucid.circuit.nodes.discover import TARGET, nothing_to_explain
+from pellucid.circuit.nodes.claim import nothing_to_explain
 from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
+from pellucid.options import (
+    EDGE_BUDGET,
+    EDGE_METHOD,
+    EDGE_SEARCH,
+    TARGET,
+    Ablation,
+    EdgeMethod,
+    EdgeSearch,
+)
 from pellucid.passes import metering
-from pellucid.run.ablation import Ablation
 from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import KL, Metric, Nearness
 
-EdgeSearch: TypeAlias = Literal["verified", "automatic", "nested", "top", "greedy", "acdc"]
-EDGE_BUDGET = 400
-"""Forwards that a search may spend unless the caller says otherwise."""
-RANKING: EdgeMethod = "slot-ig"
-"""The method that finds the most of what is known (benchmarks/zoo.md)."""
 RANKING_STEPS = 4
 
 
@@ -53,7 +56,7 @@ def discover_edges(
     model: Model,
     contrast: Contrasts,
     *,
-    method: EdgeSearch = "verified",
+    method: EdgeSearch = EDGE_SEARCH,
     scores: EdgeScores | None = None,
     size: int | None = None,
     target: float = TARGET,
@@ -93,7 +96,7 @@ def discover_edges(
             demand_examples(trace.encoded.n_examples)
         nothing = "" if insist else nothing_to_explain(trace)
         if scores is None and method != "acdc" and not nothing:
-            ranking: EdgeMethod = "mask-ig" if method == "nested" else RANKING
+            ranking: EdgeMethod = "mask-ig" if method == "nested" else EDGE_METHOD
             scores = attribute_edges(
                 model, contrast, method=ranking, metric=metric, steps=RANKING_STEPS
             )

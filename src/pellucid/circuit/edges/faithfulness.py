@@ -25,9 +25,9 @@ from pellucid.circuit.edges.sets import EdgeSet, random_connected, random_like
 from pellucid.circuit.nodes.faithfulness import Category, categorise, f1
 from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
+from pellucid.options import Ablation
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
-from pellucid.run.ablation import Ablation
 from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import torch
@@ -11,6 +11,7 @@ import torch
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
+from pellucid.options import Over, demand_choice
 from pellucid.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
@@ -19,8 +20,6 @@ from pellucid.task.contrast import Contrasts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Over: TypeAlias = Literal["heads", "heads+mlps"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +90,7 @@ def replaceable(model: Model, over: Over) -> tuple[Node, ...]:
 
     **Raises** ``EditError`` for an unknown ``over``.
     """
-    if over not in get_args(Over):
-        raise EditError(f"over={over!r} is not known; choose one of {get_args(Over)}.")
+    demand_choice("over", over, Over, EditError)
     kinds = {"head"} if over == "heads" else {"head", "mlp"}
     return tuple(node for node in model.nodes if node.kind in kinds)
 

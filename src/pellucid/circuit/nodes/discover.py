@@ -20,27 +20,23 @@ only a large part of the model reaches the target.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 from pellucid.attribution.nodes import Attribution, attribute
-from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable
+from pellucid.circuit.nodes.circuit import Circuit, replaceable
 from pellucid.circuit.nodes.claim import nothing_to_explain, upside_down
 from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.errors import BudgetError, EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
+from pellucid.options import BUDGET, NODE_SEARCH, TARGET, Ablation, NodeSearch, Over
 from pellucid.passes import metering
-from pellucid.run.ablation import Ablation
 from pellucid.run.record import Trace
 from pellucid.run.setup import MEMORY_BUDGET
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
-Search: TypeAlias = Literal["verified", "mfc"]
-TARGET = 0.85
-BUDGET = 150
-"""Forwards that a search may spend unless the caller says otherwise."""
 LARGEST_SHARE, ALWAYS_SMALL = 0.25, 8
 """A set of more than a quarter of all nodes explains nothing, unless it is at most eight."""
 
@@ -49,7 +45,7 @@ def discover(
     model: Model,
     contrast: Contrasts,
     *,
-    method: Search = "verified",
+    method: NodeSearch = NODE_SEARCH,
     over: Over = "heads",
     target: float = TARGET,
     ablation: Ablation = "corrupted",
@@ -76,10 +72,10 @@ def discover(
     recording and the first curve, naming the smallest that can.
     """
     opened(model)
-    if method not in get_args(Search) or not 0 < target <= 1:
+    if method not in get_args(NodeSearch) or not 0 < target <= 1:
         raise EditError(
-            f"method={method!r}, target={target}: choose a method from {get_args(Search)} and a "
-            "target above 0 and up to 1."
+            f"method={method!r}, target={target}: choose a method from {get_args(NodeSearch)} and "
+            "a target above 0 and up to 1."
         )
     over_nodes = replaceable(model, over)
     with metering() as meter:

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 
-from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable, resolve_nodes
+from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
+from pellucid.options import Ablation, Over
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.views import shown
-from pellucid.run.ablation import Ablation
 from pellucid.run.record import Trace
 from pellucid.run.setup import MEMORY_BUDGET
 from pellucid.stats.agreement import percentile_among

@@ -28,14 +28,14 @@ from dataclasses import replace
 
 import torch
 
-from pellucid.circuit.nodes.circuit import Circuit, Over, replaceable, resolve_nodes
+from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.circuit.self_repair.search import Search, first_looks
 from pellucid.errors import BudgetError, EditError, TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
+from pellucid.options import Ablation, Over
 from pellucid.passes import metering
-from pellucid.run.ablation import Ablation
 from pellucid.run.record import Trace
 from pellucid.run.setup import setup_of
 from pellucid.task.contrast import Contrasts

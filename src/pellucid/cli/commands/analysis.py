@@ -2,12 +2,11 @@
 
 import shlex
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from pellucid.cli.options import (
-    AblationName,
     Answer,
     AsJson,
     Corrupted,
@@ -28,6 +27,22 @@ from pellucid.cli.options import (
     check_out,
 )
 from pellucid.cli.terminal import deliver, open_model, progress, show_mapping
+from pellucid.options import (
+    ABLATION,
+    BUDGET,
+    DTYPE,
+    METRIC,
+    MODEL,
+    NODE_METHOD,
+    NODE_SEARCH,
+    OVER,
+    RANDOM_SETS,
+    SEED,
+    TARGET,
+    Ablation,
+    NodeSearch,
+    Over,
+)
 
 
 def analyze(
@@ -37,24 +52,24 @@ def analyze(
     foil: Foil = None,
     corrupted: Corrupted = None,
     prompts: Prompts = None,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
-    metric: MetricOption = "logit_diff",
-    method: Method = "atp",
+    metric: MetricOption = METRIC,
+    method: Method = NODE_METHOD,
     search: Annotated[
-        Literal["verified", "mfc"], typer.Option("--search", help="How the circuit is found.")
-    ] = "verified",
-    over: Annotated[
-        Literal["heads", "heads+mlps"], typer.Option("--over", help="Parts that may be replaced.")
-    ] = "heads",
+        NodeSearch, typer.Option("--search", help="How the circuit is found.")
+    ] = NODE_SEARCH,
+    over: Annotated[Over, typer.Option("--over", help="Parts that may be replaced.")] = OVER,
     ablation: Annotated[
-        AblationName, typer.Option("--ablation", help="What parts are replaced with.")
-    ] = "corrupted",
-    target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = 0.85,
-    budget: Annotated[int, typer.Option(min=10, help="Forwards the search may spend.")] = 150,
-    random_sets: Annotated[int, typer.Option(min=0, help="Random circuits to compare with.")] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = 0,
+        Ablation, typer.Option("--ablation", help="What parts are replaced with.")
+    ] = ABLATION,
+    target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = TARGET,
+    budget: Annotated[int, typer.Option(min=10, help="Forwards the search may spend.")] = BUDGET,
+    random_sets: Annotated[
+        int, typer.Option(min=0, help="Random circuits to compare with.")
+    ] = RANDOM_SETS,
+    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = SEED,
     insist: Annotated[
         bool, typer.Option("--insist", help="Claim a circuit even if the foil is preferred.")
     ] = False,

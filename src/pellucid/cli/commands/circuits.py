@@ -2,12 +2,11 @@
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pellucid.cli.options import (
-    AblationName,
     Answer,
     AsJson,
     Corrupted,
@@ -27,12 +26,23 @@ from pellucid.cli.options import (
     check_plot,
 )
 from pellucid.cli.terminal import deliver, draw, open_model, progress, table_text
+from pellucid.options import (
+    ABLATION,
+    DTYPE,
+    EDGE_BUDGET,
+    EDGE_SEARCH,
+    METRIC,
+    MODEL,
+    RANDOM_SETS,
+    SEED,
+    TARGET,
+    Ablation,
+    EdgeSearch,
+)
 
 if TYPE_CHECKING:
     from pellucid.circuit.edges.circuit import EdgeCircuit
     from pellucid.circuit.edges.faithfulness import EdgeFaithfulness
-
-SearchName: TypeAlias = Literal["verified", "automatic", "nested", "top", "greedy", "acdc"]
 
 
 def circuit(
@@ -42,16 +52,16 @@ def circuit(
     foil: Foil = None,
     corrupted: Corrupted = None,
     prompts: Prompts = None,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
-    metric: MetricOption = "logit_diff",
+    metric: MetricOption = METRIC,
     ablation: Annotated[
-        AblationName, typer.Option("--ablation", help="What cut edges carry.")
-    ] = "corrupted",
+        Ablation, typer.Option("--ablation", help="What cut edges carry.")
+    ] = ABLATION,
     method: Annotated[
-        SearchName, typer.Option("--method", help="How edges are chosen.")
-    ] = "verified",
+        EdgeSearch, typer.Option("--method", help="How edges are chosen.")
+    ] = EDGE_SEARCH,
     size: Annotated[
         int | None, typer.Option("--size", min=0, help="For top and greedy: edges to take.")
     ] = None,
@@ -60,12 +70,14 @@ def circuit(
     ] = None,
     target: Annotated[
         float, typer.Option("--target", help="Sufficiency to reach, above 0 and up to 1.")
-    ] = 0.85,
-    budget: Annotated[int, typer.Option("--budget", min=3, help="Forwards to spend.")] = 400,
+    ] = TARGET,
+    budget: Annotated[
+        int, typer.Option("--budget", min=3, help="Forwards to spend.")
+    ] = EDGE_BUDGET,
     random_sets: Annotated[
         int, typer.Option("--random-sets", min=0, help="Random circuits measured beside it.")
-    ] = 0,
-    seed: Annotated[int, typer.Option("--seed", help="For whatever is drawn at random.")] = 0,
+    ] = RANDOM_SETS,
+    seed: Annotated[int, typer.Option("--seed", help="For whatever is drawn at random.")] = SEED,
     top: Top = 20,
     as_json: AsJson = False,
     out: Annotated[

@@ -19,11 +19,23 @@ from pellucid.cli.options import (
     one_prompt,
 )
 from pellucid.cli.terminal import deliver, draw, open_model, progress
+from pellucid.options import (
+    ATTENTION_VIEW,
+    COMPOSITION_VIEW,
+    DTYPE,
+    LENS_TOP,
+    MODEL,
+    ROLE_LENGTH,
+    ROLE_NULLS,
+    ROLE_SEQUENCES,
+    SEED,
+    AttentionView,
+    Composed,
+    CompositionView,
+    Role,
+)
 
-RolesView: TypeAlias = Literal[
-    "all", "loss", "previous", "duplicate", "induction", "sink", "copying", "suppressing",
-    "name_mover",
-]  # fmt: skip
+RolesView: TypeAlias = Literal["all", "loss", Role]
 ROLES = 7
 
 
@@ -33,16 +45,16 @@ def attention(
     head: Annotated[
         list[str] | None, typer.Option("--head", help="Just this one, as L9H6; repeatable.")
     ] = None,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
     as_json: AsJson = False,
     out: Out = None,
     plot: Plot = None,
     show: Annotated[
-        Literal["pattern", "weighted", "entropy", "first", "previous", "duplicate", "induction"],
+        AttentionView,
         typer.Option("--show", help="What --plot draws: patterns, or a map of all heads."),
-    ] = "pattern",
+    ] = ATTENTION_VIEW,
     offline: Offline = False,
 ) -> None:
     """Show what heads look at in a prompt."""
@@ -59,15 +71,17 @@ def attention(
 
 
 def roles(
-    seed: Annotated[int, typer.Option(help="Of the random tokens.")] = 0,
-    sequences: Annotated[int, typer.Option(min=1, help="How many.")] = 8,
-    length: Annotated[int, typer.Option(min=2, help="Random tokens, each said twice.")] = 50,
-    nulls: Annotated[int, typer.Option(min=1, help="Null draws.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of the random tokens.")] = SEED,
+    sequences: Annotated[int, typer.Option(min=1, help="How many.")] = ROLE_SEQUENCES,
+    length: Annotated[
+        int, typer.Option(min=2, help="Random tokens, each said twice.")
+    ] = ROLE_LENGTH,
+    nulls: Annotated[int, typer.Option(min=1, help="Null draws.")] = ROLE_NULLS,
     controls: Annotated[
         int, typer.Option(min=1, help="Random sets of heads beside each role's.")
-    ] = 5,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    ] = LENS_TOP,
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -103,17 +117,17 @@ def compose(
         list[str] | None, typer.Option("--receiver", help="Just this head; repeatable.")
     ] = None,
     kind: Annotated[
-        Literal["all", "q", "k", "v"], typer.Option("--kind", help="By query, key or value.")
+        Literal["all", Composed], typer.Option("--kind", help="By query, key or value.")
     ] = "all",
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
     as_json: AsJson = False,
     out: Out = None,
     plot: Plot = None,
     show: Annotated[
-        Literal["z", "score"], typer.Option("--show", help="What --plot draws, of the first kind.")
-    ] = "z",
+        CompositionView, typer.Option("--show", help="What --plot draws, of the first kind.")
+    ] = COMPOSITION_VIEW,
     offline: Offline = False,
 ) -> None:
     """Say how much heads read what earlier heads write, from the weights alone."""
@@ -122,9 +136,9 @@ def compose(
     opened = open_model(model, offline, dtype=dtype, device=device)
     from rich.console import Console
 
-    from pellucid.lens.composition.composition import Kind, composition
+    from pellucid.lens.composition.composition import composition
 
-    kinds: tuple[Kind, ...] = ("q", "k", "v") if kind == "all" else (kind,)
+    kinds: tuple[Composed, ...] = ("q", "k", "v") if kind == "all" else (kind,)
     with Console(stderr=True).status("Composing heads"):
         result = composition(opened, sender or None, receiver or None, kinds=kinds)
     deliver(result, str(result), as_json=as_json, out=out)

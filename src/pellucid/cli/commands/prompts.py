@@ -26,6 +26,23 @@ from pellucid.cli.options import (
     one_prompt,
 )
 from pellucid.cli.terminal import deliver, draw, open_model, progress
+from pellucid.options import (
+    DIRECT_SPLIT,
+    DIRECT_VIEW,
+    DTYPE,
+    LENS_TOP,
+    METRIC,
+    MODEL,
+    NEURONS_TOP,
+    SEED,
+    TOKEN_METHOD,
+    TOKENS_VIEW,
+    DirectSplit,
+    DirectView,
+    LensView,
+    TokenMethod,
+    TokensView,
+)
 
 
 def lens(
@@ -42,15 +59,15 @@ def lens(
         list[int] | None,
         typer.Option("--position", help="Just this one, -1 the last; repeatable."),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Likeliest tokens to keep.")] = 5,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    top: Annotated[int, typer.Option(min=1, help="Likeliest tokens to keep.")] = LENS_TOP,
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
     as_json: AsJson = False,
     out: Out = None,
     plot: Plot = None,
     show: Annotated[
-        Literal["probability", "difference", "kl", "layers"] | None,
+        LensView | None,
         typer.Option("--show", help="What --plot draws: a grid by its colours, or lines."),
     ] = None,
     offline: Offline = False,
@@ -82,21 +99,19 @@ def dla(
     corrupted: Corrupted = None,
     prompts: Prompts = None,
     split: Annotated[
-        Literal["none", "source"], typer.Option("--split", help="Heads by token attended to.")
-    ] = "none",
+        DirectSplit, typer.Option("--split", help="Heads by token attended to.")
+    ] = DIRECT_SPLIT,
     against: Annotated[
         Literal["nothing", "patching"],
         typer.Option("--against", help="Also measure every head, and compare."),
     ] = "nothing",
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
     as_json: AsJson = False,
     out: Out = None,
     plot: Plot = None,
-    show: Annotated[
-        Literal["map", "bars", "sources"], typer.Option("--show", help="What --plot draws.")
-    ] = "map",
+    show: Annotated[DirectView, typer.Option("--show", help="What --plot draws.")] = DIRECT_VIEW,
     offline: Offline = False,
 ) -> None:
     """Split the logit difference into what every part wrote (direct logit attribution).
@@ -134,9 +149,9 @@ def neurons(
     corrupted: Corrupted = None,
     prompts: Prompts = None,
     layer: Annotated[int, typer.Option("--layer", min=0, help="Whose MLP, from 0.")] = 0,
-    top: Annotated[int, typer.Option(min=1, help="Neurons to show.")] = 10,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    top: Annotated[int, typer.Option(min=1, help="Neurons to show.")] = NEURONS_TOP,
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -165,24 +180,22 @@ def tokens(
     corrupted: Corrupted = None,
     prompts: Prompts = None,
     method: Annotated[
-        Literal["gradient", "ig", "occlusion", "rollout"],
+        TokenMethod,
         typer.Option("--method", help="Occlusion measures; gradient and ig estimate."),
-    ] = "occlusion",
-    metric: MetricOption = "logit_diff",
+    ] = TOKEN_METHOD,
+    metric: MetricOption = METRIC,
     steps: Annotated[int | None, typer.Option(min=1, help="For ig.")] = None,
     replacement: Annotated[
         str | None, typer.Option("--replacement", help="For occlusion: one token to put in.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the tokens that occlusion draws.")] = 0,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    seed: Annotated[int, typer.Option(help="Of the tokens that occlusion draws.")] = SEED,
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
     as_json: AsJson = False,
     out: Out = None,
     plot: Plot = None,
-    show: Annotated[
-        Literal["strip", "bars"], typer.Option("--show", help="What --plot draws.")
-    ] = "strip",
+    show: Annotated[TokensView, typer.Option("--show", help="What --plot draws.")] = TOKENS_VIEW,
     offline: Offline = False,
 ) -> None:
     """Say how much every token of the prompt matters."""

@@ -2,7 +2,7 @@
 
 import textwrap
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any
 
 import typer
 
@@ -29,10 +29,18 @@ from pellucid.cli.options import (
     check_plot,
 )
 from pellucid.cli.terminal import deliver, draw, open_model, progress, show_behaviour, table_text
-
-EdgeMethodName: TypeAlias = Literal[
-    "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp"
-]
+from pellucid.options import (
+    DIRECTION,
+    DTYPE,
+    EDGE_METHOD,
+    METRIC,
+    MODEL,
+    NODE_METHOD,
+    PATCH_SITES,
+    Direction,
+    EdgeEstimate,
+    PatchSites,
+)
 
 
 def attribute(
@@ -42,11 +50,11 @@ def attribute(
     foil: Foil = None,
     corrupted: Corrupted = None,
     prompts: Prompts = None,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
-    metric: MetricOption = "logit_diff",
-    method: Method = "atp",
+    metric: MetricOption = METRIC,
+    method: Method = NODE_METHOD,
     top: Top = 20,
     as_json: AsJson = False,
     out: Out = None,
@@ -80,17 +88,17 @@ def patch(
     foil: Foil = None,
     corrupted: Corrupted = None,
     prompts: Prompts = None,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
-    metric: MetricOption = "logit_diff",
+    metric: MetricOption = METRIC,
     direction: Annotated[
-        Literal["noising", "denoising"], typer.Option("--direction", help="What is put where.")
-    ] = "noising",
+        Direction, typer.Option("--direction", help="What is put where.")
+    ] = DIRECTION,
     sites: Annotated[
-        Literal["heads", "mlps", "nodes", "attn", "resid", "q", "k", "v"],
+        PatchSites,
         typer.Option("--sites", help="What is replaced, one at a time."),
-    ] = "heads",
+    ] = PATCH_SITES,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Just this place, as L9H6; repeatable.")
     ] = None,
@@ -146,13 +154,13 @@ def edges(
     foil: Foil = None,
     corrupted: Corrupted = None,
     prompts: Prompts = None,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
-    metric: MetricOption = "logit_diff",
+    metric: MetricOption = METRIC,
     method: Annotated[
-        EdgeMethodName, typer.Option("--method", help="How edges are ranked; eap is the cheapest.")
-    ] = "slot-ig",
+        EdgeEstimate, typer.Option("--method", help="How edges are ranked; eap is the cheapest.")
+    ] = EDGE_METHOD,
     steps: Annotated[
         int | None, typer.Option(min=1, help="For -ig methods; until complete if not given.")
     ] = None,

@@ -9,15 +9,16 @@ import typer
 
 from pellucid.cli.options import Device, Dtype, ModelSource, Offline
 from pellucid.cli.terminal import open_model
+from pellucid.options import DTYPE, MODEL
 
 HOST = "127.0.0.1"
 
 
 def serve(
-    model: ModelSource = "smollm2-135m",
+    model: ModelSource = MODEL,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a page.")] = True,
-    dtype: Dtype = "float32",
+    dtype: Dtype = DTYPE,
     device: Device = None,
     offline: Offline = False,
 ) -> None:

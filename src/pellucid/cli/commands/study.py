@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pellucid.cli.options import (
-    AblationName,
     AsJson,
     Device,
     Dtype,
@@ -22,6 +21,20 @@ from pellucid.cli.options import (
 )
 from pellucid.cli.terminal import deliver, open_model, progress
 from pellucid.errors import ResultFileError
+from pellucid.options import (
+    ABLATION,
+    BUDGET,
+    DTYPE,
+    METRIC,
+    MODEL,
+    NODE_METHOD,
+    OVER,
+    RANDOM_SETS,
+    SEED,
+    TARGET,
+    Ablation,
+    Over,
+)
 
 if TYPE_CHECKING:
     from pellucid.analysis.result import Analysis
@@ -33,21 +46,21 @@ def study(
         typer.Argument(help="Analyses or studies that --out wrote: folders or .json files."),
     ] = None,
     prompts: Prompts = None,
-    model: ModelSource = "smollm2-135m",
-    dtype: Dtype = "float32",
+    model: ModelSource = MODEL,
+    dtype: Dtype = DTYPE,
     device: Device = None,
-    metric: MetricOption = "logit_diff",
-    method: Method = "atp",
-    over: Annotated[
-        Literal["heads", "heads+mlps"], typer.Option("--over", help="Parts that may be replaced.")
-    ] = "heads",
+    metric: MetricOption = METRIC,
+    method: Method = NODE_METHOD,
+    over: Annotated[Over, typer.Option("--over", help="Parts that may be replaced.")] = OVER,
     ablation: Annotated[
-        AblationName, typer.Option("--ablation", help="What parts are replaced with.")
-    ] = "corrupted",
-    target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = 0.85,
-    budget: Annotated[int, typer.Option(min=10, help="Forwards a search may spend.")] = 150,
-    random_sets: Annotated[int, typer.Option(min=0, help="Random circuits to compare with.")] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = 0,
+        Ablation, typer.Option("--ablation", help="What parts are replaced with.")
+    ] = ABLATION,
+    target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = TARGET,
+    budget: Annotated[int, typer.Option(min=10, help="Forwards a search may spend.")] = BUDGET,
+    random_sets: Annotated[
+        int, typer.Option(min=0, help="Random circuits to compare with.")
+    ] = RANDOM_SETS,
+    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = SEED,
     insist: Annotated[
         bool, typer.Option("--insist", help="Claim circuits even if the foil is preferred.")
     ] = False,

@@ -8,6 +8,7 @@ import typer
 
 from pellucid.cli.options import AsJson, Out, check_out
 from pellucid.cli.terminal import deliver, progress
+from pellucid.options import NULL_TESTS
 
 zoo = typer.Typer(
     help="Methods scored on small models whose circuit is known.", no_args_is_help=True
@@ -56,7 +57,7 @@ def run(
     models: Models = None,
     null_tests: Annotated[
         int, typer.Option(min=0, help="Questions to each model without a circuit; 0 for none.")
-    ] = 50,
+    ] = NULL_TESTS,
     as_json: AsJson = False,
     out: Out = None,
     write: Annotated[

@@ -25,7 +25,7 @@ Behind a LayerNorm no reader sees the mean direction: writers are centred and d 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, get_args
 
 import pandas as pd
 import torch
@@ -39,12 +39,13 @@ from pellucid.lens.composition.eigenvalues import (
     token_embedding,
     vocabulary_products,
 )
-from pellucid.lens.composition.factors import Kind, compose, factors, reader, writer
+from pellucid.lens.composition.factors import compose, factors, reader, writer
 from pellucid.lens.composition.weights import HeadMatrices, head_matrices
 from pellucid.lens.names import Names, chosen_heads
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.model.running.forward import undisturbed
+from pellucid.options import COMPOSITION_VIEW, Composed, CompositionView
 from pellucid.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import COLUMNS, tabulate
@@ -53,7 +54,6 @@ from pellucid.results.views import shown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CompositionView: TypeAlias = Literal["score", "z"]
 
 CHUNK = 64
 """Senders multiplied together, so that large models need little memory."""
@@ -82,7 +82,7 @@ class Composition(Result):
     note: str
     passes: Passes
 
-    def between(self, sender: str, receiver: str, kind: Kind) -> float:
+    def between(self, sender: str, receiver: str, kind: Composed) -> float:
         """The score of one pair, by name.
 
         **Raises** ``EditError`` for a pair or kind that is not in this result.
@@ -126,7 +126,9 @@ class Composition(Result):
         frame = tabulate(self.heads, self.copying, "copying")
         return frame.assign(matching=self.matching.tolist())
 
-    def plot(self, kind: Kind | None = None, *, show: CompositionView = "z") -> "Figure":
+    def plot(
+        self, kind: Composed | None = None, *, show: CompositionView = COMPOSITION_VIEW
+    ) -> "Figure":
         """Every receiver with every sender, by ``"z"`` or ``"score"``; ``kind`` is the first."""
         return shown(self, "figure", kind, show)
 
@@ -155,7 +157,7 @@ def composition(
     senders: Names = None,
     receivers: Names = None,
     *,
-    kinds: Sequence[Kind] = ("q", "k", "v"),
+    kinds: Sequence[Composed] = ("q", "k", "v"),
 ) -> Composition:
     """Q-, K- and V-composition of every sender with every receiver in a later layer.
 
@@ -170,9 +172,9 @@ def composition(
     found, ``UnsupportedArchitectureError`` for a norm that is none of the ordinary ones.
     """
     opened(model)
-    unknown = [kind for kind in kinds if kind not in get_args(Kind)]
+    unknown = [kind for kind in kinds if kind not in get_args(Composed)]
     if unknown or not kinds:
-        raise EditError(f"kinds={tuple(kinds)}: choose from {get_args(Kind)}.")
+        raise EditError(f"kinds={tuple(kinds)}: choose from {get_args(Composed)}.")
     sending = chosen_heads(model, senders, argument="senders")
     receiving = chosen_heads(model, receivers, argument="receivers")
     with undisturbed(model.module), torch.no_grad():
@@ -206,7 +208,7 @@ def _demand(
     matrices: dict[int, HeadMatrices],
     sending: tuple[Node, ...],
     receiving: tuple[Node, ...],
-    kinds: Sequence[Kind],
+    kinds: Sequence[Composed],
 ) -> None:
     """**Raises** ``EditError`` when a projection that is needed was not found."""
     needs = {"q": ("query", "key"), "k": ("query", "key"), "v": ("value",)}
@@ -228,7 +230,7 @@ def _pairs(
     matrices: dict[int, HeadMatrices],
     sending: tuple[Node, ...],
     receiving: tuple[Node, ...],
-    kinds: tuple[Kind, ...],
+    kinds: tuple[Composed, ...],
 ) -> Float[Tensor, "3 kind receiver sender"]:
     """Score, z and maximum of every pair, NaN where there is none."""
     found = torch.full((3, len(kinds), len(receiving), len(sending)), torch.nan)

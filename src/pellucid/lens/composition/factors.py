@@ -11,15 +11,13 @@ of products of a reader with a writer, are those of the full matrices.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.lens.composition.weights import HeadMatrices
-
-Kind: TypeAlias = Literal["q", "k", "v"]
+from pellucid.options import Composed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,7 @@ def writer(m: HeadMatrices) -> Float[Tensor, "head d_head d_model"]:
     return m.shared(square_root(m.value)).mT @ m.output
 
 
-def reader(m: HeadMatrices, kind: Kind) -> Float[Tensor, "head d_head d_model"]:
+def reader(m: HeadMatrices, kind: Composed) -> Float[Tensor, "head d_head d_model"]:
     """Every head as it reads by its query, key or value."""
     if kind == "v":
         assert m.value is not None

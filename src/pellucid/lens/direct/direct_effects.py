@@ -12,7 +12,7 @@ share need not be a cause: compare it with ``patch``.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import torch
@@ -32,6 +32,7 @@ from pellucid.lens.text import column, quoted, wrapped
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
+from pellucid.options import DIRECT_SPLIT, DIRECT_VIEW, DirectSplit, DirectView
 from pellucid.passes import Passes, metering
 from pellucid.results.registry import stored
 from pellucid.results.result import Result, as_tensor
@@ -44,9 +45,7 @@ from pellucid.task.contrast import Contrast, ContrastBatch
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DirectView: TypeAlias = Literal["map", "bars", "sources"]
 
-Split: TypeAlias = Literal["none", "source"]
 SHOWN = 12
 
 
@@ -142,7 +141,7 @@ class DirectEffects(Result):
         """
         return share_against_effect(self.to_frame(), effects)
 
-    def plot(self, show: DirectView = "map") -> "Figure":
+    def plot(self, show: DirectView = DIRECT_VIEW) -> "Figure":
         """Shares as a ``"map"`` of layers and heads, as ``"bars"`` of the largest and the rest, or
         those of the strongest heads by token attended to (``"sources"``, the first example).
 
@@ -155,7 +154,7 @@ class DirectEffects(Result):
 
 
 def direct_effects(
-    model: Model, contrast: Contrast | ContrastBatch, *, split: Split = "none"
+    model: Model, contrast: Contrast | ContrastBatch, *, split: DirectSplit = DIRECT_SPLIT
 ) -> DirectEffects:
     """Share of the embedding, every head, MLP and bias in the decision between answer and foil.
 

@@ -3,7 +3,7 @@ others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pellucid.errors import TaskError
 from pellucid.lens.text import column, wrapped
+from pellucid.options import AgainstView
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 from pellucid.stats.agreement import Agreement, agreement
@@ -20,7 +21,6 @@ from pellucid.stats.agreement import Agreement, agreement
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-AgainstView: TypeAlias = Literal["change", "share"]
 
 LARGE = 0.1
 """Part of the largest measured effect from which on an effect is called large."""

@@ -27,6 +27,7 @@ from pellucid.lens.text import column, quoted, wrapped
 from pellucid.model.anatomy import linear_weight
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
+from pellucid.options import NEURONS_TOP
 from pellucid.passes import Passes, count, metering
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.views import shown
@@ -95,7 +96,7 @@ class Neurons(Result):
 
 
 def neurons(
-    model: Model, contrast: Contrast | ContrastBatch, layer: int, *, top: int = 10
+    model: Model, contrast: Contrast | ContrastBatch, layer: int, *, top: int = NEURONS_TOP
 ) -> Neurons:
     """The neurons of layer ``layer``'s MLP that write most towards the answer or the foil.
 

@@ -11,7 +11,7 @@ shares      attention given to the first token, the one before, duplicates and i
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 import torch
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import EditError, TaskError
-from pellucid.lens.heads.targets import TARGETS, Target, shares, targets
+from pellucid.lens.heads.targets import TARGETS, shares, targets
 from pellucid.lens.labels import token_labels
 from pellucid.lens.names import Names, chosen_heads
 from pellucid.model.anatomy import Attention, Node
@@ -27,6 +27,7 @@ from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model, opened
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
+from pellucid.options import ATTENTION_VIEW, AttendedTo, AttentionView, demand_choice
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
@@ -38,9 +39,6 @@ from pellucid.shapes import Tokens
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-AttentionView: TypeAlias = Literal[
-    "pattern", "weighted", "entropy", "first", "previous", "duplicate", "induction"
-]
 
 PerHead: TypeAlias = Literal["head", "query"]
 CHUNK = 16
@@ -64,7 +62,7 @@ class AttentionPatterns(Result):
     value_norm: Float[Tensor, "node key"] | None
     note: str
     entropy: Float[Tensor, "node query"]
-    share: dict[Target, Float[Tensor, "node query"]]
+    share: dict[AttendedTo, Float[Tensor, "node query"]]
     passes: Passes
 
     @property
@@ -103,8 +101,7 @@ class AttentionPatterns(Result):
 
         Means over the queries that have such a target, or one row a query (its ``position``).
         """
-        if per not in get_args(PerHead):
-            raise TaskError(f"per={per!r} is not known; choose one of {get_args(PerHead)}.")
+        demand_choice("per", per, PerHead, TaskError)
         axes = ("position",) if per == "query" else ()
         frame: pd.DataFrame | None = None
         columns: dict[str, Tensor] = {"entropy": self.entropy}
@@ -116,7 +113,7 @@ class AttentionPatterns(Result):
         assert frame is not None
         return frame
 
-    def plot(self, show: AttentionView = "pattern", *, heads: Names = None) -> "Figure":
+    def plot(self, show: AttentionView = ATTENTION_VIEW, *, heads: Names = None) -> "Figure":
         """Patterns of ``heads``, plain or ``"weighted"``; or a map of all heads read.
 
         Without ``heads``, all of at most twelve, else the twelve that look most at a previous,

@@ -16,7 +16,7 @@ For copying and suppressing, tokens are paired at random.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,7 @@ from pellucid.lens.heads.targets import Where, shares, targets
 from pellucid.model.model import Model
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
+from pellucid.options import Role
 from pellucid.run.prompts import run_tapped
 from pellucid.run.question import encode
 from pellucid.shapes import Tokens
@@ -37,9 +38,6 @@ from pellucid.task.builtin import ioi
 from pellucid.task.contrast import ContrastBatch
 from pellucid.task.encode import Encoded
 
-Role: TypeAlias = Literal[
-    "previous", "duplicate", "induction", "sink", "copying", "suppressing", "name_mover"
-]
 ROLES: tuple[Role, ...] = get_args(Role)
 IOI_PROMPTS = 16
 Scores: TypeAlias = dict[Role, Float[Tensor, " node"]]

@@ -24,11 +24,12 @@ from torch import Tensor
 
 from pellucid.errors import TaskError
 from pellucid.lens.heads.attention import demand_patterns
-from pellucid.lens.heads.behaviour import ROLES, Role, Scores, measure
+from pellucid.lens.heads.behaviour import ROLES, Scores, measure
 from pellucid.lens.heads.knockout import CausalCheck, causal_check
 from pellucid.lens.heads.sequences import draw_sequences
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
+from pellucid.options import ROLE_CONTROLS, ROLE_LENGTH, ROLE_NULLS, ROLE_SEQUENCES, Role
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
@@ -49,7 +50,6 @@ THRESHOLDS: dict[Role, float] = {
 }
 """Least score that counts. Shares of attention; of copying, 0.8 is above 90 % of other tokens."""
 SHOWN, ACROSS = 8, 3
-NULLS, CONTROLS = 4, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,10 +156,10 @@ def head_roles(
     model: Model,
     *,
     seed: int = 0,
-    sequences: int = 8,
-    length: int = 50,
-    nulls: int = NULLS,
-    controls: int = CONTROLS,
+    sequences: int = ROLE_SEQUENCES,
+    length: int = ROLE_LENGTH,
+    nulls: int = ROLE_NULLS,
+    controls: int = ROLE_CONTROLS,
     thresholds: Mapping[Role, float] | None = None,
 ) -> HeadRoles:
     """Type every head by what it does on ``sequences`` of 2 x ``length`` random tokens.
@@ -216,7 +216,7 @@ def head_roles(
     return replace(result, checks=kept, passes=meter.passes)
 
 
-def most_forwards(nulls: int = NULLS, controls: int = CONTROLS) -> int:
+def most_forwards(nulls: int = ROLE_NULLS, controls: int = ROLE_CONTROLS) -> int:
     """What ``head_roles`` costs where every role is held by some head."""
     return 2 * (1 + nulls) + (1 + controls) * len(ROLES)
 

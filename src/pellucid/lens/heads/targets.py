@@ -9,20 +9,20 @@ Position 0 is a target of ``first`` alone, because attention there cannot be tol
 it; so ``previous`` begins at the third token. A key may be a target of several kinds (in "A A A").
 """
 
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pellucid.options import AttendedTo
 from pellucid.shapes import Tokens
 
-Target: TypeAlias = Literal["first", "previous", "duplicate", "induction"]
-TARGETS: tuple[Target, ...] = get_args(Target)
+TARGETS: tuple[AttendedTo, ...] = get_args(AttendedTo)
 Where: TypeAlias = Bool[Tensor, "row query key"]
 
 
-def targets(tokens: Tokens) -> dict[Target, Where]:
+def targets(tokens: Tokens) -> dict[AttendedTo, Where]:
     """The targets of every query, true where a key is one."""
     length = tokens.shape[1]
     query, key = torch.meshgrid(torch.arange(length), torch.arange(length), indexing="ij")

@@ -26,6 +26,7 @@ from pellucid.lens.residual.lens_points import LensPoint, demand_exact, observe,
 from pellucid.lens.residual.readings import LensReading, readings_of
 from pellucid.lens.text import column, quoted
 from pellucid.model.model import Model, opened
+from pellucid.options import LENS_TOP, LensView
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result
 from pellucid.results.views import shown
@@ -35,7 +36,6 @@ from pellucid.task.tokens import label, prompt_ids, token_id, whole_numbers
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LensView: TypeAlias = Literal["probability", "difference", "kl", "layers"]
 
 Prompt: TypeAlias = str | Sequence[int]
 Target: TypeAlias = str | int
@@ -139,7 +139,7 @@ def logit_lens(
     targets: Target | Sequence[Target] | None = None,
     against: Prompt | None = None,
     positions: int | Sequence[int] | None = None,
-    top: int = 5,
+    top: int = LENS_TOP,
 ) -> LogitLens:
     """Read the stream after the embedding and after every sublayer as if it were the last.
 

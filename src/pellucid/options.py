@@ -1,0 +1,92 @@
+"""Every choice and every default that the library, the command line and the app share, once.
+
+Loads nothing, so that the command line can print its help without a model library. A function takes
+its type and its default from here; ``report/schema.json`` carries the choices to the web app.
+"""
+
+from typing import Literal, TypeAlias, get_args
+
+from pellucid.errors import PellucidError
+
+DtypeName: TypeAlias = Literal["float32", "float64", "bfloat16", "float16"]
+MODEL = "smollm2-135m"
+"""The embedded model."""
+DTYPE: DtypeName = "float32"
+
+MetricName: TypeAlias = Literal["logit_diff", "prob_diff", "log_prob", "kl"]
+METRIC: MetricName = "logit_diff"
+SEED = 0
+
+Ablation: TypeAlias = Literal["corrupted", "mean", "zero", "resample"]
+"""What a replaced part gives instead (``run/ablation.py``)."""
+ABLATION: Ablation = "corrupted"
+Over: TypeAlias = Literal["heads", "heads+mlps"]
+"""The parts that may be replaced."""
+OVER: Over = "heads"
+
+NodeMethod: TypeAlias = Literal["atp", "ig", "mask-ig"]
+NODE_METHOD: NodeMethod = "atp"
+EdgeEstimate: TypeAlias = Literal[
+    "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp"
+]
+EdgeMethod: TypeAlias = Literal[EdgeEstimate, "exact"]
+EDGE_METHOD: EdgeEstimate = "slot-ig"
+"""The method that finds the most of what is known (benchmarks/zoo.md)."""
+EdgePositions: TypeAlias = Literal["sum", "each"]
+"""Scores of edges added up over positions, or kept at each."""
+TokenMethod: TypeAlias = Literal["gradient", "ig", "occlusion", "rollout"]
+TOKEN_METHOD: TokenMethod = "occlusion"
+
+Direction: TypeAlias = Literal["noising", "denoising"]
+DIRECTION: Direction = "noising"
+PatchSites: TypeAlias = Literal["heads", "mlps", "nodes", "attn", "resid", "q", "k", "v"]
+PATCH_SITES: PatchSites = "heads"
+AppSites: TypeAlias = Literal["resid", "heads"]
+"""Those of ``PatchSites`` that the app shows."""
+AppAblation: TypeAlias = Literal["zero", "mean"]
+"""Those of ``Ablation`` that need one prompt only."""
+
+NodeSearch: TypeAlias = Literal["verified", "mfc"]
+NODE_SEARCH: NodeSearch = "verified"
+EdgeSearch: TypeAlias = Literal["verified", "automatic", "nested", "top", "greedy", "acdc"]
+EDGE_SEARCH: EdgeSearch = "verified"
+TARGET = 0.85
+"""Sufficiency that a circuit is to reach."""
+BUDGET = 150
+"""Forwards that a search for nodes may spend unless the caller says otherwise."""
+EDGE_BUDGET = 400
+"""Forwards that a search for edges may spend unless the caller says otherwise."""
+RANDOM_SETS = 0
+"""Random circuits of each kind that are measured beside the one found."""
+
+Role: TypeAlias = Literal[
+    "previous", "duplicate", "induction", "sink", "copying", "suppressing", "name_mover"
+]
+ROLE_SEQUENCES, ROLE_LENGTH, ROLE_NULLS, ROLE_CONTROLS = 8, 50, 4, 5
+"""Sequences, random tokens in each, null draws, and random sets of heads beside each role's."""
+Composed: TypeAlias = Literal["q", "k", "v"]
+"""What a head reads another through: its query, key or value."""
+DirectSplit: TypeAlias = Literal["none", "source"]
+DIRECT_SPLIT: DirectSplit = "none"
+AttendedTo: TypeAlias = Literal["first", "previous", "duplicate", "induction"]
+LENS_TOP, NEURONS_TOP = 5, 10
+"""Tokens that the lens keeps at a place, and neurons that are shown."""
+NULL_TESTS = 50
+"""Questions that the zoo puts to each model without a circuit."""
+
+LensView: TypeAlias = Literal["probability", "difference", "kl", "layers"]
+DirectView: TypeAlias = Literal["map", "bars", "sources"]
+DIRECT_VIEW: DirectView = "map"
+AgainstView: TypeAlias = Literal["change", "share"]
+TokensView: TypeAlias = Literal["strip", "bars"]
+TOKENS_VIEW: TokensView = "strip"
+AttentionView: TypeAlias = Literal["pattern", "weighted", "entropy", AttendedTo]
+ATTENTION_VIEW: AttentionView = "pattern"
+CompositionView: TypeAlias = Literal["z", "score"]
+COMPOSITION_VIEW: CompositionView = "z"
+
+
+def demand_choice(name: str, value: object, choices: object, error: type[PellucidError]) -> None:
+    """**Raises** ``error`` when ``value`` is none of ``choices``, a ``Literal`` of this module."""
+    if value not in get_args(choices):
+        raise error(f"{name}={value!r} is not known; choose one of {get_args(choices)}.")
