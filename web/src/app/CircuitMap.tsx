@@ -1,7 +1,7 @@
 // The circuit behind the answer, found and measured when asked for, drawn as a report draws it.
 import { useState } from "preact/hooks";
 import { decodeDocument } from "../data/decode";
-import { ARRANGED } from "../parts/arrangement";
+import { ARRANGED } from "../parts/useArrangement";
 import { Card } from "../parts/Card";
 import { setParam, useParam } from "../state";
 import type { Theme } from "../theme";

@@ -4,7 +4,8 @@ import type { ComponentChildren } from "preact";
 import { signed } from "../format";
 import { useParam } from "../state";
 import { keyOf } from "./arrangement";
-import type { Arranging, Group } from "./arrangement";
+import type { Group } from "./arrangement";
+import type { Arranging } from "./useArrangement";
 
 export function Arrange(props: {
   names: string[]; arranging: Arranging; together: Map<string, number>; children?: ComponentChildren;

@@ -110,7 +110,7 @@ function shownIn<T>(column: Column<T>, row: T): string {
 }
 
 /** What has no value last, whichever way the rest goes. */
-function ordered<T>(rows: T[], column: Column<T>, down: boolean): T[] {
+export function ordered<T>(rows: T[], column: Column<T>, down: boolean): T[] {
   const key = (row: T): number | string => {
     if (column.order) return column.order(row);
     const value = column.value(row);

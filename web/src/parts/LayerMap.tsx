@@ -58,7 +58,8 @@ function describe(node: Valued | null, word: string, absent = "not there"): stri
   return `${node.name}: ${word} ${node.value === null ? absent : signed(node.value)}`;
 }
 
-function gridOf(rows: Valued[]) {
+/** Layers down, heads across, the MLPs in a last column where there are any. */
+export function gridOf(rows: Valued[]) {
   const inside = rows.filter((row) => row.layer !== null);
   const layers = 1 + Math.max(-1, ...inside.map((row) => row.layer!));
   const heads = 1 + Math.max(-1, ...inside.map((row) => row.head ?? -1));

@@ -76,7 +76,7 @@ function Bar(props: {
 }
 
 /** The largest shares by size, then everything else as one step. */
-function stepsOf(terms: DirectEffects["terms"], shares: number[]): Step[] {
+export function stepsOf(terms: DirectEffects["terms"], shares: number[]): Step[] {
   const order = shares.map((_, i) => i).sort((a, b) => Math.abs(shares[b]!) - Math.abs(shares[a]!));
   const first = order.slice(0, SHOWN).map((i) => ({
     name: terms[i]!.name,

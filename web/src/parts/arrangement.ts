@@ -1,5 +1,4 @@
-// How the reader has arranged a graph: nodes pinned, named and grouped; all of it in the address.
-import { useParam } from "../state";
+// How the reader has arranged a graph: nodes pinned, named and grouped, as text that an address holds.
 
 export interface Group {
   name: string;
@@ -14,42 +13,38 @@ export interface Arrangement {
   ticked: string[];
 }
 
-export interface Arranging extends Arrangement {
-  pin: (name: string, on: boolean) => void;
-  tick: (name: string, on: boolean) => void;
-  label: (name: string, text: string) => void;
-  group: (name: string) => void;
-  ungroup: (name: string) => void;
+/** Each part of an arrangement as the address holds it; null where there is none of it. */
+export type Written = Record<keyof Arrangement, string | null>;
+
+/** What an address says; what it holds may be anything, and what is not understood is left out. */
+export function read(written: Written): Arrangement {
+  return { pins: names(written.pins), labels: labels(written.labels), groups: groups(written.groups), ticked: names(written.ticked) };
 }
 
-export const ARRANGED = ["pins", "labels", "groups", "ticked"];
+/** A list of nodes with one more, or without it. */
+export function toggled(list: string[], name: string, on: boolean): string | null {
+  const others = list.filter((one) => one !== name);
+  return (on ? [...others, name] : others).join(",") || null;
+}
 
-export function useArrangement(): Arranging {
-  const [pins, setPins] = useParam("pins");
-  const [labels, setLabels] = useParam("labels");
-  const [groups, setGroups] = useParam("groups");
-  const [ticked, setTicked] = useParam("ticked");
-  const now: Arrangement = { pins: names(pins), labels: asLabels(labels), groups: asGroups(groups), ticked: names(ticked) };
-  const writeGroups = (next: Group[]) => setGroups(next.length ? JSON.stringify(next.map((one) => [one.name, one.nodes])) : null);
-  return {
-    ...now,
-    pin: (name, on) => setPins(toggled(now.pins, name, on)),
-    tick: (name, on) => setTicked(toggled(now.ticked, name, on)),
-    label: (name, text) => {
-      const { [name]: _, ...others } = now.labels;
-      const next = text.trim() ? { ...others, [name]: text } : others;
-      setLabels(Object.keys(next).length ? JSON.stringify(next) : null);
-    },
-    group: (name) => {
-      const taken = new Set(now.ticked);
-      const others = now.groups
-        .filter((one) => one.name !== name)
-        .map((one) => ({ ...one, nodes: one.nodes.filter((node) => !taken.has(node)) }));
-      writeGroups([...others.filter((one) => one.nodes.length > 1), { name, nodes: now.ticked }]);
-      setTicked(null);
-    },
-    ungroup: (name) => writeGroups(now.groups.filter((one) => one.name !== name)),
-  };
+/** The names with one more; none for a node where the text is empty. */
+export function labelled({ labels }: Arrangement, name: string, text: string): string | null {
+  const { [name]: _, ...others } = labels;
+  const next = text.trim() ? { ...others, [name]: text } : others;
+  return Object.keys(next).length ? JSON.stringify(next) : null;
+}
+
+/** The groups with one of the ticked nodes, which leave the groups that they were in; one node is no group. */
+export function regrouped({ groups, ticked }: Arrangement, name: string): string | null {
+  const taken = new Set(ticked);
+  const others = groups
+    .filter((one) => one.name !== name)
+    .map((one) => ({ ...one, nodes: one.nodes.filter((node) => !taken.has(node)) }));
+  return written([...others.filter((one) => one.nodes.length > 1), { name, nodes: ticked }]);
+}
+
+export function ungrouped({ groups }: Arrangement, name: string): string | null {
+  return written(groups.filter((one) => one.name !== name));
 }
 
 /** What a set of nodes is known by, whatever their order. */
@@ -57,22 +52,21 @@ export function keyOf(nodes: string[]): string {
   return [...nodes].sort().join("+");
 }
 
+function written(groups: Group[]): string | null {
+  return groups.length ? JSON.stringify(groups.map((one) => [one.name, one.nodes])) : null;
+}
+
 function names(value: string | null): string[] {
   return value ? value.split(",") : [];
 }
 
-function toggled(list: string[], name: string, on: boolean): string | null {
-  const others = list.filter((one) => one !== name);
-  return (on ? [...others, name] : others).join(",") || null;
-}
-
-function asLabels(value: string | null): Record<string, string> {
+function labels(value: string | null): Record<string, string> {
   const found = json(value);
   if (found === null || typeof found !== "object" || Array.isArray(found)) return {};
   return Object.fromEntries(Object.entries(found).filter(([, text]) => typeof text === "string")) as Record<string, string>;
 }
 
-function asGroups(value: string | null): Group[] {
+function groups(value: string | null): Group[] {
   const found = json(value);
   if (!Array.isArray(found)) return [];
   return found.flatMap((one: unknown) => {
@@ -81,7 +75,6 @@ function asGroups(value: string | null): Group[] {
   });
 }
 
-/** What an address holds may be anything. */
 function json(value: string | null): unknown {
   try {
     return JSON.parse(value ?? "null");

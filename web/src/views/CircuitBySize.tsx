@@ -6,7 +6,6 @@ import { backupNames } from "../data/results";
 import type { Analysis, Faithfulness, NodeRow } from "../data/results";
 import { signed, visible } from "../format";
 import { Arrange } from "../parts/Arrange";
-import { useArrangement } from "../parts/arrangement";
 import { boxesOf, byHead, byPosition, logitsAt } from "../parts/boxes";
 import { Card } from "../parts/Card";
 import { CircuitGraph } from "../parts/CircuitGraph";
@@ -14,6 +13,7 @@ import { Curve } from "../parts/Curve";
 import { EdgeControls, useLeast } from "../parts/EdgeControls";
 import { EdgeTable } from "../parts/EdgeTable";
 import { Legend } from "../parts/Legend";
+import { useArrangement } from "../parts/useArrangement";
 import { useParam } from "../state";
 import type { Theme } from "../theme";
 
