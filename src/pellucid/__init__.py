@@ -64,7 +64,7 @@ _HOMES = {
     "Progress": "pellucid.callbacks",
     "showing_progress": "pellucid.progress_bar",
     "watching": "pellucid.callbacks",
-    "Passes": "pellucid.passes",
+    "Passes": "pellucid.results.passes",
     "Result": "pellucid.results.result",
     "AlignmentError": "pellucid.errors",
     "BehaviourError": "pellucid.errors",
@@ -147,8 +147,8 @@ if TYPE_CHECKING:
     from pellucid.model.model import Model as Model
     from pellucid.model.opening.load import load as load
     from pellucid.model.sites import Site as Site
-    from pellucid.passes import Passes as Passes
     from pellucid.progress_bar import showing_progress as showing_progress
+    from pellucid.results.passes import Passes as Passes
     from pellucid.results.result import Result as Result
     from pellucid.run.edit import Edit as Edit
     from pellucid.run.edit import run_edited as run_edited

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 075feaad122017acfea90d7ea939904efb12b1e842785ce13e99aa4dcbc6e6fe).
+// Made by types.mjs from schema.json (sha256 df2af1f7c1828752c23de70d3869445166b8f221a6b00dccc87ac8ec6357713f).
 
 export type Document = Result & {
   schema: 1;
@@ -63,6 +63,7 @@ export type Nested = Nested[] | number | boolean | null;
 export interface Analysis {
   type: "Analysis";
   fields: {
+    provenance: Provenance;
     question: Question;
     metric_clean: Number;
     metric_corrupted: Number;
@@ -77,8 +78,46 @@ export interface Analysis {
     agreement: Agreement;
     caveats: string[];
     passes: Passes;
-    provenance: Provenance;
     backups: Backups | null;
+  };
+}
+export interface Provenance {
+  type: "Provenance";
+  fields: {
+    pellucid: string;
+    torch: string;
+    transformers: string;
+    python: string;
+    model: string;
+    model_source: string;
+    weight_hash: string;
+    dtype: string;
+    device: string;
+    threads: number;
+    seed: number | null;
+    command: string;
+    created: string;
+    call: string;
+    question: {
+      mapping: {
+        [k: string]: string | number | number[];
+      };
+    }[];
+    options: {
+      mapping: {
+        [k: string]: Number | number | string | boolean | null;
+      };
+    };
+    passes: Passes;
+    seconds: Number;
+  };
+}
+export interface Passes {
+  type: "Passes";
+  fields: {
+    forwards: number;
+    backwards: number;
+    calls: number;
   };
 }
 export interface Question {
@@ -105,6 +144,7 @@ export interface TopToken {
 export interface Attribution {
   type: "Attribution";
   fields: {
+    provenance: Provenance | null;
     method: "atp" | "ig" | "mask-ig";
     nodes: Node[];
     by_position: Tensor;
@@ -122,17 +162,10 @@ export interface Node {
     head: number | null;
   };
 }
-export interface Passes {
-  type: "Passes";
-  fields: {
-    forwards: number;
-    backwards: number;
-    calls: number;
-  };
-}
 export interface Circuit {
   type: "Circuit";
   fields: {
+    provenance: Provenance | null;
     nodes: Node[];
     over: "heads" | "heads+mlps";
     method: string;
@@ -151,6 +184,7 @@ export interface Circuit {
 export interface Faithfulness {
   type: "Faithfulness";
   fields: {
+    provenance: Provenance | null;
     over: "heads" | "heads+mlps";
     ablation: string;
     size: number;
@@ -173,6 +207,7 @@ export interface Faithfulness {
 export interface PatchEffects {
   type: "PatchEffects";
   fields: {
+    provenance: Provenance | null;
     direction: "noising" | "denoising";
     sites: "heads" | "mlps" | "nodes" | "attn" | "resid" | "q" | "k" | "v";
     places: Place[];
@@ -201,27 +236,10 @@ export interface Agreement {
     n: number;
   };
 }
-export interface Provenance {
-  type: "Provenance";
-  fields: {
-    pellucid: string;
-    torch: string;
-    transformers: string;
-    python: string;
-    model: string;
-    model_source: string;
-    weight_hash: string;
-    dtype: string;
-    device: string;
-    threads: number;
-    seed: number;
-    command: string;
-    created: string;
-  };
-}
 export interface Backups {
   type: "Backups";
   fields: {
+    provenance: Provenance | null;
     primaries: Node[];
     looked_at: Growth[];
     repairs: Repair[];
@@ -262,6 +280,7 @@ export interface Repair {
 export interface AttentionPatterns {
   type: "AttentionPatterns";
   fields: {
+    provenance: Provenance | null;
     tokens: number[];
     labels: string[];
     heads: Node[];
@@ -280,6 +299,7 @@ export interface AttentionPatterns {
 export interface Certificate {
   type: "Certificate";
   fields: {
+    provenance: Provenance | null;
     name: string;
     kind: "necessary" | "sufficient";
     n_edges: number;
@@ -301,6 +321,7 @@ export interface Certificate {
 export interface Composition {
   type: "Composition";
   fields: {
+    provenance: Provenance | null;
     kinds: string[];
     senders: Node[];
     receivers: Node[];
@@ -318,6 +339,7 @@ export interface Composition {
 export interface DirectEffects {
   type: "DirectEffects";
   fields: {
+    provenance: Provenance | null;
     terms: Term[];
     tokens: string[][];
     per_example: Tensor;
@@ -342,6 +364,7 @@ export interface Term {
 export interface EdgeCircuit {
   type: "EdgeCircuit";
   fields: {
+    provenance: Provenance | null;
     senders: Node[];
     slots: Slot[];
     exists: Tensor;
@@ -379,6 +402,7 @@ export interface SizeStep {
 export interface EdgeCurve {
   type: "EdgeCurve";
   fields: {
+    provenance: Provenance | null;
     ranked_by: string;
     order: "absolute" | "signed";
     selection: "top" | "greedy";
@@ -397,6 +421,7 @@ export interface EdgeCurve {
 export interface EdgeFaithfulness {
   type: "EdgeFaithfulness";
   fields: {
+    provenance: Provenance | null;
     ablation: string;
     size: number;
     out_of: number;
@@ -421,6 +446,7 @@ export interface EdgeFaithfulness {
 export interface EdgeScores {
   type: "EdgeScores";
   fields: {
+    provenance: Provenance | null;
     method: "eap" | "clean-corrupted" | "eap-ig" | "mask-ig" | "slot-ig" | "atp*" | "relp" | "exact";
     senders: Node[];
     slots: Slot[];
@@ -440,6 +466,7 @@ export interface EdgeScores {
 export interface HeadRoles {
   type: "HeadRoles";
   fields: {
+    provenance: Provenance | null;
     seed: number;
     sequences: number;
     length: number;
@@ -475,6 +502,7 @@ export interface CausalCheck {
 export interface LogitLens {
   type: "LogitLens";
   fields: {
+    provenance: Provenance | null;
     points: LensPoint[];
     positions: number[];
     targets: string[];
@@ -509,6 +537,7 @@ export interface LensReading {
 export interface Neurons {
   type: "Neurons";
   fields: {
+    provenance: Provenance | null;
     layer: number;
     per_example: Tensor;
     bias: Tensor;
@@ -524,6 +553,7 @@ export interface Neurons {
 export interface ShareAgainstEffect {
   type: "ShareAgainstEffect";
   fields: {
+    provenance: Provenance | null;
     nodes: string[];
     share: Tensor;
     change: Tensor;
@@ -537,6 +567,7 @@ export interface ShareAgainstEffect {
 export interface Study {
   type: "Study";
   fields: {
+    provenance: Provenance | null;
     names: string[];
     analyses: Analysis[];
   };
@@ -544,6 +575,7 @@ export interface Study {
 export interface TokenAttribution {
   type: "TokenAttribution";
   fields: {
+    provenance: Provenance | null;
     method: "gradient" | "ig" | "occlusion" | "rollout";
     quantity: "estimate" | "effect" | "weight";
     tokens: string[][];
@@ -558,6 +590,7 @@ export interface TokenAttribution {
 export interface ZooResult {
   type: "ZooResult";
   fields: {
+    provenance: Provenance | null;
     scores: ZooScore[];
     calibration: Calibration[];
     notes: {

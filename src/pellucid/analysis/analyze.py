@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from inspect import signature
 from typing import get_args
 
-from pellucid.analysis.provenance import call_for, describe_question, provenance_of
+from pellucid.analysis.provenance import call_for, describe_question
 from pellucid.analysis.question import Asked, question_of
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import caveats_of
@@ -43,6 +43,7 @@ from pellucid.options import (
 )
 from pellucid.passes import metering
 from pellucid.run.answers import top_tokens
+from pellucid.run.provenance import provenance_of, with_provenance
 from pellucid.run.record import Trace
 from pellucid.run.setup import setup_of
 from pellucid.stats.agreement import Agreement, agreement
@@ -55,6 +56,7 @@ REPAIR = 90
 """Forwards that the search for backups may spend."""
 
 
+@with_provenance
 def analyze(
     model: Model,
     contrast: Contrasts | None = None,

@@ -1,13 +1,9 @@
 """What was asked of which model, written down so that the numbers can be made again."""
 
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
-import torch
-
-from pellucid.analysis.result import Provenance, Question
+from pellucid.analysis.result import Question
 from pellucid.model.model import Model
 from pellucid.run.answers import spell
 from pellucid.run.record import Trace
@@ -61,26 +57,3 @@ def call_for(
     words: list[object] = [contrast.clean, "--corrupted", contrast.corrupted]
     words += ["--answer", contrast.answer, "--foil", contrast.foil, "--model", model.name]
     return shlex.join(["pellucid", "analyze", *map(str, words)])
-
-
-def provenance_of(model: Model, seed: int, command: str) -> Provenance:
-    """Versions, weights and settings."""
-    import transformers
-
-    import pellucid
-
-    return Provenance(
-        pellucid=pellucid.__version__,
-        torch=torch.__version__,
-        transformers=transformers.__version__,
-        python=platform.python_version(),
-        model=model.name,
-        model_source=str(getattr(model.origin, "kind", "object")),
-        weight_hash=model.weight_hash,
-        dtype=str(model.dtype).removeprefix("torch."),
-        device=str(model.device),
-        threads=torch.get_num_threads(),
-        seed=seed,
-        command=command,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )

@@ -1,6 +1,6 @@
 """What one call of ``analyze`` returns: the question, the evidence, and how it was made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,8 @@ from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.circuit.nodes.discover import rankings
 from pellucid.circuit.nodes.faithfulness import Faithfulness
 from pellucid.circuit.self_repair.result import Backups
-from pellucid.passes import Passes
+from pellucid.results.passes import Passes
+from pellucid.results.provenance import Provenance
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.results.views import shown
@@ -33,27 +34,6 @@ class Question:
     how_corrupted: str
     """How the corrupted prompt came about; ``given`` when the caller gave it."""
     metric: str
-
-
-@stored
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """What is needed to make the same numbers again."""
-
-    pellucid: str
-    torch: str
-    transformers: str
-    python: str
-    model: str
-    model_source: str
-    weight_hash: str
-    dtype: str
-    device: str
-    threads: int
-    seed: int
-    command: str
-    created: str
-    """UTC, ISO 8601."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +63,7 @@ class Analysis(Result):
     """Between the estimates and the measured effects of ``patches``."""
     caveats: tuple[str, ...]
     passes: Passes
-    provenance: Provenance
+    provenance: Provenance = field(compare=False, repr=False)
     backups: Backups | None = None
     """What does more once the circuit is replaced, under each ablation; None without a circuit."""
 

@@ -31,11 +31,13 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.options import METRIC, NODE_METHOD, NodeMethod, demand_choice
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import Per, tabulate
 from pellucid.results.views import shown
 from pellucid.run.gradient import differentiate
+from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace
 from pellucid.run.setup import recorded
 from pellucid.run.sites import EMBED, node_sites
@@ -108,6 +110,7 @@ class Attribution(Result):
         return shown(self, "figure", per, tokens)
 
 
+@with_provenance
 def attribute(
     model: Model,
     contrast: Contrasts,

@@ -22,11 +22,13 @@ from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site, SiteKind
 from pellucid.options import DIRECTION, METRIC, PATCH_SITES, Direction, PatchSites
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
+from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace, record
 from pellucid.run.setup import MEMORY_BUDGET, Setup, same_question
 from pellucid.run.sites import EMBED, node_sites, stream_sites
@@ -117,6 +119,7 @@ class PatchEffects(Result):
         return shown(self, "figure", tokens)
 
 
+@with_provenance
 def patch(
     model: Model,
     contrast: Contrasts,

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from pellucid.errors import ResultFileError
 from pellucid.results.fields import check_fields
 from pellucid.results.folders import Kind, replacing
 from pellucid.results.prose import Section
+from pellucid.results.provenance import Provenance
 from pellucid.results.registry import full_name, register, registered, written_name
 from pellucid.results.views import shown, shows
 
@@ -29,12 +31,16 @@ SAVED = Kind(noun="saved result", needs=("result.json", "tensors.safetensors"))
 R = TypeVar("R", bound="Result")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Result:
-    """Base of results: knows how to be written down and read back.
+    """Base of results: knows how to be written down and read back. It and what is on it are frozen.
 
     ``class Mine(Result, name="mylab.Mine")`` declares the full name under which it is saved;
     without one it is that of its module and class.
     """
+
+    provenance: Provenance | None = field(default=None, compare=False, repr=False)
+    """How it was made; None for what an early version saved, and what was put together by hand."""
 
     def __init_subclass__(cls, *, name: str | None = None) -> None:
         register(cls, name)

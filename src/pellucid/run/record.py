@@ -22,7 +22,8 @@ from pellucid.model.model import Model
 from pellucid.model.running.forward import Past, forward, undisturbed
 from pellucid.model.running.prefix_cache import first_positions
 from pellucid.model.sites import Site
-from pellucid.passes import Passes, count, metering
+from pellucid.passes import count, metering
+from pellucid.results.passes import Passes
 from pellucid.run.gradient import demand_finite, differentiate
 from pellucid.run.paired_call import ride_together
 from pellucid.run.question import encode

@@ -14,7 +14,7 @@ import torch
 
 from pellucid.analysis.result import Analysis
 from pellucid.errors import TaskError
-from pellucid.passes import Passes
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown

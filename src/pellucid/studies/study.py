@@ -6,11 +6,13 @@ from typing import Any
 from pellucid.analysis.analyze import analyze
 from pellucid.errors import TaskError
 from pellucid.model.model import Model
+from pellucid.run.provenance import with_provenance
 from pellucid.run.question import encode
 from pellucid.studies.result import Study, fit
 from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts
 
 
+@with_provenance
 def study(
     model: Model,
     contrasts: Mapping[str, Contrasts] | Sequence[Contrast] | ContrastBatch,

@@ -26,8 +26,10 @@ from torch import Tensor
 from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.model.anatomy import Anatomy
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
+from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import setup_of
 from pellucid.zoo.case import EdgeName
 from pellucid.zoo.registry import Kind, Specimen
@@ -90,6 +92,7 @@ class Certificate(Result):
         )
 
 
+@with_provenance
 def certify(specimen: Specimen) -> Certificate:
     """Enumerate one model and hold what is stated of it against what is found.
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from pellucid.passes import Passes
+from pellucid.results.passes import Passes
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.zoo.nulls import Calibration

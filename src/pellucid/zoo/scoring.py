@@ -30,6 +30,7 @@ from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.options import NULL_TESTS, EdgeMethod, EdgeSearch
 from pellucid.passes import metering
+from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import setup_of
 from pellucid.stats import ranking
 from pellucid.stats.area import log_mean
@@ -48,6 +49,7 @@ NULL_STEPS = 4
 """Where nothing is to be found, there is no metric difference by which to choose the steps."""
 
 
+@with_provenance
 def run(
     methods: str | Scorer | Sequence[str | Scorer] = METHODS,
     *,

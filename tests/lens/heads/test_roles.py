@@ -1,6 +1,7 @@
 """Heads are typed by what they do: the hand-built ones exactly, random ones not at all."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -190,9 +191,14 @@ def test_sequences_repeat_and_shuffled_ones_hold_the_same_tokens(built):
 
 def test_the_same_seed_gives_the_same_result(built, roles):
     again = pellucid.head_roles(built, **SMALL)
-    assert again.to_json() == roles.to_json()
+    assert bare(again) == bare(roles)
     other = pellucid.head_roles(built, seed=1, **SMALL)
-    assert other.to_json() != roles.to_json()
+    assert bare(other) != bare(roles)
+
+
+def bare(result):
+    """Everything but how and when it was made."""
+    return replace(result, provenance=None).to_json()
 
 
 def test_it_costs_what_it_says(roles):

@@ -50,6 +50,7 @@ from pellucid.run.edges.products import (
     edge_products_by_position,
     node_products,
 )
+from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace
 from pellucid.run.sites import stream_sites
 from pellucid.task.contrast import ContrastBatch, Contrasts
@@ -59,6 +60,7 @@ INTEGRATED = ("eap-ig", "mask-ig", "slot-ig")
 TINY = 1e-30
 
 
+@with_provenance
 def attribute_edges(
     model: Model,
     contrast: Contrasts,

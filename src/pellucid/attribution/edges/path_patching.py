@@ -21,6 +21,7 @@ from pellucid.model.model import Model, opened
 from pellucid.options import Ablation
 from pellucid.passes import metering
 from pellucid.run.edges.cut import run_cut
+from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace
 from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.task.contrast import Contrasts
@@ -29,6 +30,7 @@ from pellucid.task.metrics import Metric
 Edges = Sequence[tuple[Node | str, Slot | str]]
 
 
+@with_provenance
 def patch_edges(
     model: Model,
     contrast: Contrasts,

@@ -12,7 +12,7 @@ from torch import Tensor
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.options import EdgeMethod
-from pellucid.passes import Passes
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 

@@ -16,7 +16,7 @@ from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
-from pellucid.passes import Passes
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 from pellucid.task.contrast import Contrasts

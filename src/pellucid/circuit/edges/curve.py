@@ -26,9 +26,11 @@ from pellucid.circuit.edges.sets import SELECTIONS, Selection, random_connected
 from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
 from pellucid.options import Ablation
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
+from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.stats.area import area, log_mean
 from pellucid.task.contrast import Contrasts
@@ -110,6 +112,7 @@ class EdgeCurve(Result):
         )
 
 
+@with_provenance
 def edge_curve(
     model: Model,
     contrast: Contrasts,

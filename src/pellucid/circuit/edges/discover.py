@@ -45,6 +45,7 @@ from pellucid.options import (
     EdgeSearch,
 )
 from pellucid.passes import metering
+from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import KL, Metric, Nearness
@@ -52,6 +53,7 @@ from pellucid.task.metrics import KL, Metric, Nearness
 RANKING_STEPS = 4
 
 
+@with_provenance
 def discover_edges(
     model: Model,
     contrast: Contrasts,

@@ -26,8 +26,10 @@ from pellucid.circuit.nodes.faithfulness import Category, categorise, f1
 from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
 from pellucid.options import Ablation
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
+from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
@@ -93,6 +95,7 @@ class EdgeFaithfulness(Result):
         )
 
 
+@with_provenance
 def edge_faithfulness(
     model: Model,
     contrast: Contrasts,

@@ -15,8 +15,8 @@ from pellucid.circuit.exchange.eap_ig import FOUND
 from pellucid.circuit.exchange.shape import Shape, name
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
-from pellucid.passes import Passes
 from pellucid.results.fields import check_fields
+from pellucid.results.passes import Passes
 
 PARTS = ("cfg", "nodes", "edges")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

@@ -14,6 +14,7 @@ from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.errors import ResultFileError
 from pellucid.model.model import Model
 from pellucid.results.views import shows
+from pellucid.run.provenance import with_provenance
 from pellucid.task.contrast import Contrasts
 
 ENDINGS: dict[str, Format] = {".graphml": "graphml", ".dot": "dot", ".gv": "dot"}
@@ -54,6 +55,7 @@ def export(
     return put(target, (graphml if kind == "graphml" else dot).write(picture))
 
 
+@with_provenance
 def read_circuit(path: str | Path, *, model: Model | None = None) -> EdgeCircuit:
     """The circuit of edges that an EAP-IG graph (JSON, either variant) describes.
 

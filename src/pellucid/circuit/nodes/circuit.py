@@ -12,7 +12,7 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.options import Over, demand_choice
-from pellucid.passes import Passes
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown

@@ -32,6 +32,7 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.options import BUDGET, NODE_SEARCH, TARGET, Ablation, NodeSearch, Over
 from pellucid.passes import metering
+from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace
 from pellucid.run.setup import MEMORY_BUDGET
 from pellucid.task.contrast import Contrasts
@@ -41,6 +42,7 @@ LARGEST_SHARE, ALWAYS_SMALL = 0.25, 8
 """A set of more than a quarter of all nodes explains nothing, unless it is at most eight."""
 
 
+@with_provenance
 def discover(
     model: Model,
     contrast: Contrasts,

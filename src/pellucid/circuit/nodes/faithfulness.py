@@ -23,9 +23,11 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.options import Ablation, Over
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
+from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace
 from pellucid.run.setup import MEMORY_BUDGET
 from pellucid.stats.agreement import percentile_among
@@ -85,6 +87,7 @@ class Faithfulness(Result):
         return shown(self, "figure", target)
 
 
+@with_provenance
 def faithfulness(
     model: Model,
     contrast: Contrasts,

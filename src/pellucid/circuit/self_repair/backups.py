@@ -36,6 +36,7 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.options import Ablation, Over
 from pellucid.passes import metering
+from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace
 from pellucid.run.setup import setup_of
 from pellucid.task.contrast import Contrasts
@@ -47,6 +48,7 @@ BUDGET = 300
 """Forwards that may be spent unless the caller says otherwise, in equal parts by ablation."""
 
 
+@with_provenance
 def backups(
     model: Model,
     contrast: Contrasts,

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from pellucid.model.anatomy import Node
-from pellucid.passes import Passes
+from pellucid.results.passes import Passes
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate

@@ -46,10 +46,11 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.model.running.forward import undisturbed
 from pellucid.options import COMPOSITION_VIEW, Composed, CompositionView
-from pellucid.passes import Passes
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import COLUMNS, tabulate
 from pellucid.results.views import shown
+from pellucid.run.provenance import with_provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,6 +153,7 @@ class Composition(Result):
         return "\n".join(lines)
 
 
+@with_provenance
 def composition(
     model: Model,
     senders: Names = None,

@@ -11,7 +11,7 @@ share need not be a cause: compare it with ``patch``.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -33,12 +33,14 @@ from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.options import DIRECT_SPLIT, DIRECT_VIEW, DirectSplit, DirectView
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.registry import stored
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
 from pellucid.run.observe import View
+from pellucid.run.provenance import with_provenance
 from pellucid.run.sites import EMBED
 from pellucid.task.contrast import Contrast, ContrastBatch
 
@@ -139,7 +141,8 @@ class DirectEffects(Result):
 
         **Raises** ``TaskError`` when the two have no component in common.
         """
-        return share_against_effect(self.to_frame(), effects)
+        found = share_against_effect(self.to_frame(), effects)
+        return replace(found, provenance=self.provenance)
 
     def plot(self, show: DirectView = DIRECT_VIEW) -> "Figure":
         """Shares as a ``"map"`` of layers and heads, as ``"bars"`` of the largest and the rest, or
@@ -153,6 +156,7 @@ class DirectEffects(Result):
         return "\n".join(lines(self))
 
 
+@with_provenance
 def direct_effects(
     model: Model, contrast: Contrast | ContrastBatch, *, split: DirectSplit = DIRECT_SPLIT
 ) -> DirectEffects:

@@ -28,9 +28,11 @@ from pellucid.model.anatomy import linear_weight
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
 from pellucid.options import NEURONS_TOP
-from pellucid.passes import Passes, count, metering
+from pellucid.passes import count, metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.views import shown
+from pellucid.run.provenance import with_provenance
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import labels
 
@@ -95,6 +97,7 @@ class Neurons(Result):
         return "\n".join(lines(self))
 
 
+@with_provenance
 def neurons(
     model: Model, contrast: Contrast | ContrastBatch, layer: int, *, top: int = NEURONS_TOP
 ) -> Neurons:

@@ -28,12 +28,14 @@ from pellucid.model.model import Model, opened
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 from pellucid.options import ATTENTION_VIEW, AttendedTo, AttentionView, demand_choice
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
 from pellucid.run.gradient import demand_finite
 from pellucid.run.prompts import prompt_tokens, run_tapped
+from pellucid.run.provenance import with_provenance
 from pellucid.shapes import Tokens
 
 if TYPE_CHECKING:
@@ -142,6 +144,7 @@ class AttentionPatterns(Result):
         return "\n".join([*lines, f"Cost: {self.passes}."])
 
 
+@with_provenance
 def attention(
     model: Model, prompt: str | Sequence[int], *, heads: Names = None
 ) -> AttentionPatterns:

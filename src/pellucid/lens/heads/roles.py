@@ -30,11 +30,13 @@ from pellucid.lens.heads.sequences import draw_sequences
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.options import ROLE_CONTROLS, ROLE_LENGTH, ROLE_NULLS, ROLE_SEQUENCES, Role
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
 from pellucid.run.gradient import demand_finite
+from pellucid.run.provenance import with_provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,6 +154,7 @@ class HeadRoles(Result):
         return "\n".join(lines)
 
 
+@with_provenance
 def head_roles(
     model: Model,
     *,

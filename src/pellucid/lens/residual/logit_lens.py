@@ -27,9 +27,11 @@ from pellucid.lens.residual.readings import LensReading, readings_of
 from pellucid.lens.text import column, quoted
 from pellucid.model.model import Model, opened
 from pellucid.options import LENS_TOP, LensView
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
+from pellucid.run.provenance import with_provenance
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import label, prompt_ids, token_id, whole_numbers
 
@@ -132,6 +134,7 @@ class LogitLens(Result):
         return "\n".join(lines(self))
 
 
+@with_provenance
 def logit_lens(
     model: Model,
     prompt: Prompt,

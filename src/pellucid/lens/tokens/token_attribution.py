@@ -37,11 +37,13 @@ from pellucid.options import (
     TokensView,
     demand_choice,
 )
-from pellucid.passes import Passes, metering
+from pellucid.passes import metering
+from pellucid.results.passes import Passes
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.views import shown
 from pellucid.run.gradient import differentiate
 from pellucid.run.observe import look
+from pellucid.run.provenance import with_provenance
 from pellucid.run.question import encode
 from pellucid.run.record import Trace, record
 from pellucid.run.setup import Setup
@@ -122,6 +124,7 @@ class TokenAttribution(Result):
         return "\n".join(lines(self))
 
 
+@with_provenance
 def token_attribution(
     model: Model,
     contrast: Contrast | ContrastBatch,

@@ -1,0 +1,46 @@
+"""How a result was made: the record. ``run/provenance.py`` fills it in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pellucid.results.passes import Passes
+from pellucid.results.registry import stored
+
+Plain: TypeAlias = float | int | str | bool | None
+
+
+@stored
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What is needed to make the same numbers again.
+
+    Fields with a default were not written down by early versions.
+    """
+
+    pellucid: str
+    torch: str
+    transformers: str
+    python: str
+    model: str
+    """Its name; empty, like all that is said of it, where no model was given."""
+    model_source: str
+    weight_hash: str
+    dtype: str
+    device: str
+    threads: int
+    seed: int | None
+    """None where the call takes no seed."""
+    command: str
+    """What to type or to call."""
+    created: str
+    """When the call began: UTC, ISO 8601."""
+    call: str = ""
+    """The public function, ``attribute``."""
+    question: tuple[Mapping[str, str | int | tuple[int, ...]], ...] = ()
+    """What was asked, as it was given: contrasts as ``clean corrupted answer foil``, else
+    ``prompt``."""
+    options: Mapping[str, Plain] = field(default_factory=dict)
+    """Every other argument; what is no plain value by its text or its type."""
+    passes: Passes = field(default_factory=Passes)
+    seconds: float = 0.0
