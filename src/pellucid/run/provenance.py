@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from functools import cache, wraps
 from importlib.metadata import version
 from inspect import Signature, signature
+from pathlib import Path
 from time import perf_counter
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import torch
 
+from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
+from pellucid.model.sites import Site
 from pellucid.passes import metering
 from pellucid.results.provenance import Plain, Provenance
 from pellucid.results.result import Result
@@ -141,7 +144,7 @@ def plain(value: Any) -> Plain:
         return ", ".join(str(plain(one)) for one in value)
     if callable(value):
         return str(getattr(value, "__name__", type(value).__name__))
-    return str(value) if type(value).__name__ in ("Node", "Slot", "Site") else type(value).__name__
+    return str(value) if isinstance(value, Node | Slot | Site | Path) else type(value).__name__
 
 
 def command(call: Callable[..., Any], declared: Signature, given: Mapping[str, Any]) -> str:
