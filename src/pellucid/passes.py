@@ -2,6 +2,9 @@
 
 A *forward* is one evaluation of all rows of a question, a *backward* one gradient of it. Variants
 ride in the batch, so many forwards may be one *call* of the model.
+
+They are counted where the model is called (``model/running/forward.py``), which knows how many
+evaluations of a question its rows hold, and where a gradient passes the logits on its way back.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +42,25 @@ def metering(notify: Callable[[Passes], None] | None = None) -> Iterator[Meter]:
         _meters.reset(token)
 
 
-def count(*, forwards: int = 0, backwards: int = 0, calls: int = 0) -> None:
-    """Add to every open meter."""
-    for meter in _meters.get():
-        meter.add(Passes(forwards=forwards, backwards=backwards, calls=calls))
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Passes made inside the block belong to no question: no meter sees them."""
+    token = _meters.set(())
+    try:
+        yield
+    finally:
+        _meters.reset(token)
+
+
+def counter() -> Callable[[Passes], None]:
+    """What adds to the meters that are open now.
+
+    Also from the threads in which gradients are computed, which see no meter of their own.
+    """
+    meters = _meters.get()
+
+    def add(more: Passes) -> None:
+        for meter in meters:
+            meter.add(more)
+
+    return add

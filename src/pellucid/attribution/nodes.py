@@ -180,9 +180,7 @@ def _integrated(model: Model, trace: Trace, method: NodeMethod, steps: int) -> A
                 return value.clone()
             return value.lerp(trace.corrupted[site], 1 - weight)
 
-        found = differentiate(
-            model, trace.encoded, trace.encoded.clean, trace.metric, sites, change=mix
-        )
+        found = differentiate(model, trace.objective, sites, change=mix)
         for site in sites:
             reached = trace.clean[site] if method == "ig" else found.values[site]
             product = (reached - trace.corrupted[site]) * found.gradients[site] / steps

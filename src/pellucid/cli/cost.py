@@ -12,7 +12,7 @@ from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.discover import forwards_planned
 from pellucid.cli.options import Question
 from pellucid.model.model import Model
-from pellucid.model.running.forward import forward, undisturbed
+from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.options import NodeMethod, Over
 from pellucid.run.question import encode
 from pellucid.task.align import check_length
@@ -87,6 +87,6 @@ def seconds(model: Model, tokens: Tensor) -> float:
     for _ in range(2):
         began = time.perf_counter()
         with undisturbed(model.module), torch.no_grad():
-            forward(model.module, model.anatomy, tokens)
+            forward(model.module, model.anatomy, Batch(tokens=tokens))
         took = time.perf_counter() - began
     return took

@@ -13,6 +13,7 @@ from pellucid.model.anatomy import Anatomy, Node, Slot
 from pellucid.model.detection.detect import detect, text_config
 from pellucid.model.proof.selfcheck import SelfCheck, check_detected, selfcheck
 from pellucid.model.running.forward import undisturbed
+from pellucid.passes import uncounted
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ class Model:
         **Cost** fifteen to nineteen forwards of six or seven tokens.
         **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed.
         """
-        with undisturbed(module):
+        with undisturbed(module), uncounted():
             anatomy = detect(module)
             check = check_detected(module, anatomy)
         return cls(module, tokenizer, origin, anatomy, check)
 
     def selfcheck(self) -> SelfCheck:
         """Run the proof of opening again, for instance after changing weights."""
-        with undisturbed(self.module):
+        with undisturbed(self.module), uncounted():
             return selfcheck(self.module, self.anatomy)
 
     @property

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.model.model import Model
-from pellucid.model.running.forward import forward, undisturbed
-from pellucid.passes import count
+from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.results.registry import stored
 from pellucid.run.gradient import demand_finite
 from pellucid.run.record import Trace
@@ -72,14 +71,11 @@ def _measured(
     model: Model, encoded: Encoded, metric: Metric, side: Literal["clean", "corrupted"]
 ) -> Float[Tensor, " example"]:
     with undisturbed(model.module), torch.no_grad():
-        logits = forward(
-            model.module,
-            model.anatomy,
-            (encoded.clean if side == "clean" else encoded.corrupted).clone(),
-            real=encoded.real,
-            reads=encoded.reads,
+        tokens = (encoded.clean if side == "clean" else encoded.corrupted).clone()
+        batch = Batch(
+            tokens=tokens, real=encoded.real, reads=encoded.reads, forwards=encoded.n_examples
         )
+        logits = forward(model.module, model.anatomy, batch)
         values = metric(logits, encoded)
     demand_finite(values, "metric")
-    count(forwards=encoded.n_examples, calls=1)
     return values

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from pellucid.errors import ContextLengthError, EditError, TokenError
 from pellucid.model.model import Model
-from pellucid.model.running.forward import forward, undisturbed
+from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.sites import Site
-from pellucid.passes import count
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import prompt_ids
 
@@ -72,14 +71,8 @@ def run_edited(
     for edit in edits:
         by_site.setdefault(edit.site, []).append(edit)
     with undisturbed(model.module), torch.no_grad():
-        logits = forward(
-            model.module,
-            model.anatomy,
-            tokens,
-            taps={site: applying(group) for site, group in by_site.items()},
-        )
-    count(forwards=1, calls=1)
-    return logits
+        taps = {site: applying(group) for site, group in by_site.items()}
+        return forward(model.module, model.anatomy, Batch(tokens=tokens), taps=taps)
 
 
 def _tokens(model: Model, prompt: str | Sequence[int] | Sequence[Sequence[int]]) -> Tensor:

@@ -5,9 +5,9 @@ the leaf, parameters are frozen, so no parameter gradient is computed or left be
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -15,17 +15,25 @@ from torch import Tensor
 
 from pellucid.errors import NonFiniteError, TaskError
 from pellucid.model.model import Model
-from pellucid.model.running.forward import forward, undisturbed
+from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
-from pellucid.passes import count
 from pellucid.run.paired_call import only_first_rows
 from pellucid.run.sites import EMBED
-from pellucid.shapes import Tokens
 from pellucid.task.encode import Encoded
 from pellucid.task.metrics import Metric
 
 Change = Callable[[Site, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is differentiated: a metric of the clean prompts of a question."""
+
+    encoded: Encoded
+    metric: Metric
+    variants: int = 1
+    """How often the rows hold the question."""
 
 
 @dataclass(frozen=True)
@@ -38,91 +46,121 @@ class Gradients:
     """The metric's gradient at each site, after the change; each row has its own."""
     metric: Float[Tensor, " example"]
     logits: Float[Tensor, "row read d_vocab"]
-    beside: dict[Site, Tensor]
-    """Values on the prompts that rode along; empty if there were none."""
-    logits_beside: Float[Tensor, "row read d_vocab"] | None
+
+
+Beside: TypeAlias = tuple[dict[Site, Tensor], Float[Tensor, "row read d_vocab"]]
+"""Values and logits on the prompts that rode along."""
+
+
+class Watched:
+    """Taps at sites, and what they saw: values, and the live tensors to differentiate by."""
+
+    def __init__(self, sites: Sequence[Site], observed: Sequence[Site], change: Change | None):
+        self.sites = list(dict.fromkeys(sites))
+        self.kept = list(dict.fromkeys([*sites, *observed]))
+        self.values: dict[Site, Tensor] = {}
+        self.live: dict[Site, Tensor] = {}
+        self._change = change
+
+    def taps(self) -> dict[Site, Tap]:
+        """The embedding is always one of them: it is the leaf."""
+        live = dict.fromkeys([EMBED, *self.sites])
+        taps: dict[Site, Tap] = {site: partial(self._see, site) for site in live}
+        return taps | {site: partial(self._observe, site) for site in self.kept if site not in live}
+
+    def _see(self, site: Site, value: Tensor) -> Tensor:
+        if site == EMBED:
+            value = value.detach().requires_grad_()
+        self.values[site] = value.detach()
+        # A copy, so that a model that adds in place cannot move what was recorded.
+        self.live[site] = value.clone() if self._change is None else self._change(site, value)
+        return self.live[site]
+
+    def _observe(self, site: Site, value: Tensor) -> None:
+        self.values[site] = value.detach().clone()
 
 
 def differentiate(
     model: Model,
-    encoded: Encoded,
-    tokens: Tokens,
-    metric: Metric,
+    objective: Objective,
     sites: Sequence[Site],
     *,
     observed: Sequence[Site] = (),
     change: Change | None = None,
-    beside: Tokens | None = None,
-    caches: list[Any] | None = None,
 ) -> Gradients:
-    """Run ``tokens``, changing each site's tensor by ``change`` first if given, and differentiate.
+    """Run the clean prompts, changing each site's tensor by ``change`` first if given, and
+    differentiate their metric.
 
-    Sites ``observed`` give values without gradients. Prompts ``beside`` ride in the same call and
-    are not differentiated.
+    Sites ``observed`` give values without gradients.
 
-    **Cost** 1 forward (2 with ``beside``), 1 backward.
+    **Cost** 1 forward and 1 backward, for each variant of the objective.
     **Raises** ``NonFiniteError`` when the metric is not finite.
     """
-    n = len(tokens)
-    values: dict[Site, Tensor] = {}
-    live: dict[Site, Tensor] = {}
-
-    def tap_for(site: Site) -> Callable[[Tensor], Tensor]:
-        def tap(value: Tensor) -> Tensor:
-            if site == EMBED:
-                value = value.detach().requires_grad_()
-            values[site] = value.detach()
-            # A copy, so that a model that adds in place cannot move what was recorded.
-            live[site] = value.clone() if change is None else change(site, value)
-            return live[site]
-
-        return tap
-
-    def observer_for(site: Site) -> Callable[[Tensor], None]:
-        def tap(value: Tensor) -> None:
-            values[site] = value.detach().clone()
-
-        return tap
-
-    wanted = list(dict.fromkeys(sites))
-    taps: dict[Site, Tap] = {site: tap_for(site) for site in dict.fromkeys([EMBED, *wanted])}
-    taps |= {site: observer_for(site) for site in observed if site not in taps}
-    times = 1 if beside is None else 2
-    with undisturbed(model.module), torch.enable_grad(), ExitStack() as stack:
-        if beside is not None:
-            stack.enter_context(only_first_rows(model.module, model.anatomy.unembed, n))
-        logits = forward(
-            model.module,
-            model.anatomy,
-            tokens.clone() if beside is None else torch.cat([tokens, beside]),
-            real=encoded.real.repeat(times, 1),
-            reads=encoded.reads.repeat(times, 1),
-            taps=taps,
-            caches=caches,
+    encoded, watched = objective.encoded, Watched(sites, observed, change)
+    with undisturbed(model.module), torch.enable_grad():
+        batch = Batch(
+            tokens=encoded.clean.clone(),
+            real=encoded.real,
+            reads=encoded.reads,
+            forwards=objective.variants,
         )
-        per_example = metric(logits[:n], encoded)
-        demand_finite(per_example, "metric")
-        if not per_example.requires_grad:
-            raise TaskError(
-                "The metric does not depend on the logits in a differentiable way (an argmax, a "
-                "comparison, or detached). Return a smooth function of the logits."
-            )
-        gradients = torch.autograd.grad(
-            per_example.sum(), [live[s] for s in wanted], allow_unused=True
+        logits = forward(model.module, model.anatomy, batch, taps=watched.taps())
+        return _gradients(objective, logits, watched)
+
+
+def differentiate_paired(
+    model: Model,
+    objective: Objective,
+    sites: Sequence[Site],
+    *,
+    observed: Sequence[Site] = (),
+    caches: list[Any] | None = None,
+) -> tuple[Gradients, Beside]:
+    """The clean prompts differentiated, with the corrupted ones riding in the same call.
+
+    **Cost** 2 forwards and 1 backward, in 1 call.
+    **Raises** ``NonFiniteError`` when the metric is not finite.
+    """
+    encoded, watched = objective.encoded, Watched(sites, observed, None)
+    n = len(encoded.clean)
+    with (
+        undisturbed(model.module),
+        torch.enable_grad(),
+        only_first_rows(model.module, model.anatomy.unembed, n),
+    ):
+        batch = Batch(
+            tokens=torch.cat([encoded.clean, encoded.corrupted]),
+            real=encoded.real.repeat(2, 1),
+            reads=encoded.reads.repeat(2, 1),
+            forwards=2,
+            backwards=1,
         )
-        logits = logits.detach()
-    count(forwards=times, backwards=1, calls=1)
-    kept = list(dict.fromkeys([*wanted, *observed]))
+        taps = watched.taps()
+        logits = forward(model.module, model.anatomy, batch, taps=taps, caches=caches)
+        found = _gradients(objective, logits[:n], watched)
+    return found, ({s: watched.values[s][n:] for s in watched.kept}, logits.detach()[n:])
+
+
+def _gradients(objective: Objective, logits: Tensor, watched: Watched) -> Gradients:
+    """The metric of the first rows, as many as there are logits, differentiated."""
+    n = len(logits)
+    per_example = objective.metric(logits, objective.encoded)
+    demand_finite(per_example, "metric")
+    if not per_example.requires_grad:
+        raise TaskError(
+            "The metric does not depend on the logits in a differentiable way (an argmax, a "
+            "comparison, or detached). Return a smooth function of the logits."
+        )
+    live = [watched.live[site] for site in watched.sites]
+    gradients = torch.autograd.grad(per_example.sum(), live, allow_unused=True)
     return Gradients(
-        values={site: values[site][:n] for site in kept},
+        values={site: watched.values[site][:n] for site in watched.kept},
         gradients={
-            site: torch.zeros_like(values[site][:n]) if gradient is None else gradient[:n]
-            for site, gradient in zip(wanted, gradients, strict=True)
+            site: torch.zeros_like(watched.values[site][:n]) if gradient is None else gradient[:n]
+            for site, gradient in zip(watched.sites, gradients, strict=True)
         },
         metric=per_example.detach(),
-        logits=logits[:n],
-        beside={site: values[site][n:] for site in kept} if beside is not None else {},
-        logits_beside=logits[n:] if beside is not None else None,
+        logits=logits.detach(),
     )
 
 

@@ -5,7 +5,7 @@ does behind it (norm, projection, unembedding, scaling, soft-capping) is done by
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -13,10 +13,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from pellucid.model.model import Model
-from pellucid.model.running.forward import Start, forward, undisturbed
+from pellucid.model.running.forward import Batch, Start, backwards_counted, forward, undisturbed
 from pellucid.model.running.taps import Taps, first
 from pellucid.model.sites import Site
-from pellucid.passes import count
 from pellucid.shapes import Stream, Tokens
 
 View: TypeAlias = Callable[[Tensor], Tensor]
@@ -44,10 +43,13 @@ def look(
     *,
     real: Bool[Tensor, "row pos"] | None = None,
     reads: Int[Tensor, "row read"] | None = None,
+    variants: int = 1,
 ) -> Seen:
     """Run ``tokens`` once and keep what each view makes of its site's tensor.
 
-    **Cost** 1 forward.
+    The rows hold ``variants`` evaluations of a question.
+
+    **Cost** 1 forward per variant, in 1 call.
     **Raises** ``EditError`` for a site that the model does not have.
     """
     kept: dict[Site, Tensor] = {}
@@ -61,7 +63,8 @@ def look(
 
     taps = {site: reader(site, view) for site, view in views.items()}
     with torch.no_grad():
-        return _run(model, tokens, taps, kept, real=real, reads=reads)
+        batch = Batch(tokens=tokens, real=real, reads=reads, forwards=variants)
+        return _run(model, batch, taps, kept)
 
 
 def read_out(
@@ -82,31 +85,27 @@ def read_out(
     start = Start(last - 1, streams.detach()) if model.check.can_start_late else None
     taps: Taps = {Site("resid_pre", last): lambda computed: streams}
     with torch.enable_grad():
-        return _run(model, tokens, taps, {}, forwards=variants, start=start)
+        return _run(model, Batch(tokens=tokens, start=start, forwards=variants), taps, {})
 
 
-def _run(
-    model: Model,
-    tokens: Tokens,
-    taps: Taps,
-    kept: dict[Site, Tensor],
-    forwards: int = 1,
-    **kwargs: Any,
-) -> Seen:
+def _run(model: Model, batch: Batch, taps: Taps, kept: dict[Site, Tensor]) -> Seen:
     unembedded: list[tuple[Tensor, Tensor, int]] = []
 
     def note(module: nn.Module, args: tuple, output: Any) -> None:
         unembedded[:] = [(args[0], first(output), first(output)._version)]
 
     with undisturbed(model.module):
+        # A copy, since tensors made in inference mode could not be saved for a backward.
+        batch = replace(batch, tokens=batch.tokens.clone())
         handle = model.anatomy.unembed.register_forward_hook(note)
         try:
-            logits = forward(model.module, model.anatomy, tokens.clone(), taps=taps, **kwargs)
+            logits = forward(model.module, model.anatomy, batch, taps=taps)
         finally:
             handle.remove()
-    count(forwards=forwards, calls=1)
     given, raw, version = unembedded[0]
     # A model that caps its logits in place has changed what was noted.
     if raw._version != version:
         raw = first(model.anatomy.unembed(given))
-    return Seen(kept=kept, given=given, raw=raw, logits=logits)
+    # Gradients that start here do not pass the logits, where they would be counted.
+    counted = backwards_counted(given.view_as(given), batch.forwards)
+    return Seen(kept=kept, given=counted, raw=raw, logits=logits)

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from pellucid.errors import ContextLengthError
 from pellucid.model.model import Model
-from pellucid.model.running.forward import Start, forward, undisturbed
+from pellucid.model.running.forward import Batch, Start, forward, undisturbed
 from pellucid.model.running.taps import Taps
-from pellucid.passes import count
 from pellucid.shapes import Logits, Tokens
 from pellucid.task.tokens import prompt_ids
 
@@ -46,8 +45,5 @@ def run_tapped(
     if not model.check.can_start_late or (start is not None and start.layer == 0):
         start = None
     with undisturbed(model.module), torch.no_grad():
-        logits = forward(
-            model.module, model.anatomy, tokens.clone(), reads=reads, taps=taps, start=start
-        )
-    count(forwards=1, calls=1)
-    return logits
+        batch = Batch(tokens=tokens.clone(), reads=reads, start=start)
+        return forward(model.module, model.anatomy, batch, taps=taps)

@@ -19,12 +19,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.model.model import Model
-from pellucid.model.running.forward import Past, forward, undisturbed
+from pellucid.model.running.forward import Batch, Past, forward, undisturbed
 from pellucid.model.running.prefix_cache import first_positions
 from pellucid.model.sites import Site
-from pellucid.passes import count, metering
+from pellucid.passes import metering
 from pellucid.results.passes import Passes
-from pellucid.run.gradient import demand_finite, differentiate
+from pellucid.run.gradient import Objective, demand_finite, differentiate, differentiate_paired
 from pellucid.run.paired_call import ride_together
 from pellucid.run.question import encode
 from pellucid.run.sites import node_sites
@@ -57,6 +57,11 @@ class Trace:
     """Keys and values of the shared prefix, if the model can continue from them."""
 
     @property
+    def objective(self) -> Objective:
+        """The metric of the question, as what is differentiated."""
+        return Objective(self.encoded, self.metric)
+
+    @property
     def difference(self) -> Float[Tensor, " example"]:
         """Metric on the clean minus metric on the corrupted prompt."""
         return self.metric_clean - self.metric_corrupted
@@ -86,30 +91,22 @@ def record(
     model returns NaN, ``EditError`` for a site that the model does not have.
     """
     encoded = encode(model, contrast, padding=padding)
+    observed = list(observed)
     wanted = node_sites(model) if sites is None else list(dict.fromkeys(sites))
     with metering() as meter:
         measure = _nearness(model, encoded) if metric == "kl" else resolve_metric(metric)
         if ride_together(encoded.clean):
             caches: list[Any] | None = [] if _shares(model, encoded) else None
-            found = differentiate(
-                model,
-                encoded,
-                encoded.clean,
-                measure,
-                wanted,
-                observed=list(observed),
-                beside=encoded.corrupted,
-                caches=caches,
+            found, beside = differentiate_paired(
+                model, Objective(encoded, measure), wanted, observed=observed, caches=caches
             )
-            corrupted, past = found.beside, _shared_past(encoded, caches)
-            assert found.logits_beside is not None
-            logits_corrupted = found.logits_beside
+            corrupted, logits_corrupted = beside
+            past = _shared_past(encoded, caches)
         else:
             every = list(dict.fromkeys([*wanted, *observed]))
             corrupted, logits_corrupted, past = _corrupted_run(model, encoded, every)
-            found = differentiate(
-                model, encoded, encoded.clean, measure, wanted, observed=list(observed)
-            )
+            objective = Objective(encoded, measure)
+            found = differentiate(model, objective, wanted, observed=observed)
         metric_corrupted = measure(logits_corrupted, encoded)
         demand_finite(metric_corrupted, "metric on the corrupted prompt")
     return Trace(
@@ -138,11 +135,8 @@ def _nearness(model: Model, encoded: Encoded) -> Metric:
         reference = forward(
             model.module,
             model.anatomy,
-            encoded.clean.clone(),
-            real=encoded.real,
-            reads=encoded.reads,
+            Batch(tokens=encoded.clean.clone(), real=encoded.real, reads=encoded.reads),
         )
-    count(forwards=1, calls=1)
     return Nearness(KL(reference))
 
 
@@ -166,13 +160,10 @@ def _corrupted_run(
         logits = forward(
             model.module,
             model.anatomy,
-            encoded.corrupted.clone(),
-            real=encoded.real,
-            reads=encoded.reads,
+            Batch(tokens=encoded.corrupted.clone(), real=encoded.real, reads=encoded.reads),
             taps={site: reader(site) for site in sites},
             caches=caches,
         )
-    count(forwards=1, calls=1)
     return seen, logits, _shared_past(encoded, caches)
 
 

@@ -18,11 +18,10 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from pellucid.model.anatomy import Node
-from pellucid.model.running.forward import Start, forward, undisturbed
+from pellucid.model.running.forward import Batch, Start, forward, undisturbed
 from pellucid.model.running.prefix_cache import repeat_past
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site, site_of
-from pellucid.passes import count
 from pellucid.run.gradient import demand_finite
 from pellucid.run.record import Trace
 from pellucid.run.setup import Setup
@@ -79,7 +78,6 @@ def run_variants(
             int(first[chunk].min()),
         )
         results |= dict(zip(chunk.tolist(), found, strict=True))
-    count(forwards=len(replaced))
     stacked = torch.stack([results[i] for i in range(len(replaced))])
     demand_finite(stacked, "metric of an edited run")
     return stacked
@@ -117,6 +115,29 @@ def variants_per_call(setup: Setup, shared: int) -> int:
     return max(1, min(by_memory, by_speed))
 
 
+def copies(setup: Setup, base: Base, n: int, *, start: int, shared: int) -> Batch:
+    """The ``base`` prompts ``n`` times, run from layer ``start`` and behind ``shared`` positions.
+
+    From the embedding where the trace does not hold the stream there, or the model was not shown to
+    start late exactly.
+    """
+    model, trace = setup.model, setup.trace
+    encoded, clean = trace.encoded, base == "clean"
+    layer = min(start, model.anatomy.n_layers - 1)
+    stream = (trace.clean if clean else trace.corrupted).get(Site("resid_pre", layer))
+    begin = None
+    if layer > 0 and model.check.can_start_late and stream is not None:
+        begin = Start(layer, stream[:, shared:].repeat(n, 1, 1))
+    return Batch(
+        tokens=(encoded.clean if clean else encoded.corrupted)[:, shared:].repeat(n, 1),
+        real=None if shared else encoded.real.repeat(n, 1),
+        reads=encoded.reads.repeat(n, 1),
+        start=begin,
+        past=repeat_past(trace.past, n) if shared and trace.past is not None else None,
+        forwards=n,
+    )
+
+
 @dataclass(frozen=True)
 class VariantRun:
     """What all chunks of one call of ``run_variants`` have in common."""
@@ -132,28 +153,12 @@ class VariantRun:
         self, replaced: Mask, positions: Bool[Tensor, "variant pos"] | None, start: int
     ) -> PerExample:
         """The metric of one chunk of variants, none of which touches a layer before ``start``."""
-        model, trace, shared = self.setup.model, self.setup.trace, self.shared
-        encoded, n = trace.encoded, len(replaced)
-        clean = self.base == "clean"
-        begin = None
-        start = min(start, model.anatomy.n_layers - 1)
-        stream = (trace.clean if clean else trace.corrupted).get(Site("resid_pre", start))
-        if start > 0 and model.check.can_start_late and stream is not None:
-            begin = Start(start, stream[:, shared:].repeat(n, 1, 1))
-        past = repeat_past(trace.past, n) if shared and trace.past is not None else None
+        model, trace, n = self.setup.model, self.setup.trace, len(replaced)
+        taps = self._taps(replaced, positions)
         with undisturbed(model.module), torch.no_grad():
-            logits = forward(
-                model.module,
-                model.anatomy,
-                (encoded.clean if clean else encoded.corrupted)[:, shared:].repeat(n, 1),
-                real=None if shared else encoded.real.repeat(n, 1),
-                reads=encoded.reads.repeat(n, 1),
-                taps=self._taps(replaced, positions),
-                start=begin,
-                past=past,
-            )
-            count(calls=1)
-            return trace.metric(logits.unflatten(0, (n, -1)), encoded)
+            batch = copies(self.setup, self.base, n, start=start, shared=self.shared)
+            logits = forward(model.module, model.anatomy, batch, taps=taps)
+            return trace.metric(logits.unflatten(0, (n, -1)), trace.encoded)
 
     def _taps(
         self, replaced: Mask, positions: Bool[Tensor, "variant pos"] | None

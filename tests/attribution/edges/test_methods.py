@@ -45,7 +45,7 @@ def test_relp_says_that_queries_and_keys_get_nothing(one_tiny, pair):
 def test_the_affine_run_changes_no_value_and_leaves_nothing_behind(one_tiny, pair):
     sites = node_sites(one_tiny)
     plain = record(one_tiny, pair, sites=sites)
-    run = (one_tiny, plain.encoded, plain.encoded.clean, plain.metric, sites)
+    run = (one_tiny, plain.objective, sites)
     before = differentiate(*run)
     hooks = [len(part._forward_hooks) for part in one_tiny.module.modules()]
     with frozen(one_tiny):

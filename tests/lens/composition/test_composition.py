@@ -10,7 +10,7 @@ import pellucid
 from pellucid import Composition, EditError, Model, Site, UnsupportedArchitectureError
 from pellucid.lens.composition.factors import compose, factors, reader, writer
 from pellucid.lens.composition.weights import fold_of, head_matrices
-from pellucid.model.running.forward import forward, undisturbed
+from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.tiny import TinyConfig, TinyTransformer
 from tests.models.handbuilt import INDUCTION, PREVIOUS_TOKEN, VOCAB, induction_model
 from tests.models.readable import readable, shake, small_gpt2, small_llama
@@ -183,7 +183,7 @@ def test_folded_matrices_read_the_stream_as_the_model_does(model, kind):
 
         taps = {Site("resid_pre", 1): lambda _, sign=sign: sign * x, Site(kind, 1): keep}
         with undisturbed(model.module), torch.no_grad():
-            forward(model.module, model.anatomy, torch.arange(1, 6)[None], taps=taps)
+            forward(model.module, model.anatomy, Batch(tokens=torch.arange(1, 6)[None]), taps=taps)
     odd = ((seen[1] - seen[-1]) / 2)[0]
     mine = torch.einsum("pd,hcd->phc", x[0], matrix)
     both = [t.flatten(1) / t.flatten(1).norm(dim=1, keepdim=True) for t in (odd, mine)]

@@ -164,12 +164,13 @@ def test_taps_read_and_write_terms_as_the_stream_gets_them(model: Model) -> None
     kinds = ["attn_out"] if block.mlp is None else ["attn_out", "mlp_out"]
     seen: dict[Any, Tensor] = {}
     new = torch.randn(1, 6, 16, dtype=torch.float64)
-    from pellucid.model.running.forward import forward
+    from pellucid.model.running.forward import Batch, forward
 
     taps: Any = {site: lambda v, s=site: seen.__setitem__(s, v.clone()) for site in (before, after)}
     taps |= {pellucid.Site(kind, 1): lambda v: new for kind in kinds}
     with torch.no_grad():
-        forward(model.module, model.anatomy, torch.tensor([[3, 7, 11, 2, 9, 4]]), taps=taps)
+        batch = Batch(tokens=torch.tensor([[3, 7, 11, 2, 9, 4]]))
+        forward(model.module, model.anatomy, batch, taps=taps)
     found = block.after(block.middle(seen[before], new), None if block.mlp is None else new)
     torch.testing.assert_close(seen[after], found)
 

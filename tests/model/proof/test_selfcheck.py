@@ -16,7 +16,7 @@ from pellucid.model.detection.probe import Call, probe_tokens
 from pellucid.model.detection.writes import fit_writes
 from pellucid.model.model import Model
 from pellucid.model.proof.selfcheck import fingerprint, selfcheck
-from pellucid.model.running.forward import forward, undisturbed
+from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.sites import Site
 from pellucid.model.tiny import Block, TinyConfig, TinyTransformer
 from tests.models.families import tiny_model
@@ -267,7 +267,7 @@ def test_what_a_tap_saw_is_not_changed_by_a_model_that_adds_in_place() -> None:
     sites.append(Site("resid_pre", 3))
     taps = {site: lambda value, site=site: seen.__setitem__(site, value) for site in sites}
     with torch.no_grad():
-        forward(model.module, model.anatomy, probe_tokens(model.module), taps=taps)
+        forward(model.module, model.anatomy, Batch(tokens=probe_tokens(model.module)), taps=taps)
     for i in range(3):
         total = sum(seen[Site(k, i)] for k in ("resid_pre", "attn_out", "mlp_out"))
         torch.testing.assert_close(total, seen[Site("resid_pre", i + 1)])

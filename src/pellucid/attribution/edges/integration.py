@@ -120,9 +120,7 @@ def differentiated(model: Model, trace: Trace, change: Change) -> Gradients:
     """The clean prompts run and differentiated at every edge site, each changed first."""
     return differentiate(
         model,
-        trace.encoded,
-        trace.encoded.clean,
-        trace.metric,
+        trace.objective,
         edge_sites(model),
         observed=stream_read(model.anatomy),
         change=change,

@@ -174,9 +174,7 @@ def _point(model: Model, trace: Trace, path: frozenset[Site], weight: float) -> 
 
     found = differentiate(
         model,
-        trace.encoded,
-        trace.encoded.clean,
-        trace.metric,
+        trace.objective,
         [*nodes, *slots],
         observed=stream_read(model.anatomy),
         change=mix,

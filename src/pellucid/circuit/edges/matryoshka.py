@@ -19,7 +19,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.passes import count
 from pellucid.run.edges.soft_cut import run_partly_cut
 from pellucid.run.setup import Setup
 
@@ -52,7 +51,6 @@ def learned_ranking(
             metric = run_partly_cut(setup, kept.to(model.dtype), values)
             loss = (trace.metric_clean - metric).abs().mean() / scale
             (scores.grad,) = torch.autograd.grad(loss, [scores])
-            count(backwards=1)
             optimiser.step()
     learned = torch.zeros(exists.shape)
     learned[exists] = (scores.detach() - scores.detach().min() + 1e-3).cpu().float()

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.model.sites import Site
-from pellucid.passes import count
 from pellucid.run.ablation import replacements
 from pellucid.run.edges.soft_cut import run_partly_cut
 from pellucid.run.setup import Setup
@@ -53,6 +52,5 @@ def optimal_constants(setup: Setup, kept: EdgeSet, *, steps: int = STEPS) -> dic
             found = torch.autograd.grad(loss, list(moved.values()), allow_unused=True)
             for value, gradient in zip(moved.values(), found, strict=True):
                 value.grad = torch.zeros_like(value) if gradient is None else gradient
-            count(backwards=1)
             optimiser.step()
     return best

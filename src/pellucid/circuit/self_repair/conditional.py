@@ -20,8 +20,7 @@ from pellucid.circuit.nodes.measure import Nodes
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
-from pellucid.passes import count
-from pellucid.run.gradient import differentiate
+from pellucid.run.gradient import Objective, differentiate
 from pellucid.run.record import Trace
 from pellucid.run.variants import replacing
 
@@ -67,8 +66,7 @@ def estimates_given(
         mask = torch.tensor([[u in one for u in here] for one in sets], device=value.device)
         return replacing(values[site], mask, [u.head for u in here], None)(value)
 
-    found = differentiate(model, repeated, repeated.clean, trace.metric, sites, change=hold)
-    count(forwards=n - 1, backwards=n - 1)
+    found = differentiate(model, Objective(repeated, trace.metric, n), sites, change=hold)
     estimates = added_up(trace, nodes, values, found.values, found.gradients)
     taken = torch.tensor([[u in one for u in nodes] for one in sets])
     return Given(

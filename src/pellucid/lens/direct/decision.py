@@ -21,7 +21,6 @@ from pellucid.model.anatomy import linear_weight
 from pellucid.model.model import Model
 from pellucid.model.running.taps import first
 from pellucid.model.sites import Site
-from pellucid.passes import count
 from pellucid.run.gradient import demand_finite
 from pellucid.run.observe import Seen, View, look, read_out
 from pellucid.run.question import encode
@@ -73,8 +72,8 @@ def decide(
         {**views, last: at_read(reads)},
         real=encoded.real.repeat(2, 1),
         reads=reads,
+        variants=2,
     )
-    count(forwards=1)  # look counts its rows as one question; these are two prompts of it
     demand_finite(seen.logits, "model's output")
     answers, foils = (ids.repeat(2, 1)[:, 0] for ids in (encoded.answers, encoded.foils))
     norm = freeze_norm(
@@ -88,7 +87,6 @@ def decide(
     line = factor * (weight[answers] - weight[foils])  # row d_unembed
     with torch.no_grad():
         bias = factor * first(model.anatomy.unembed(torch.zeros_like(seen.given[:1, :1])))[0, 0]
-    count(backwards=3)
     return Decision(
         kept=seen.kept,
         norm=norm,

@@ -28,7 +28,7 @@ from pellucid.model.anatomy import linear_weight
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
 from pellucid.options import NEURONS_TOP
-from pellucid.passes import count, metering
+from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.views import shown
@@ -157,7 +157,6 @@ def logit_change(
     scales = (written.way.scale * decision.norm.scale)[:n_examples, None]
     sizes = (active * scales).mean(0)[:, None]  # top 1
     given = decision.norm.jacobian_product(written.way.jacobian_product(rows)) * sizes
-    count(backwards=2)
     return onto_logits(model, decision, given)
 
 

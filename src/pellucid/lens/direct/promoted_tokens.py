@@ -15,7 +15,6 @@ from pellucid.lens.direct.pullback import attention_of, shares_of_heads
 from pellucid.model.anatomy import Node, linear_weight
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
-from pellucid.passes import count
 
 
 def node_sites(node: Node) -> tuple[Site, ...]:
@@ -30,7 +29,6 @@ def promoted(model: Model, decision: Decision, node: Node) -> Float[Tensor, "row
     **Cost** 2 backwards of one token through the last block, the final norm and the unembedding; a
     head whose sublayer has a norm of its own, 3 more through that.
     """
-    count(backwards=2)
     given = (
         decision.norm.jacobian_product(_term(model, decision, node)) * decision.norm.scale[:, None]
     )

@@ -41,7 +41,7 @@ from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.views import shown
-from pellucid.run.gradient import differentiate
+from pellucid.run.gradient import Objective, differentiate
 from pellucid.run.observe import look
 from pellucid.run.provenance import with_provenance
 from pellucid.run.question import encode
@@ -186,7 +186,7 @@ def _gradient(
 ) -> TokenAttribution:
     encoded = encode(model, contrast)
     measure = resolve_metric(metric)
-    found = differentiate(model, encoded, encoded.clean, measure, [EMBED])
+    found = differentiate(model, Objective(encoded, measure), [EMBED])
     products = (found.values[EMBED] * found.gradients[EMBED]).sum(-1)  # row pos
     return _result(encoded, "gradient", _by_example(products, encoded), metric=found.metric)
 
@@ -202,9 +202,7 @@ def _integrated(model: Model, trace: Trace, steps: int | None) -> TokenAttributi
             def mix(site: Site, value: Tensor, weight: float = weight) -> Tensor:
                 return value.lerp(corrupted, 1 - weight)
 
-            found = differentiate(
-                model, trace.encoded, trace.encoded.clean, trace.metric, [EMBED], change=mix
-            )
+            found = differentiate(model, trace.objective, [EMBED], change=mix)
             total += found.gradients[EMBED] / count
         values = _by_example(((clean - corrupted) * total).sum(-1), trace.encoded)
         result = _result(

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import EditError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Attention
-from pellucid.model.running.forward import forward
+from pellucid.model.running.forward import Batch, forward
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 
@@ -220,7 +220,8 @@ def run(
     """One forward of ``rows`` copies of ``tokens``, with the logits of one position only."""
     last = torch.zeros(rows, 1, dtype=torch.long, device=tokens.device)
     with torch.no_grad():
-        forward(model, anatomy, tokens[:, :4].repeat(rows, 1), reads=last, taps=taps)
+        batch = Batch(tokens=tokens[:, :4].repeat(rows, 1), reads=last)
+        forward(model, anatomy, batch, taps=taps)
 
 
 def permuting(start: int, count: int, position: int, size: float) -> Tap:

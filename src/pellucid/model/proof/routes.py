@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pellucid.model.anatomy import Anatomy
 from pellucid.model.detection.probe import TOLERANCE
-from pellucid.model.running.forward import forward
+from pellucid.model.running.forward import Batch, forward
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 
@@ -33,7 +33,9 @@ def embedding_is_all(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> boo
         return stream[1:].repeat(2, 1, 1)
 
     rows = torch.cat([tokens, tokens.roll(1, dims=1)])
-    logits = forward(module, anatomy, rows, taps={Site("resid_pre", 0): second_in_both})
+    logits = forward(
+        module, anatomy, Batch(tokens=rows), taps={Site("resid_pre", 0): second_in_both}
+    )
     limit = TOLERANCE.get(logits.dtype, 1e-4) * float(logits.abs().max())
     return float((logits[0] - logits[1]).abs().max()) <= limit
 
@@ -67,7 +69,7 @@ def read_around_norms(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> tu
         forward(
             module,
             anatomy,
-            tokens.repeat(2, 1),
+            Batch(tokens=tokens.repeat(2, 1)),
             taps={Site("resid_pre", 0): second_turned, **taps},
         )
     limit = TOLERANCE.get(next(module.parameters()).dtype, 1e-4)

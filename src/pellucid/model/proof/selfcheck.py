@@ -35,7 +35,7 @@ from pellucid.model.detection.sublayers import mlp_parts, nearest
 from pellucid.model.proof.routes import embedding_is_all, read_around_norms
 from pellucid.model.proof.shortcuts import shares_prefix, starts_late
 from pellucid.model.proof.writable import check_writes
-from pellucid.model.running.forward import forward
+from pellucid.model.running.forward import Batch, forward
 from pellucid.model.sites import Site, SiteKind
 
 
@@ -84,7 +84,7 @@ def check_detected(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
     before = fingerprint(module)
     tokens = proof_tokens(module)
     with torch.no_grad():
-        plain = forward(module, anatomy, tokens)
+        plain = forward(module, anatomy, Batch(tokens=tokens))
         if not plain.isfinite().all():
             raise CorruptModelError(
                 "The model's logits on ordinary tokens are not finite. Its weights hold NaN or "
@@ -107,7 +107,7 @@ def check_detected(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
             embedding_is_all=embedding_is_all(module, anatomy, tokens),
             read_around_norms=read_around_norms(module, anatomy, tokens),
         )
-        again = forward(module, anatomy, tokens)
+        again = forward(module, anatomy, Batch(tokens=tokens))
     limit = TOLERANCE.get(plain.dtype, 1e-4) * float(plain.abs().max())
     if check.logits_error > limit or float((again - plain).abs().max()) > limit:
         raise UnsupportedArchitectureError(
@@ -154,7 +154,8 @@ def read_everything(
             sites.append(Site("mlp_out", layer))
         if block.mlp and block.mlp.neurons:
             sites.append(Site("neurons", layer))
-    logits = forward(module, anatomy, tokens, taps={site: reader(site) for site in sites})
+    taps = {site: reader(site) for site in sites}
+    logits = forward(module, anatomy, Batch(tokens=tokens), taps=taps)
     return seen, logits
 
 

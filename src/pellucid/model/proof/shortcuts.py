@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pellucid.model.anatomy import Anatomy
 from pellucid.model.detection.probe import TOLERANCE
-from pellucid.model.running.forward import Start, forward, parameters_of
+from pellucid.model.running.forward import Batch, Start, forward, parameters_of
 from pellucid.model.running.prefix_cache import first_positions, repeat_past
 from pellucid.model.sites import Site
 
@@ -23,7 +23,8 @@ def starts_late(
 
     def reproduces_from(layer: int) -> bool:
         start = Start(layer, seen[Site("resid_pre", layer)])
-        return _reproduces(plain, lambda: forward(module, anatomy, tokens, start=start))
+        batch = Batch(tokens=tokens, start=start)
+        return _reproduces(plain, lambda: forward(module, anatomy, batch))
 
     return last > 0 and all(map(reproduces_from, sorted({(last + 2) // 2, last})))
 
@@ -36,14 +37,14 @@ def shares_prefix(module: nn.Module, anatomy: Anatomy, tokens: Tensor, plain: Te
 
     def continued() -> Tensor:
         caches: list[Any] = []
-        forward(module, anatomy, tokens, caches=caches)
+        forward(module, anatomy, Batch(tokens=tokens), caches=caches)
         past = first_positions(caches[0], 1, split, tokens.shape[1])
         if past is None:
             raise RuntimeError("the cache does not hold keys and values of every position")
         rest = tokens[:, split:].repeat(3, 1)
         # Twice, since the first use must leave nothing behind in what the second is given.
-        forward(module, anatomy, rest, past=repeat_past(past, 3))
-        return forward(module, anatomy, rest, past=repeat_past(past, 3))[2:]
+        forward(module, anatomy, Batch(tokens=rest, past=repeat_past(past, 3)))
+        return forward(module, anatomy, Batch(tokens=rest, past=repeat_past(past, 3)))[2:]
 
     return _reproduces(plain[:, split:], continued)
 

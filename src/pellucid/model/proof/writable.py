@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from pellucid.errors import EditError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Block
 from pellucid.model.detection.probe import TOLERANCE
-from pellucid.model.running.forward import forward
+from pellucid.model.running.forward import Batch, forward
 from pellucid.model.running.taps import Tap, tapped
 from pellucid.model.sites import Site, SiteKind
 
@@ -44,7 +44,8 @@ def check_writes(
             continue
         sites.append(site)
     taps = {site: in_row(i) for i, site in enumerate(sites, start=1)}
-    logits = forward(module, anatomy, tokens.repeat(len(sites) + 2, 1), taps=taps).double()
+    batch = Batch(tokens=tokens.repeat(len(sites) + 2, 1))
+    logits = forward(module, anatomy, batch, taps=taps).double()
     moved = (logits - logits[:1]).abs().amax((1, 2))
     for i, site in enumerate(sites, start=1):
         if not float(moved[i]) > 4 * float(moved[-1]):
@@ -97,7 +98,7 @@ def check_pattern(
         counts.append(pattern.shape[1])
 
     every = {Site("pattern", i): look for i, b in enumerate(anatomy.blocks) if b.attention}
-    again = forward(module, anatomy, tokens, taps=every)
+    again = forward(module, anatomy, Batch(tokens=tokens), taps=every)
     error = float((again - plain).abs().max() / plain.abs().max().clamp_min(1e-30))
     if error > TOLERANCE.get(plain.dtype, 1e-4):
         raise EditError(

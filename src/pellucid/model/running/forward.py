@@ -1,5 +1,7 @@
 """The one place that calls the model: taps, early start, shared prefix, and reading few logits.
 
+It is also where passes are counted (``passes.py``).
+
 Three things make many edited runs cheap, all of them proved on opening (``selfcheck.py``):
 
 - ``reads``: the unembedding sees only the positions whose logits are wanted;
@@ -22,6 +24,8 @@ from torch import Tensor, nn
 from pellucid.model.anatomy import Anatomy, Block
 from pellucid.model.running.skinny_matmul import reads_few, unembedding
 from pellucid.model.running.taps import Taps, tapped
+from pellucid.passes import counter
+from pellucid.results.passes import Passes
 from pellucid.shapes import Logits, Stream, Tokens
 
 ONE_AT_A_TIME = threading.RLock()
@@ -43,26 +47,40 @@ class Past:
     length: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """The rows of one call."""
+
+    tokens: Tokens
+    real: Bool[Tensor, "row pos"] | None = None
+    """What of the rows is not padding; None for all."""
+    reads: Int[Tensor, "row read"] | None = None
+    """Positions whose logits are wanted, from the first column of the whole prompt, also when
+    ``past`` holds a part; None for every position of ``tokens``."""
+    start: Start | None = None
+    past: Past | None = None
+    forwards: int = 1
+    """How many evaluations of a question the rows are; what the call counts as."""
+    backwards: int | None = None
+    """How many of them a gradient is taken of, if one is; None for all."""
+
+
 def forward(
     module: nn.Module,
     anatomy: Anatomy,
-    tokens: Tokens,
+    batch: Batch,
     *,
-    real: Bool[Tensor, "row pos"] | None = None,
-    reads: Int[Tensor, "row read"] | None = None,
     taps: Taps | None = None,
-    start: Start | None = None,
-    past: Past | None = None,
     caches: list[Any] | None = None,
 ) -> Logits:
-    """Logits ``[row read d_vocab]`` at ``reads``, or at every position of ``tokens`` given here.
+    """Logits ``[row read d_vocab]`` at the batch's reads.
 
-    ``reads`` count from the first column of the whole prompt, also when ``past`` holds a part.
     Padding on the right needs no mask in a causal model; padding on the left gets a mask and
     position ids derived from it. The model's cache is appended to ``caches`` if a list is given.
     """
     accepted = parameters_of(module)
-    kwargs: dict[str, Any] = {"input_ids": tokens}
+    real, reads, past = batch.real, batch.reads, batch.past
+    kwargs: dict[str, Any] = {"input_ids": batch.tokens}
     if "use_cache" in accepted:
         kwargs["use_cache"] = past is not None or caches is not None
     if real is not None and not bool(real[:, 0].all()):
@@ -76,13 +94,33 @@ def forward(
     with ExitStack() as stack:
         if reads is not None:
             stack.enter_context(_reading(anatomy.unembed, reads))
-        if start is not None:
-            stack.enter_context(_started(anatomy, start))
+        if batch.start is not None:
+            stack.enter_context(_started(anatomy, batch.start))
         stack.enter_context(tapped(module, anatomy, taps or {}))
-        output = module(**kwargs)
+        try:
+            output = module(**kwargs)
+        finally:
+            # A call that a tap ends early was made, too.
+            counter()(Passes(forwards=batch.forwards, calls=1))
     if caches is not None:
         caches.append(getattr(output, "past_key_values", None))
-    return output.logits if hasattr(output, "logits") else output[0]
+    logits = output.logits if hasattr(output, "logits") else output[0]
+    return backwards_counted(logits, batch.forwards if batch.backwards is None else batch.backwards)
+
+
+def backwards_counted(value: Tensor, backwards: int = 1) -> Tensor:
+    """``value``, such that each gradient that passes it on its way back counts as ``backwards``."""
+    if not value.requires_grad:
+        return value
+    add = counter()
+
+    def passing(gradient: Tensor) -> None:
+        add(Passes(backwards=backwards))
+        if gradient.requires_grad:  # it will be differentiated itself
+            gradient.register_hook(passing)
+
+    value.register_hook(passing)
+    return value
 
 
 def parameters_of(module: nn.Module) -> frozenset[str]:

@@ -14,23 +14,21 @@ recomputed activations, Goldowsky-Dill et al. 2023.)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pellucid.model.running.forward import Start, forward, undisturbed
-from pellucid.model.running.prefix_cache import repeat_past
+from pellucid.model.running.forward import forward, undisturbed
 from pellucid.model.running.taps import Tap, Taps
 from pellucid.model.sites import Site
-from pellucid.passes import count
 from pellucid.run.edges.node_deltas import Changes, Shares, touched
 from pellucid.run.edges.slot_inputs import reading_taps
 from pellucid.run.gradient import demand_finite
 from pellucid.run.setup import Setup
-from pellucid.run.variants import POSITIONS_PER_CALL, Base, shared_positions
+from pellucid.run.variants import POSITIONS_PER_CALL, Base, copies, shared_positions
 from pellucid.shapes import Logits, PerExample
 from pellucid.task.metrics import Metric
 
@@ -72,7 +70,6 @@ def run_cut(
     for chunk in order.split(run.variants_per_call()) if len(order) else ():
         found = run.metric_of(cut[chunk], int(first[chunk].min()))
         results |= dict(zip(chunk.tolist(), found, strict=True))
-    count(forwards=len(order))
     stacked = torch.stack([results[i] for i in range(len(cut))])
     demand_finite(stacked, "metric of a run with cut edges")
     return stacked
@@ -109,39 +106,22 @@ class CutRun:
         logits = self.logits_of(cut, start)
         return self.metric(logits.unflatten(0, (len(cut), -1)), self.setup.trace.encoded)
 
-    def logits_of(self, cut: Shares, start: int, beside: Taps | None = None) -> Logits:
+    def logits_of(
+        self, cut: Shares, start: int, beside: Taps | None = None, forwards: int | None = None
+    ) -> Logits:
         """Logits of one chunk; ``beside`` are taps at sites where nothing is cut.
 
-        With shares of edges gradients pass to them, and to values that ask for them.
+        With shares of edges gradients pass to them, and to values that ask for them. A chunk counts
+        as one forward a variant, or as ``forwards``.
         """
-        model, encoded = self.setup.model, self.setup.trace.encoded
-        n = len(cut)
-        clean = self.base == "clean"
-        tokens = encoded.clean if clean else encoded.corrupted
-        recorded = self.setup.trace.clean if clean else self.setup.trace.corrupted
-        begin = None
-        layer = min(start, model.anatomy.n_layers - 1)
-        stream = recorded.get(Site("resid_pre", layer))
-        if layer > 0 and model.check.can_start_late and stream is not None:
-            begin = Start(layer, stream[:, self.shared :].repeat(n, 1, 1))
-        past = self.setup.trace.past
-        resumed = repeat_past(past, n) if self.shared and past is not None else None
+        model, trace = self.setup.model, self.setup.trace
+        recorded = trace.clean if self.base == "clean" else trace.corrupted
         with undisturbed(model.module), torch.set_grad_enabled(cut.is_floating_point()):
-            logits = forward(
-                model.module,
-                model.anatomy,
-                tokens[:, self.shared :].repeat(n, 1),
-                real=None if self.shared else encoded.real.repeat(n, 1),
-                reads=encoded.reads.repeat(n, 1),
-                taps={
-                    **self._taps(cut.to(tokens.device), 0 if begin is None else layer, recorded),
-                    **(beside or {}),
-                },
-                start=begin,
-                past=resumed,
-            )
-            count(calls=1)
-            return logits
+            batch = copies(self.setup, self.base, len(cut), start=start, shared=self.shared)
+            batch = batch if forwards is None else replace(batch, forwards=forwards)
+            layer = 0 if batch.start is None else batch.start.layer
+            taps = {**self._taps(cut.to(batch.tokens.device), layer, recorded), **(beside or {})}
+            return forward(model.module, model.anatomy, batch, taps=taps)
 
     def _taps(self, cut: Shares, start: int, recorded: Mapping[Site, Tensor]) -> dict[Site, Tap]:
         """Taps that keep the change of every node that is cut, and rewrite what cut slots read."""

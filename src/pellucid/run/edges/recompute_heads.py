@@ -6,6 +6,7 @@ the heads have spoken.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal
 
 import torch
@@ -14,7 +15,6 @@ from torch import Tensor
 
 from pellucid.model.anatomy import Anatomy
 from pellucid.model.sites import Site
-from pellucid.passes import count
 from pellucid.run.edges.cut import CutRun
 from pellucid.run.setup import Setup
 from pellucid.run.variants import shared_positions
@@ -51,12 +51,11 @@ def heads_again(
         cut = torch.zeros(len(chunk), *anatomy.edges.shape, dtype=torch.bool)
         for i, sender in enumerate(chunk.tolist()):
             cut[i, sender, columns] = True
-        try:
-            run.logits_of(cut, layer, {Site("z", layer): keep})
-        except Spoken:
-            count(calls=1)
+        # Rounded up over all senders, not over those of each call.
+        done, more = (-(-n // anatomy.n_layers) for n in (int(chunk[0]), int(chunk[-1]) + 1))
+        with suppress(Spoken):
+            run.logits_of(cut, layer, {Site("z", layer): keep}, more - done)
         yield slice(int(chunk[0]), int(chunk[-1]) + 1), z[0].unflatten(0, (len(chunk), -1))
-    count(forwards=-(-senders // anatomy.n_layers))
 
 
 def slots_of(anatomy: Anatomy, layer: int, kind: str) -> list[int]:

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.model.sites import Site
-from pellucid.passes import count
 from pellucid.run.edges.cut import CutRun
 from pellucid.run.setup import Setup
 from pellucid.task.metrics import Metric
@@ -31,5 +30,4 @@ def run_partly_cut(
     share = ((1 - kept) * exists)[None]
     run = CutRun(setup, values, "clean", metric or setup.trace.metric, 0)
     logits = run.logits_of(share.to(setup.model.device), 0)
-    count(forwards=1)
     return run.metric(logits, setup.trace.encoded)

@@ -1,0 +1,150 @@
+"""What a result says it cost is what was run: calls counted by a plain hook on the module."""
+
+import inspect
+
+import pytest
+import torch
+
+import pellucid
+from pellucid import Contrast, ContrastBatch, Edit, Model, Site
+from pellucid.lens.direct.frozen_norm import jacobian_product
+from pellucid.model.running.forward import backwards_counted
+from pellucid.passes import metering, uncounted
+from pellucid.results.passes import Passes
+from tests.models.families import tiny_model
+
+ONE = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
+SEVERAL = ContrastBatch((ONE, Contrast([1, 2, 3, 4, 5, 6, 7], [1, 2, 9, 4, 5, 6, 7], 10, 11)))
+MANY = ContrastBatch(
+    tuple(Contrast([3, i, 11, 2, i, 4], [3, i, 5, 2, i, 4], 6, 8) for i in range(12))
+)
+p = pellucid
+CALLS = {
+    "record": lambda m, q: p.record(m, q),
+    "run_edited": lambda m, q: p.run_edited(m, [3, 7, 11], [Edit(site=Site("mlp_out", 1))]),
+    "patch_edges": lambda m, q: p.patch_edges(m, q),
+    "patch each position": lambda m, q: p.patch(m, q, positions="each"),
+    "patch, little memory": lambda m, q: p.patch(m, q, memory_budget=1),
+    "attention": lambda m, q: p.attention(m, ONE.clean),
+    "composition": lambda m, q: p.composition(m),
+    "head_roles": lambda m, q: p.head_roles(m, sequences=4, length=20),
+    "direct_effects": lambda m, q: p.direct_effects(m, q),
+    "direct_effects by source": lambda m, q: p.direct_effects(m, ONE, split="source"),
+    "logit_lens": lambda m, q: p.logit_lens(m, ONE.clean, targets=[6, 8]),
+    "neurons": lambda m, q: p.neurons(m, q, 1),
+    "discover mfc": lambda m, q: p.discover(m, q, method="mfc", insist=True),
+    "discover_edges automatic": lambda m, q: p.discover_edges(
+        m, MANY, method="automatic", insist=True
+    ),
+    "discover_edges greedy": lambda m, q: p.discover_edges(
+        m, q, method="greedy", size=9, insist=True
+    ),
+    "discover_edges acdc": lambda m, q: p.discover_edges(
+        m, q, method="acdc", tau=0.01, insist=True
+    ),
+    "edge_faithfulness": lambda m, q: p.edge_faithfulness(
+        m, q, m.anatomy.edges.clone(), random_sets=2
+    ),
+    "edge_faithfulness optimal": lambda m, q: p.edge_faithfulness(
+        m, q, [("L0H1", "logits")], ablation="optimal"
+    ),
+    "edge_curve": lambda m, q: p.edge_curve(
+        m, q, p.attribute_edges(m, q, method="eap"), random_sets=2
+    ),
+    "faithfulness": lambda m, q: p.faithfulness(m, q, ["L0H1", "L1H0"], random_sets=3),
+    "backups": lambda m, q: p.backups(m, q, ["L0H1", "L1H0"], controls=3),
+    "analyze": lambda m, q: p.analyze(m, q, random_sets=3, insist=True),
+    "study": lambda m, q: p.study(m, {"a": ONE, "b": SEVERAL}, insist=True),
+    **{
+        f"attribute {x}": lambda m, q, x=x: p.attribute(m, q, method=x)
+        for x in ("atp", "ig", "mask-ig")
+    },
+    **{
+        f"patch {x}": lambda m, q, x=x: p.patch(m, q, sites=x)
+        for x in ("nodes", "attn", "resid", "q")
+    },
+    **{
+        f"attribute_edges {x}": lambda m, q, x=x: p.attribute_edges(m, q, method=x)
+        for x in ("eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp", "exact")
+    },
+    **{
+        f"discover_edges {x}": lambda m, q, x=x: p.discover_edges(m, q, method=x, insist=True)
+        for x in ("verified", "nested")
+    },
+    "discover": lambda m, q: p.discover(m, q, insist=True),
+    **{
+        f"token_attribution {x}": lambda m, q, x=x: p.token_attribution(m, q, method=x)
+        for x in ("gradient", "ig", "occlusion", "rollout")
+    },
+}
+RUN_NOTHING = {"load", "read_prompts", "tasks", "read_circuit", "watching", "showing_progress"}
+FEWER = {"edge_curve": 1, "study": 0}
+"""Calls made for what the test gives as argument: scores, with their own cost."""
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    found = Model.build(tiny_model("llama"))
+    p.attribute_edges(found, ONE, method="relp")  # probes the model once in its life
+    return found
+
+
+def test_every_public_call_is_here():
+    functions = {
+        name
+        for name in pellucid.__all__
+        if inspect.isfunction(getattr(pellucid, name)) and name not in RUN_NOTHING
+    }
+    assert functions == {name.split(" ")[0].rstrip(",") for name in CALLS}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("question", [ONE, SEVERAL], ids=["one", "several"])
+def test_calls_are_those_that_a_plain_hook_sees(model, name, question):
+    seen: list[int] = []
+    handle = model.module.register_forward_pre_hook(lambda module, args: seen.append(1))
+    try:
+        with metering() as meter:
+            found = CALLS[name](model, question)
+    finally:
+        handle.remove()
+    assert meter.passes.calls == len(seen)
+    assert meter.passes.forwards >= meter.passes.calls or name == "attribute_edges atp*"
+    if hasattr(found, "passes"):
+        assert found.passes.calls == len(seen) - FEWER.get(name, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "backwards"),
+    [("record", 1), ("patch_edges", 1), ("attention", 0), ("logit_lens", 0), ("neurons", 5)],
+)
+def test_backwards_are_counted_where_a_gradient_passes_the_logits(model, name, backwards):
+    with metering() as meter:
+        CALLS[name](model, ONE)
+    assert meter.passes.backwards == backwards
+
+
+def test_a_gradient_that_is_differentiated_itself_counts_twice():
+    weight = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    vectors = torch.ones(2, 3)
+    with metering() as meter:
+        found = jacobian_product(lambda x: backwards_counted(x @ weight), vectors)
+    torch.testing.assert_close(found, vectors @ weight)
+    assert meter.passes == Passes(backwards=2)
+
+
+def test_what_is_not_differentiated_counts_nothing(model):
+    with metering() as meter, torch.no_grad():
+        backwards_counted(torch.ones(2))
+        p.logit_lens(model, ONE.clean)
+    assert meter.passes.backwards == 0
+
+
+def test_opening_and_what_is_said_to_be_uncounted_belong_to_no_question(model):
+    with metering() as meter:
+        model.selfcheck()
+        with uncounted():
+            p.record(model, ONE)
+        assert meter.passes == Passes()
+        p.record(model, ONE)
+    assert meter.passes == Passes(forwards=2, backwards=1, calls=1)
