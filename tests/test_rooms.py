@@ -15,7 +15,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "src" / "pellucid"
 FLOORS = {
-    "options": 0, "errors": 0, "shapes": 0, "passes": 0, "callbacks": 0, "progress_bar": 0,
+    "options": 0, "keywords": 0, "errors": 0, "shapes": 0, "passes": 0, "callbacks": 0,
+    "progress_bar": 0,
     "results": 0, "stats": 0, "figures": 0, "report": 0,
     "model": 1, "task": 1,
     "run": 2,

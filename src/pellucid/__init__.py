@@ -57,7 +57,9 @@ _HOMES = {
     "Faithfulness": "pellucid.circuit.nodes.faithfulness",
     "faithfulness": "pellucid.circuit.nodes.faithfulness",
     "Analysis": "pellucid.analysis.result",
+    "AnalysisOptions": "pellucid.analysis.options",
     "analyze": "pellucid.analysis.analyze",
+    "most_forwards": "pellucid.analysis.forwards",
     "Study": "pellucid.studies.result",
     "study": "pellucid.studies.study",
     "Callback": "pellucid.callbacks",
@@ -87,6 +89,8 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from pellucid.analysis.analyze import analyze as analyze
+    from pellucid.analysis.forwards import most_forwards as most_forwards
+    from pellucid.analysis.options import AnalysisOptions as AnalysisOptions
     from pellucid.analysis.result import Analysis as Analysis
     from pellucid.attribution.edges.attribute import attribute_edges as attribute_edges
     from pellucid.attribution.edges.path_patching import patch_edges as patch_edges

@@ -34,7 +34,7 @@ def question_of(
 ) -> Asked:
     """The contrast to analyse; its corrupted prompt is made and judged when it was not given.
 
-    **Cost** none, or 1 forward for the prompt and 1 for each corrupted one that was thought of.
+    **Cost** none, or what ``forwards_to_judge`` says at most.
     **Raises** ``TaskError`` when something is missing, ``CorruptionError`` when nothing works.
     """
     opened(model)
@@ -59,6 +59,22 @@ def question_of(
         raise CorruptionError(" ".join([str(error), *hints])) from None
     at = ", ".join(str(position) for position in chosen.changed)
     return Asked(chosen.contrast, f"made here: {chosen.how}, {chosen.what}, at position {at}")
+
+
+def forwards_to_judge(
+    model: Model,
+    prompt: str | Sequence[int],
+    answer: str | int | Sequence[int],
+    foil: str | int | Sequence[int],
+) -> int:
+    """The most forwards that choosing a corrupted prompt takes, where none is given.
+
+    **Cost** none.
+    **Raises** ``TokenError`` for what the tokenizer does not know.
+    """
+    proposed = candidates(model.tokenizer, prompt, answer, foil)
+    judgings = {candidate.how == "replace word" for candidate in proposed}
+    return len(proposed) + len(judgings)  # each judging runs the clean prompt too
 
 
 def best_candidate(model: Model, proposed: Sequence[Candidate], metric: str | Metric) -> Candidate:

@@ -47,19 +47,9 @@ def work_for(model: Model, asked: Asked) -> Callable[[], Any]:
 
 
 def forwards_of(model: Model, asked: Asked) -> int:
-    """How many forwards the question takes, about; 0 where it is over at once."""
-    known = {
-        "lens": 2 * model.anatomy.n_layers + 2,
-        "sweep": len(model.nodes),
-        "lenses": 2 * (2 * model.anatomy.n_layers + 2),
-        "circuit": pairs.CIRCUIT,
-        "patch": pairs.patches(model, asked),
-        "edges": wiring.measured_edges(model, asked) if asked.kind == "edges" else 0,
-        "roles": part.roles_take(model, asked),
-        "together": 2 + len(asked.groups),
-        "off": 3,
-    }
-    return known.get(asked.kind, 0)
+    """How many forwards the question takes at most; 0 where nobody knows, or it is over at once."""
+    takes = TAKES.get(asked.kind)
+    return 0 if takes is None else takes(model, asked)
 
 
 def next_tokens(model: Model, asked: Asked) -> dict[str, Any]:
@@ -171,6 +161,19 @@ WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
     "writes": part.writes,
     "reads": part.reads,
     "open": saved_files.opened,
+}
+
+
+TAKES: dict[str, Callable[[Model, Asked], int]] = {
+    "lens": lambda model, _: 2 * model.anatomy.n_layers + 2,
+    "sweep": lambda model, _: len(model.nodes),
+    "lenses": lambda model, _: 2 * (2 * model.anatomy.n_layers + 2),
+    "circuit": pairs.circuit_takes,
+    "patch": pairs.patches,
+    "edges": wiring.measured_edges,
+    "roles": part.roles_take,
+    "together": lambda _, asked: 2 + len(asked.groups),
+    "off": lambda *_: 3,
 }
 
 

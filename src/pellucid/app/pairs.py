@@ -6,11 +6,15 @@ import torch
 from torch import Tensor
 
 from pellucid.analysis.analyze import analyze
+from pellucid.analysis.forwards import most_forwards
+from pellucid.analysis.options import AnalysisOptions
+from pellucid.analysis.question import forwards_to_judge
 from pellucid.app.jobs import FieldError
 from pellucid.app.replies import blaming, one_token_pair, read_next, standing
 from pellucid.app.requests import Asked
 from pellucid.attribution.patch import patch
 from pellucid.circuit.nodes.circuit import resolve_nodes
+from pellucid.errors import PellucidError
 from pellucid.lens.labels import token_labels
 from pellucid.lens.residual.logit_lens import logit_lens
 from pellucid.model.model import Model
@@ -20,8 +24,7 @@ from pellucid.run.prompts import prompt_tokens
 from pellucid.task.contrast import Contrast
 
 RANDOM_SETS = 10
-CIRCUIT = 150 + 20 + 2 * RANDOM_SETS
-"""Forwards that finding and measuring a circuit takes at most."""
+"""Random sets of each kind that are measured beside a circuit."""
 COLUMNS = 24
 """Positions at which the stream is patched, the last ones from where the prompts part."""
 
@@ -29,7 +32,7 @@ COLUMNS = 24
 def circuit(model: Model, asked: Asked) -> dict[str, Any]:
     """The circuit behind the answer, measured beside random sets.
 
-    **Cost** at most ``CIRCUIT`` forwards, 1 backward.
+    **Cost** at most ``circuit_takes`` forwards.
     """
     answer, foil = one_token_pair(model, asked)
     with blaming("corrupted"):
@@ -39,10 +42,24 @@ def circuit(model: Model, asked: Asked) -> dict[str, Any]:
             answer=answer,
             foil=foil,
             corrupted=asked.corrupted or None,
-            random_sets=RANDOM_SETS,
-            seed=asked.seed,
+            **_options(asked).changed,
         )
     return document(found)
+
+
+def circuit_takes(model: Model, asked: Asked) -> int:
+    """How many forwards ``circuit`` takes at most; 0 for a question that cannot be asked."""
+    judged = 0
+    if not asked.corrupted:
+        try:
+            judged = forwards_to_judge(model, asked.prompt, asked.answer, asked.foil)
+        except PellucidError:
+            return 0
+    return most_forwards(model, _options(asked), judged=judged)
+
+
+def _options(asked: Asked) -> AnalysisOptions:
+    return AnalysisOptions(random_sets=RANDOM_SETS, seed=asked.seed)
 
 
 def both(model: Model, asked: Asked) -> dict[str, Any]:
@@ -128,10 +145,10 @@ def patched_here(model: Model, asked: Asked) -> dict[str, Any]:
 
 
 def patches(model: Model, asked: Asked) -> int:
-    """How many forwards ``patched_everywhere`` takes, about."""
+    """How many forwards ``patched_everywhere`` takes at most."""
     if asked.sites == "heads":
         return 2 + sum(node.kind == "head" for node in model.nodes)
-    return 0
+    return 2 + model.anatomy.n_layers * COLUMNS
 
 
 def contrast_of(model: Model, asked: Asked) -> tuple[Contrast, tuple[int, int]]:

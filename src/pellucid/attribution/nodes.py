@@ -140,12 +140,7 @@ def attribute(
         raise TaskError(
             f"steps={steps} with method={method!r}: atp takes no steps, ig and mask-ig at least 1."
         )
-    held = trace is not None and isinstance(trace.metric, Nearness)
-    if method == "atp" and (metric == "kl" or held):
-        raise TaskError(
-            "metric='kl' has no gradient on the clean run, its minimum, so atp would rank rounding "
-            "errors. Use method='mask-ig' or 'ig'."
-        )
+    demand_gradient(method, metric if trace is None else trace.metric)
     with metering() as meter:
         trace = recorded(model, contrast, metric=metric, trace=trace)
         if method == "atp":
@@ -158,6 +153,15 @@ def attribute(
                     break
     spent = meter.passes if meter.passes.forwards else trace.passes
     return replace(result, passes=spent)
+
+
+def demand_gradient(method: NodeMethod, metric: str | Metric) -> None:
+    """**Raises** ``TaskError`` for a method that cannot rank by the metric."""
+    if method == "atp" and (metric == "kl" or isinstance(metric, Nearness)):
+        raise TaskError(
+            "metric='kl' has no gradient on the clean run, its minimum, so atp would rank rounding "
+            "errors. Use method='mask-ig' or 'ig'."
+        )
 
 
 def from_trace(model: Model, trace: Trace) -> Attribution:

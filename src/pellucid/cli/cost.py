@@ -6,52 +6,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.analysis.analyze import REPAIR
-from pellucid.attribution.nodes import STEPS
-from pellucid.circuit.nodes.circuit import replaceable
-from pellucid.circuit.nodes.discover import forwards_planned
+from pellucid.analysis.forwards import forwards_by_step
+from pellucid.analysis.options import AnalysisOptions
+from pellucid.analysis.question import forwards_to_judge
 from pellucid.cli.options import Question
 from pellucid.model.model import Model
 from pellucid.model.running.forward import Batch, forward, undisturbed
-from pellucid.options import NodeMethod, Over
 from pellucid.run.question import encode
 from pellucid.task.align import check_length
 from pellucid.task.contrast import Contrast
-from pellucid.task.corrupt import candidates
-from pellucid.task.metrics import Metric
 from pellucid.task.tokens import continuation_ids, prompt_ids
 
-AFTER_SEARCH = 30
-"""Forwards that measure the circuit found and its highest ranked nodes, at the most."""
 
-
-def planned(
-    model: Model,
-    question: Question,
-    *,
-    method: NodeMethod,
-    metric: str | Metric,
-    over: Over,
-    budget: int,
-    random_sets: int,
-) -> dict[str, Any]:
+def planned(model: Model, question: Question, options: AnalysisOptions) -> dict[str, Any]:
     """Forwards of each step at the most, their sum, and the seconds that they would take.
 
     **Cost** 2 plain forwards, of which the second is timed.
     **Raises** what the analysis would for a question that this model cannot be asked.
     """
     tokens = tokens_of(model, question)
-    integrated = 0 if method == "atp" else sum(STEPS)
-    steps = {
-        "judge corrupted prompts": prompts_to_judge(model, question),
-        f"attribute by {method}": integrated,
-        **forwards_planned(len(replaceable(model, over)), budget, metric),
-        "faithfulness and check of estimates": AFTER_SEARCH,
-        "random sets": 2 * random_sets,
-        "self-repair": 0 if metric == "kl" else REPAIR,
-    }
+    steps = forwards_by_step(model, options, judged=judged(model, question))
     one, total = seconds(model, tokens), sum(steps.values())
-    backwards = 1 + integrated + steps["self-repair"]
+    backwards = 1 + steps[f"attribute by {options.method}"] + steps["self-repair"]
     return {
         **steps,
         "forwards at most": total,
@@ -59,6 +35,13 @@ def planned(
         "seconds of one forward": round(one, 4),
         "seconds at most": round((total + 2 * backwards) * one, 1),
     }
+
+
+def judged(model: Model, question: Question) -> int:
+    """Forwards that choose a corrupted prompt at the most; 0 if one was given."""
+    if question.contrasts is not None or question.corrupted is not None:
+        return 0
+    return forwards_to_judge(model, question.prompt, question.answer, question.foil)
 
 
 def tokens_of(model: Model, question: Question) -> Tensor:
@@ -72,14 +55,6 @@ def tokens_of(model: Model, question: Question) -> Tensor:
     answer, foil = (continuation_ids(x, model.tokenizer) for x in (question.answer, question.foil))
     check_length(ids, answer, foil, model.max_positions)
     return torch.tensor([ids], device=model.device)
-
-
-def prompts_to_judge(model: Model, question: Question) -> int:
-    """Forwards that choose a corrupted prompt, if none was given."""
-    if question.contrasts is not None or question.corrupted is not None:
-        return 0
-    proposed = candidates(model.tokenizer, question.prompt, question.answer, question.foil)
-    return len(proposed) + bool(proposed)
 
 
 def seconds(model: Model, tokens: Tensor) -> float:

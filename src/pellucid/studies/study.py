@@ -1,10 +1,12 @@
 """Several questions, each analysed by itself, put side by side."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Unpack
 
 from pellucid.analysis.analyze import analyze
+from pellucid.analysis.options import AnalysisKeywords, AnalysisOptions
 from pellucid.errors import TaskError
+from pellucid.keywords import keywords_of
 from pellucid.model.model import Model
 from pellucid.run.provenance import with_provenance
 from pellucid.run.question import encode
@@ -13,15 +15,19 @@ from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts
 
 
 @with_provenance
+@keywords_of(AnalysisOptions)
 def study(
     model: Model,
     contrasts: Mapping[str, Contrasts] | Sequence[Contrast] | ContrastBatch,
-    **settings: Any,
+    *,
+    command: str | None = None,
+    **options: Unpack[AnalysisKeywords],
 ) -> Study:
-    """Analyze every question by itself, with the same ``settings`` as ``analyze`` takes them.
+    """Analyze every question by itself, with the same ``options``, those of ``analyze``.
 
     ``contrasts`` by name, or a sequence, whose questions are called by their number. A batch under
     a name is one question, asked in several wordings; a batch alone is as many questions.
+    ``command`` is what was typed, for the provenance of each.
 
     **Cost** that of ``analyze`` for each.
     **Raises** ``TaskError`` for no questions and, before anything is run, for one that is not well
@@ -31,6 +37,7 @@ def study(
         raise TaskError("One contrast is one question: use analyze, or give several in a list.")
     if isinstance(contrasts, str) or not isinstance(contrasts, Mapping | Sequence | ContrastBatch):
         raise TaskError(f"Give contrasts, by name or in a list; found {contrasts!r}.")
+    AnalysisOptions(**options)
     named = contrasts if isinstance(contrasts, Mapping) else numbered(contrasts)
     if not named:
         raise TaskError(
@@ -43,7 +50,9 @@ def study(
             encode(model, contrast)
         except TaskError as error:
             raise type(error)(f"{name}: {error}") from error
-    return Study.of({name: analyze(model, one, **settings) for name, one in named.items()})
+    return Study.of(
+        {name: analyze(model, one, command=command, **options) for name, one in named.items()}
+    )
 
 
 def numbered(contrasts: Sequence[Contrast] | ContrastBatch) -> dict[str, Contrasts]:

@@ -127,19 +127,6 @@ def discover(
     )
 
 
-def forwards_planned(
-    n_nodes: int, budget: int, metric: str | Metric = "logit_diff"
-) -> dict[str, int]:
-    """What ``verified`` will spend at the most, by step, before anything is run."""
-    recording = 3 if metric == "kl" else 2
-    curve = 2 * len(curve_sizes(n_nodes))
-    return {
-        "record": recording,
-        "curve": min(curve, budget - recording),
-        "refine, prune and check": max(0, budget - recording - curve),
-    }
-
-
 def verified(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
     """Steps 1 to 4 of the module's note."""
     target = blank.target

@@ -87,37 +87,34 @@ def analyze(
     question = ask(prompt, prompt_option, answer, foil, corrupted, prompts)
     check_ablation(ablation, question)
     opened = open_model(model, offline, dtype=dtype, device=device)
+    from pellucid.analysis.options import AnalysisKeywords, AnalysisOptions
+    from pellucid.cli.cost import judged, planned
+
+    options: AnalysisKeywords = {
+        "metric": metric,
+        "method": method,
+        "search": search,
+        "over": over,
+        "ablation": ablation,
+        "target": target,
+        "budget": budget,
+        "random_sets": random_sets,
+        "seed": seed,
+        "insist": insist,
+    }
+    chosen = AnalysisOptions(**options)
     if plan:
-        from pellucid.cli.cost import planned
-
-        cost = planned(
-            opened,
-            question,
-            method=method,
-            metric=metric,
-            over=over,
-            budget=budget,
-            random_sets=random_sets,
-        )
-        show_mapping(cost, as_json)
+        show_mapping(planned(opened, question, chosen), as_json)
         return
-    from pellucid.analysis.analyze import REPAIR
     from pellucid.analysis.analyze import analyze as run
+    from pellucid.analysis.forwards import most_forwards
 
-    with progress("Analysing", total=budget + 20 + REPAIR + 2 * random_sets):
+    most = most_forwards(opened, chosen, judged=judged(opened, question))
+    with progress("Analysing", total=most):
         result = run(
             opened,
             **question.asked,
-            metric=metric,
-            method=method,
-            search=search,
-            over=over,
-            ablation=ablation,
-            target=target,
-            budget=budget,
-            random_sets=random_sets,
-            seed=seed,
-            insist=insist,
+            **options,
             command=shlex.join(["pellucid", *sys.argv[1:]]),
         )
     deliver(result, str(result), as_json=as_json, out=out)

@@ -1,0 +1,48 @@
+"""The most forwards that an analysis takes, known before it is run.
+
+What the search and the look for self-repair may spend is stated by their budgets; the rest is
+counted. A budget that is not used up leaves an analysis well below.
+"""
+
+from pellucid.analysis.options import AnalysisOptions
+from pellucid.attribution.nodes import STEPS
+from pellucid.circuit.nodes.circuit import replaceable
+from pellucid.circuit.nodes.faithfulness import curve_sizes
+from pellucid.model.model import Model
+
+CHECKED = 12
+"""How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
+REPAIR = 90
+"""Forwards that the search for backups may spend."""
+OF_A_SET = 3
+"""The metric with a set kept, with it replaced, and with everything replaced."""
+
+
+def most_forwards(model: Model, options: AnalysisOptions, *, judged: int = 0) -> int:
+    """The most forwards that ``analyze`` takes with these ``options``.
+
+    ``judged`` is what ``forwards_to_judge`` says, for a question without a corrupted prompt.
+
+    **Cost** none.
+    """
+    return sum(forwards_by_step(model, options, judged=judged).values())
+
+
+def forwards_by_step(model: Model, options: AnalysisOptions, *, judged: int = 0) -> dict[str, int]:
+    """The most forwards of each step of ``analyze``, in the order in which they are taken."""
+    sizes = len(curve_sizes(len(replaceable(model, options.over))))
+    recording = 3 if options.metric == "kl" else 2
+    # mfc adds by estimate, so that the curve is left for when the circuit's faithfulness is told.
+    while_searching, afterwards = (2 * sizes, 0) if options.search == "verified" else (0, sizes)
+    checked = min(CHECKED, len(model.nodes) - 1)  # all but the embedding
+    curve = max(0, min(while_searching, options.budget - recording))
+    return {
+        "judge corrupted prompts": judged,
+        f"attribute by {options.method}": 0 if options.method == "atp" else sum(STEPS),
+        "record": recording,
+        "curve": curve,
+        "refine, prune and check": max(0, options.budget - recording - curve),
+        "faithfulness and check of estimates": 2 * OF_A_SET + afterwards + checked,
+        "random sets": 2 * options.random_sets,
+        "self-repair": 0 if options.metric == "kl" else REPAIR,
+    }

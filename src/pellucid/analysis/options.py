@@ -1,0 +1,93 @@
+"""What may be chosen of an analysis: checked before anything is run, carried as one value."""
+
+from dataclasses import dataclass, fields
+from typing import Any, TypedDict
+
+from pellucid.attribution.nodes import demand_gradient
+from pellucid.errors import EditError, TaskError
+from pellucid.options import (
+    ABLATION,
+    BUDGET,
+    METRIC,
+    NODE_METHOD,
+    NODE_SEARCH,
+    OVER,
+    RANDOM_SETS,
+    SEED,
+    TARGET,
+    Ablation,
+    NodeMethod,
+    NodeSearch,
+    Over,
+    demand_choice,
+)
+from pellucid.task.metrics import Metric
+from pellucid.task.metrics import metric as resolve_metric
+
+
+class AnalysisKeywords(TypedDict, total=False):
+    """The options of ``analyze`` and ``study`` as keywords, for type checkers and editors."""
+
+    method: NodeMethod
+    search: NodeSearch
+    over: Over
+    target: float
+    budget: int
+    ablation: Ablation
+    metric: str | Metric
+    random_sets: int
+    seed: int
+    insist: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisOptions:
+    """Everything that may be chosen of ``analyze`` beside the question.
+
+    **Raises** ``TaskError`` for an unknown method or metric, and for two that do not go together;
+    ``EditError`` for any other value that is not one of the choices or outside its range.
+    """
+
+    method: NodeMethod = NODE_METHOD
+    """How heads and MLPs are ranked."""
+    search: NodeSearch = NODE_SEARCH
+    """How the circuit is found among them."""
+    over: Over = OVER
+    """The parts that the circuit is searched in."""
+    target: float = TARGET
+    """Sufficiency to reach, above 0 and up to 1."""
+    budget: int = BUDGET
+    """Forwards that recording and search may spend."""
+    ablation: Ablation = ABLATION
+    """What replaced parts give instead."""
+    metric: str | Metric = METRIC
+    """What is measured: a name, or a function of logits and question."""
+    random_sets: int = RANDOM_SETS
+    """Random circuits of each of two kinds that are measured beside the one found."""
+    seed: int = SEED
+    """For whatever is drawn."""
+    insist: bool = False
+    """Claim a circuit even if the model does not prefer the answer."""
+
+    def __post_init__(self) -> None:
+        demand_choice("method", self.method, NodeMethod, TaskError)
+        demand_choice("search", self.search, NodeSearch, EditError)
+        demand_choice("over", self.over, Over, EditError)
+        demand_choice("ablation", self.ablation, Ablation, EditError)
+        if not 0 < self.target <= 1 or self.random_sets < 0:
+            raise EditError(
+                f"target={self.target}, random_sets={self.random_sets}: give a target above 0 and "
+                "up to 1, and no fewer than 0 random sets."
+            )
+        if self.metric != "kl":
+            resolve_metric(self.metric)
+        demand_gradient(self.method, self.metric)
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Those that differ from the default, by name."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
