@@ -67,6 +67,7 @@ _HOMES = {
     "showing_progress": "pellucid.progress_bar",
     "watching": "pellucid.callbacks",
     "Passes": "pellucid.results.passes",
+    "Refusal": "pellucid.results.refusal",
     "Result": "pellucid.results.result",
     "AlignmentError": "pellucid.errors",
     "BehaviourError": "pellucid.errors",
@@ -153,6 +154,7 @@ if TYPE_CHECKING:
     from pellucid.model.sites import Site as Site
     from pellucid.progress_bar import showing_progress as showing_progress
     from pellucid.results.passes import Passes as Passes
+    from pellucid.results.refusal import Refusal as Refusal
     from pellucid.results.result import Result as Result
     from pellucid.run.edit import Edit as Edit
     from pellucid.run.edit import run_edited as run_edited

@@ -6,13 +6,14 @@ import pytest
 
 import pellucid
 
+WHY = pellucid.Refusal(code="answer_not_preferred", text="why")
 SEARCH = ("--method", "top", "--size", "12")
 
 
 @pytest.fixture(autouse=True)
 def claiming(monkeypatch):
     """Random weights have no circuit to claim; what is shown of one is tested all the same."""
-    monkeypatch.setattr("pellucid.circuit.edges.discover.nothing_to_explain", lambda trace: "")
+    monkeypatch.setattr("pellucid.circuit.edges.discover.nothing_to_explain", lambda trace: None)
 
 
 def test_a_circuit_is_shown_within_eighty_columns(run):
@@ -53,7 +54,7 @@ def test_what_does_not_go_together_is_a_usage_error(run, words, said):
 
 
 def test_where_nothing_is_claimed_it_says_why(run, monkeypatch):
-    monkeypatch.setattr("pellucid.circuit.edges.discover.nothing_to_explain", lambda trace: "why")
+    monkeypatch.setattr("pellucid.circuit.edges.discover.nothing_to_explain", lambda trace: WHY)
     code, out, _ = run("circuit")
     assert code == 0
     assert "0 of" in out

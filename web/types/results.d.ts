@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 df2af1f7c1828752c23de70d3869445166b8f221a6b00dccc87ac8ec6357713f).
+// Made by types.mjs from schema.json (sha256 daa19a5764bb5c53e6331d3ab6c7de1953e2d5946eaca20c66c2ddf7f301ed37).
 
 export type Document = Result & {
   schema: 1;
@@ -179,6 +179,28 @@ export interface Circuit {
     note: string;
     budget: number;
     passes: Passes;
+    refusal: Refusal | null;
+  };
+}
+export interface Refusal {
+  type: "Refusal";
+  fields: {
+    code:
+      | "answer_not_preferred"
+      | "metric_not_lowered"
+      | "preference_by_chance"
+      | "metric_change_by_chance"
+      | "change_as_of_random_tokens"
+      | "ablation_does_not_hurt"
+      | "target_not_reached"
+      | "metric_not_positive"
+      | "no_edge_beyond_chance";
+    text: string;
+    data: {
+      mapping: {
+        [k: string]: Number | number | string | boolean | null;
+      };
+    };
   };
 }
 export interface Faithfulness {
@@ -380,6 +402,7 @@ export interface EdgeCircuit {
     note: string;
     passes: Passes;
     d_model: number | null;
+    refusal: Refusal | null;
   };
 }
 export interface Slot {

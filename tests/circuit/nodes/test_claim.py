@@ -32,6 +32,15 @@ def arbitrary_questions(seed: int, vocabulary: int, n: int) -> ContrastBatch:
     )
 
 
+CODES = (
+    "answer_not_preferred",
+    "metric_not_lowered",
+    "preference_by_chance",
+    "metric_change_by_chance",
+    "change_as_of_random_tokens",
+)
+
+
 @pytest.mark.parametrize("n", [1, 12])
 def test_arbitrary_weights_are_not_explained(n):
     # Before answer and foil were held against other tokens, 7 of 40 single prompts were.
@@ -40,7 +49,8 @@ def test_arbitrary_weights_are_not_explained(n):
         for search in ("verified", "mfc"):
             found = pellucid.discover(model, questions, method=search)
             assert not found.nodes, (seed, found.names)
-            assert found.note
+            assert found.refusal.code in CODES
+            assert found.note == str(found.refusal)
             assert found.passes.forwards == 2
 
 
@@ -102,6 +112,10 @@ def test_a_metric_that_rises_when_everything_is_replaced_is_not_shared_out(ablat
     for prompt in arbitrary_questions(seed, 32, 30):
         for contrast in (prompt, swapped(prompt)):
             found = pellucid.discover(model, contrast, ablation=ablation)
+            assert bool(found.nodes) == (found.refusal is None)
+            if found.refusal and found.refusal.code == "ablation_does_not_hurt":
+                data = found.refusal.data
+                assert data["before"] <= data["after"]
             empty = pellucid.faithfulness(model, contrast, [], over="heads", ablation=ablation)
             upside_down = empty.metric_none >= empty.metric_all
             turned += upside_down
@@ -148,3 +162,15 @@ def pellucid_task(name: str, model: Model, n: int) -> ContrastBatch:
     from pellucid.task.builtin import task
 
     return task(name)(model.tokenizer, n, 0)
+
+
+def test_a_refusal_is_a_value_that_is_saved_with_its_numbers(tmp_path):
+    model = tiny_model(VARIETIES["grouped"])
+    question = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
+    preference = float(pellucid.record(model, question).preference.mean())
+    asked = question if preference < 0 else swapped(question)
+    for found in (pellucid.discover(model, asked), pellucid.discover_edges(model, asked)):
+        assert found.refusal.code == "answer_not_preferred"
+        assert found.refusal.data == {"preference": pytest.approx(-abs(preference))}
+        again = type(found).load(found.save(tmp_path / type(found).__name__))
+        assert again.refusal == found.refusal

@@ -17,6 +17,7 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
 from pellucid.results.passes import Passes
+from pellucid.results.refusal import Refusal
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 from pellucid.task.contrast import Contrasts
@@ -54,6 +55,8 @@ class EdgeCircuit(Result):
     passes: Passes
     d_model: int | None = None
     """Width of the residual stream, where it is known; only some file formats want it."""
+    refusal: Refusal | None = None
+    """Why no circuit is claimed; None where one is."""
 
     def __len__(self) -> int:
         return int(self.kept.sum())

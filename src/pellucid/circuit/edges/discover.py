@@ -96,26 +96,26 @@ def discover_edges(
         trace = setup.trace
         if method == "automatic":
             demand_examples(trace.encoded.n_examples)
-        nothing = "" if insist else nothing_to_explain(trace)
-        if scores is None and method != "acdc" and not nothing:
+        refusal = None if insist else nothing_to_explain(trace)
+        if scores is None and method != "acdc" and not refusal:
             ranking: EdgeMethod = "mask-ig" if method == "nested" else EDGE_METHOD
             scores = attribute_edges(
                 model, contrast, method=ranking, metric=metric, steps=RANKING_STEPS
             )
         nearness = Nearness(KL(trace.logits_clean)) if method == "acdc" else None
         measure = EdgeMeasure(setup, metric=nearness)
-        found = Found(measure.none, nothing)
+        found = Found.refused(measure.none, refusal) if refusal else Found(measure.none)
         matrix = torch.zeros(model.anatomy.edges.shape)
         if scores is not None:
             matrix = scores.matrix.float()
         with measure.limited_to(budget):
-            if not nothing and scores is None:
+            if not refusal and scores is None:
                 found = _by_loss(measure, tau or 0.0)
-            elif not nothing and scores is not None:
+            elif not refusal and scores is not None:
                 if method == "nested":
                     matrix = learned_ranking(setup, matrix)
                 found = _by_scores(measure, scores, matrix, method, size or 0, target, seed)
-            sufficiency = None if nothing else _sufficiency(measure, found.kept)
+            sufficiency = None if refusal else _sufficiency(measure, found.kept)
     return EdgeCircuit(
         senders=model.anatomy.nodes,
         slots=model.anatomy.slots,
@@ -130,6 +130,7 @@ def discover_edges(
         minimal=found.minimal,
         steps=found.steps,
         note=found.note,
+        refusal=found.refusal,
         passes=meter.passes,
         d_model=model.anatomy.d_model,
     )
@@ -182,7 +183,7 @@ def _verified(measure: EdgeMeasure, matrix: Float[Tensor, "sender slot"], target
 
     size, note = smallest_size(measure, first, int(anatomy.edges.sum()), target)
     if size is None:
-        return Found(measure.none, note)
+        return Found.unreached(measure.none, note, target)
     kept, unfinished = prune_edges(measure, first(size), matrix, target)
     steps = steps_of(measure, {"ranked": first(size), "pruned": kept})
     return Found(kept, unfinished or note, minimal=not unfinished, steps=steps)

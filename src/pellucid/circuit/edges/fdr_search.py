@@ -24,6 +24,7 @@ from pellucid.circuit.edges.outcome import Found, halves, steps_of
 from pellucid.circuit.edges.search import prune_edges, smallest_size
 from pellucid.circuit.edges.sets import EdgeSet, connected, top
 from pellucid.errors import TaskError
+from pellucid.results.refusal import Refusal
 from pellucid.stats.signflip import sign_flip_each
 
 RATE = 0.05
@@ -52,12 +53,15 @@ def automatic(measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: 
     n = int(proposed.sum())
     if n == 0:
         least = 2.0 ** (1 - len(choosing))
-        return Found(
-            measure.none,
-            f"no edge is beyond chance at a false discovery rate of {RATE:.0%}; with "
-            f"{len(choosing)} examples to choose from, p can be as small as {least:.1g} and has to "
-            f"pass among {int(anatomy.edges.sum())} edges: more examples can find more",
+        edges, examples = int(anatomy.edges.sum()), len(choosing)
+        refusal = Refusal(
+            code="no_edge_beyond_chance",
+            text=f"no edge is beyond chance at a false discovery rate of {RATE:.0%}; with "
+            f"{examples} examples to choose from, p can be as small as {least:.1g} and has to "
+            f"pass among {edges} edges: more examples can find more",
+            data={"rate": RATE, "examples": examples, "edges": edges, "least_p": least},
         )
+        return Found.refused(measure.none, refusal)
     ranking = mean.masked_fill(~proposed, 0.0)
 
     def first(size: int) -> EdgeSet:
@@ -73,7 +77,7 @@ def automatic(measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: 
         )
     size, note = smallest_size(measure, first, n, goal, held_out)
     if size is None or whole <= 0:
-        return Found(measure.none, said or note)
+        return Found.unreached(measure.none, said or note, goal)
     start = first(size)
     kept, unfinished = prune_edges(measure, start, ranking, goal, choosing)
     steps = steps_of(

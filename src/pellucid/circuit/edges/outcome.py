@@ -7,6 +7,7 @@ import torch
 
 from pellucid.circuit.edges.measure import EdgeMeasure, Examples
 from pellucid.circuit.edges.sets import EdgeSet
+from pellucid.results.refusal import Refusal
 from pellucid.results.registry import stored
 
 StepName: TypeAlias = Literal["proposed", "ranked", "connected", "pruned"]
@@ -34,6 +35,19 @@ class Found:
     note: str = ""
     minimal: bool = False
     steps: tuple[SizeStep, ...] = ()
+    refusal: Refusal | None = None
+
+    @classmethod
+    def refused(cls, none: EdgeSet, refusal: Refusal) -> "Found":
+        """No edge, and why."""
+        return cls(none, refusal.text, refusal=refusal)
+
+    @classmethod
+    def unreached(cls, none: EdgeSet, text: str, target: float) -> "Found":
+        """No edge, since no set of them keeps as much as ``target``."""
+        return cls.refused(
+            none, Refusal(code="target_not_reached", text=text, data={"target": target})
+        )
 
 
 def steps_of(

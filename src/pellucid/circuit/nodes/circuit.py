@@ -13,6 +13,7 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.options import Over, demand_choice
 from pellucid.results.passes import Passes
+from pellucid.results.refusal import Refusal
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
@@ -48,6 +49,8 @@ class Circuit(Result):
     """Why the circuit is empty, or why the search stopped early; empty when all went well."""
     budget: int
     passes: Passes
+    refusal: Refusal | None = None
+    """Why no circuit is claimed; None where one is."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,6 +1,10 @@
 """Whether there is anything to claim a circuit for: no behaviour, no circuit."""
 
+from jaxtyping import Float
+from torch import Tensor
+
 from pellucid.circuit.nodes.measure import SetMeasure
+from pellucid.results.refusal import Refusal, RefusalCode
 from pellucid.run.record import Trace
 from pellucid.stats.signflip import sign_flip_p
 from pellucid.stats.tokenpairs import token_pair_p
@@ -10,8 +14,8 @@ ENOUGH_TO_TEST = 5
 """From five examples on, sign-flip tests over examples can reach ``CHANCE``."""
 
 
-def nothing_to_explain(trace: Trace) -> str:
-    """Why no circuit should be claimed whatever the search finds; empty if one may be.
+def nothing_to_explain(trace: Trace) -> Refusal | None:
+    """Why no circuit should be claimed whatever the search finds; None if one may be.
 
     The answer must be preferred, and the corrupted prompts must take some of that away. From five
     examples on both must be beyond chance over examples (sign-flip); and with answers of one token
@@ -20,29 +24,53 @@ def nothing_to_explain(trace: Trace) -> str:
     """
     preference = trace.preference.cpu().double()
     difference = trace.difference.cpu().double()
-    if float(preference.mean()) <= 0:
-        return "the model does not prefer the answer to the foil"
-    if float(difference.mean()) <= 0:
-        return "the corrupted prompts do not lower the metric"
-    for values, claim in (
-        (preference, "the model prefers the answer by"),
-        (difference, "the corrupted prompts lower the metric by"),
-    ):
-        if len(values) < ENOUGH_TO_TEST:
-            continue
-        p = sign_flip_p(values.numpy())
-        if p >= CHANCE:
-            return (
-                f"over {len(values)} examples {claim} {float(values.mean()):z.2f} on average, "
-                f"which is not beyond chance (sign-flip p = {p:.2f})"
-            )
+    preferred_by, lowered_by = float(preference.mean()), float(difference.mean())
+    if preferred_by <= 0:
+        return Refusal(
+            code="answer_not_preferred",
+            text="the model does not prefer the answer to the foil",
+            data={"preference": preferred_by},
+        )
+    if lowered_by <= 0:
+        return Refusal(
+            code="metric_not_lowered",
+            text="the corrupted prompts do not lower the metric",
+            data={"difference": lowered_by},
+        )
+    by_chance = by_chance_over_examples(
+        preference, "preference_by_chance", "the model prefers the answer by"
+    ) or by_chance_over_examples(
+        difference, "metric_change_by_chance", "the corrupted prompts lower the metric by"
+    )
+    if by_chance:
+        return by_chance
     as_much = among_token_pairs(trace)
     if as_much is not None and as_much >= CHANCE:
-        return (
-            "the corrupted prompts change answer and foil no more than other tokens: "
-            f"{as_much:.0%} of random pairs change as much"
+        return Refusal(
+            code="change_as_of_random_tokens",
+            text="the corrupted prompts change answer and foil no more than other tokens: "
+            f"{as_much:.0%} of random pairs change as much",
+            data={"share": as_much},
         )
-    return ""
+    return None
+
+
+def by_chance_over_examples(
+    values: Float[Tensor, " example"], code: RefusalCode, claim: str
+) -> Refusal | None:
+    """Refuse what a sign-flip test over enough examples cannot tell from chance."""
+    if len(values) < ENOUGH_TO_TEST:
+        return None
+    p = sign_flip_p(values.numpy())
+    if p < CHANCE:
+        return None
+    mean = float(values.mean())
+    return Refusal(
+        code=code,
+        text=f"over {len(values)} examples {claim} {mean:z.2f} on average, which is not beyond "
+        f"chance (sign-flip p = {p:.2f})",
+        data={"examples": len(values), "mean": mean, "p": p},
+    )
 
 
 def among_token_pairs(trace: Trace) -> float | None:
@@ -60,15 +88,17 @@ def among_token_pairs(trace: Trace) -> float | None:
     )
 
 
-def upside_down(measure: SetMeasure) -> str:
-    """Why f means nothing here; empty if replacing everything lowers the metric, as it should."""
+def ablation_does_not_hurt(measure: SetMeasure) -> Refusal | None:
+    """Why f means nothing here; None if replacing everything lowers the metric, as it should."""
     if measure.unknown([measure.none]):
-        return ""
+        return None
     everything, nothing = measure.metric([measure.all, measure.none]).double().mean(1).tolist()
     if everything > nothing:
-        return ""
-    return (
-        "replacing every part does not lower the metric "
+        return None
+    return Refusal(
+        code="ablation_does_not_hurt",
+        text="replacing every part does not lower the metric "
         f"({everything:z.2f} becomes {nothing:z.2f}), so no share of it can be measured; try "
-        "another ablation"
+        "another ablation",
+        data={"before": everything, "after": nothing},
     )

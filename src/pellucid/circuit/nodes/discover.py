@@ -24,7 +24,7 @@ from typing import get_args
 
 from pellucid.attribution.nodes import Attribution, attribute
 from pellucid.circuit.nodes.circuit import Circuit, replaceable
-from pellucid.circuit.nodes.claim import nothing_to_explain, upside_down
+from pellucid.circuit.nodes.claim import ablation_does_not_hurt, nothing_to_explain
 from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.errors import BudgetError, EditError
@@ -32,6 +32,7 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.options import BUDGET, NODE_SEARCH, TARGET, Ablation, NodeSearch, Over
 from pellucid.passes import metering
+from pellucid.results.refusal import Refusal
 from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace
 from pellucid.run.setup import MEMORY_BUDGET
@@ -109,17 +110,17 @@ def discover(
             budget=budget,
             passes=meter.passes,
         )
-        nothing = "" if insist else nothing_to_explain(trace)
+        refusal = None if insist else nothing_to_explain(trace)
         with measure.limited_to(budget, spent=trace.passes.forwards):
-            if nothing:
-                circuit = replace(blank, note=nothing)
+            if refusal:
+                circuit = refused(blank, refusal)
             elif method == "mfc":
                 circuit = minimum_faithful(measure, blank, estimates)
             else:
                 circuit = verified(measure, blank, estimates)
             if circuit.nodes and not insist:
-                nonsense = upside_down(measure)
-                circuit = replace(blank, note=nonsense) if nonsense else circuit
+                refusal = ablation_does_not_hurt(measure)
+                circuit = refused(blank, refusal) if refusal else circuit
     return replace(
         circuit,
         estimates=tuple(estimates[node] for node in circuit.nodes),
@@ -127,16 +128,23 @@ def discover(
     )
 
 
+def refused(blank: Circuit, refusal: Refusal) -> Circuit:
+    """No node, and why."""
+    return replace(blank, refusal=refusal, note=refusal.text)
+
+
 def verified(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
     """Steps 1 to 4 of the module's note."""
     target = blank.target
     start = smallest_reaching(measure, rankings(measure.over, estimates), target)
     if len(start) > max(LARGEST_SHARE * len(measure.over), ALWAYS_SMALL):
-        return replace(
-            blank,
-            note=f"no set of at most {LARGEST_SHARE:.0%} of the nodes reaches the target of "
+        refusal = Refusal(
+            code="target_not_reached",
+            text=f"no set of at most {LARGEST_SHARE:.0%} of the nodes reaches the target of "
             f"{target:.0%}; the smallest found has {len(start)} of {len(measure.over)}",
+            data={"target": target, "smallest": len(start), "out_of": len(measure.over)},
         )
+        return refused(blank, refusal)
     kept, drops, note = prune(measure, start, target)
     nodes = tuple(node for node in measure.over if node in kept)
     return replace(
@@ -236,11 +244,13 @@ def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, 
     """The public algorithm: greedy by estimate, pruned by exact comprehensiveness."""
     clean = float(measure.setup.trace.metric_clean.mean())
     if clean <= 0:
-        return replace(
-            blank,
-            note=f"mfc divides by the clean metric, which is {clean:z.2f}, not positive; use "
+        refusal = Refusal(
+            code="metric_not_positive",
+            text=f"mfc divides by the clean metric, which is {clean:z.2f}, not positive; use "
             "method='verified'",
+            data={"metric_clean": clean},
         )
+        return refused(blank, refusal)
     corrupted = float(measure.setup.trace.metric_corrupted.mean())
     added: list[Node] = []
     for node in sorted(measure.over, key=lambda node: -estimates[node]):
