@@ -11,7 +11,7 @@ from pellucid import BudgetError, Contrast, EditError, Model, TaskError
 from pellucid.circuit.edges.acdc import acdc
 from pellucid.circuit.edges.fdr_search import discoveries
 from pellucid.circuit.edges.measure import EdgeMeasure
-from pellucid.circuit.edges.sets import connected, greedy, random_connected, random_like, top
+from pellucid.circuit.edges.sets import connected, greedy, top
 from pellucid.run.setup import setup_of
 from tests.models.handbuilt import induction_model, induction_questions
 
@@ -255,26 +255,6 @@ def test_the_ends_of_faithfulness_are_exact(one_tiny, batch):
     nothing = pellucid.edge_faithfulness(one_tiny, batch, torch.zeros_like(anatomy.edges))
     assert (whole.sufficiency, whole.comprehensiveness) == pytest.approx((1, 1), abs=1e-9)
     assert (nothing.sufficiency, nothing.comprehensiveness) == pytest.approx((0, 0), abs=1e-9)
-
-
-def test_random_circuits_have_the_shape_they_promise(one_tiny):
-    anatomy = one_tiny.anatomy
-    generator = torch.Generator().manual_seed(5)
-    kept = top(anatomy, torch.rand(anatomy.edges.shape, generator=generator), 30)
-    like = random_like(anatomy, kept, generator)
-
-    def layers(edges):
-        return sorted(
-            (anatomy.nodes[i].layer or -1, anatomy.nodes[i].kind, anatomy.slots[j].kind)
-            for i, j in edges.nonzero().tolist()
-        )
-
-    assert layers(like) == layers(kept)
-    assert bool((like & ~anatomy.edges).any()) is False
-    for size in (1, 5, 30, int(anatomy.edges.sum()) - 1):
-        grown = random_connected(anatomy, size, generator)
-        assert torch.equal(grown, connected(anatomy, grown))
-        assert int(grown.sum()) == size
 
 
 def test_the_curve_s_areas_are_those_of_its_points(model, questions):

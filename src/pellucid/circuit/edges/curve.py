@@ -22,7 +22,8 @@ import torch
 from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
-from pellucid.circuit.edges.sets import SELECTIONS, Selection, random_connected
+from pellucid.circuit.edges.sets import SELECTIONS, Selection
+from pellucid.circuit.random_sets import random_connected
 from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
 from pellucid.options import Ablation

@@ -21,8 +21,9 @@ import torch
 from pellucid.circuit.edges.circuit import Edges, resolve_edges
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.optimal_ablation import optimal_constants
-from pellucid.circuit.edges.sets import EdgeSet, random_connected, random_like
+from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.circuit.nodes.faithfulness import Category, categorise, f1
+from pellucid.circuit.random_sets import random_edges
 from pellucid.errors import EditError
 from pellucid.model.model import Model, opened
 from pellucid.options import Ablation
@@ -132,8 +133,8 @@ def edge_faithfulness(
         parts = [_part(kept, generator) for _ in range(PARTS)]
         size = int(kept.sum())
         draws = range(random_sets)
-        grown = [random_connected(model.anatomy, size, generator) for _ in draws]
-        like = [random_like(model.anatomy, kept, generator) for _ in draws]
+        grown = [random_edges(kept, model.anatomy, generator, matched="connected") for _ in draws]
+        like = [random_edges(kept, model.anatomy, generator, matched="layers") for _ in draws]
         # One call for everything, so that it is batched together.
         f = measure.fraction(
             [kept, without, *(kept & ~p for p in parts), *(measure.all & ~p for p in parts),

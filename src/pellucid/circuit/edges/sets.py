@@ -10,7 +10,7 @@ import heapq
 from typing import Literal, TypeAlias
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pellucid.errors import EditError
@@ -82,71 +82,6 @@ def greedy(anatomy: Anatomy, scores: Float[Tensor, "sender slot"], size: int) ->
 
 
 SELECTIONS = {"top": top, "greedy": greedy}
-PATHS = 500
-"""Paths that a random circuit is put together from, at most."""
-
-
-def random_connected(anatomy: Anatomy, size: int, generator: torch.Generator) -> EdgeSet:
-    """``size`` random edges, every one of them on a path from the embedding to the logits.
-
-    Random paths are put together, each only if it fits. What is missing after ``PATHS`` of them are
-    further edges among the nodes that they reach: too few only where nearly all edges are asked for
-    and some node was not reached (31,205 of 32,000 once, of GPT-2's 32,491).
-    """
-    size = min(size, int(anatomy.edges.sum()))
-    kept: set[tuple[int, int]] = set()
-    for _ in range(PATHS):
-        further = kept | _random_path(anatomy, generator)
-        if len(further) <= size:
-            kept = further
-        if len(kept) == size:
-            break
-    drawn = torch.zeros_like(anatomy.edges)
-    for sender, slot in kept:
-        drawn[sender, slot] = True
-    reached = drawn.any(1)
-    read = anatomy.feeds[:, reached].any(1)
-    read[-1] = True
-    spare = (anatomy.edges & ~drawn & reached[:, None] & read).flatten().nonzero()[:, 0]
-    chosen = spare[torch.randperm(len(spare), generator=generator)[: size - len(kept)]]
-    drawn.view(-1)[chosen] = True
-    return drawn
-
-
-def _random_path(anatomy: Anatomy, generator: torch.Generator) -> set[tuple[int, int]]:
-    """From the logits back to the embedding: a sender of the slot, a slot of the sender, and on."""
-    slot, path = len(anatomy.slots) - 1, set()
-    while True:
-        sender = _any_of(anatomy.edges[:, slot], generator)
-        path.add((sender, slot))
-        if sender == 0:
-            return path
-        slot = _any_of(anatomy.feeds[:, sender], generator)
-
-
-def _any_of(chosen: Bool[Tensor, " place"], generator: torch.Generator) -> int:
-    places = chosen.nonzero()[:, 0]
-    return int(places[int(torch.randint(len(places), (), generator=generator))])
-
-
-def random_like(anatomy: Anatomy, kept: EdgeSet, generator: torch.Generator) -> EdgeSet:
-    """As many random edges between the same layers and kinds of part as ``kept`` has."""
-    groups = _groups(anatomy)
-    drawn = torch.zeros_like(kept)
-    for group in groups[kept].unique().tolist():
-        pool = (anatomy.edges & (groups == group)).nonzero()
-        wanted = int((kept & (groups == group)).sum())
-        chosen = pool[torch.randperm(len(pool), generator=generator)[:wanted]]
-        drawn[chosen[:, 0], chosen[:, 1]] = True
-    return drawn
-
-
-def _groups(anatomy: Anatomy) -> Int[Tensor, "sender slot"]:
-    """A number for each edge, the same for edges between the same layers and kinds."""
-    numbers: dict[object, int] = {}
-    rows = [numbers.setdefault((n.kind, n.layer), len(numbers)) for n in anatomy.nodes]
-    columns = [numbers.setdefault((s.kind, s.layer), len(numbers)) for s in anatomy.slots]
-    return torch.tensor(rows)[:, None] * len(numbers) + torch.tensor(columns)
 
 
 def _check(anatomy: Anatomy, scores: Tensor, size: int) -> None:

@@ -10,7 +10,6 @@ sets of the same size, and of sets with the same number of nodes of each kind in
 
 import math
 import random
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -19,6 +18,7 @@ import pandas as pd
 
 from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
+from pellucid.circuit.random_sets import NodeRule, random_nodes
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
@@ -148,14 +148,18 @@ def faithfulness(
         kept = frozenset(members)
         nested = nested_sets(curve, measure.over) if curve is not None else []
         rng = random.Random(seed)
-        same_size = [random_set(rng, measure.over, len(kept)) for _ in range(random_sets)]
-        same_layers = [random_like(rng, measure.over, kept) for _ in range(random_sets)]
+        rules: tuple[NodeRule, ...] = ("size", "layers")
+        drawn = [
+            random_nodes(kept, measure.over, rng, matched=rule)
+            for rule in rules
+            for _ in range(random_sets)
+        ]
         # One call for everything, so that it is batched together.
-        wanted = [kept, measure.all - kept, *nested, *same_size, *same_layers]
+        wanted = [kept, measure.all - kept, *nested, *drawn]
         values = measure.fraction(wanted)
         metrics = measure.metric([measure.all, measure.none, kept, measure.all - kept]).mean(1)
     sufficiency, comprehensiveness = values[0], 1 - values[1]
-    first, second = 2 + len(nested), 2 + len(nested) + len(same_size)
+    first, second = 2 + len(nested), 2 + len(nested) + random_sets
     return Faithfulness(
         over=over,
         ablation=ablation,
@@ -212,21 +216,6 @@ def nested_sets(order: Sequence[Node], over: Sequence[Node]) -> list[Nodes]:
     """The first 1, 2, 4, ... nodes of ``order``; nodes it leaves out come last."""
     ranked = [*order, *(node for node in over if node not in set(order))]
     return [frozenset(ranked[:size]) for size in curve_sizes(len(ranked))]
-
-
-def random_set(rng: random.Random, over: Sequence[Node], size: int) -> Nodes:
-    """``size`` of the replaceable nodes, drawn without replacement."""
-    return frozenset(rng.sample(list(over), size))
-
-
-def random_like(rng: random.Random, over: Sequence[Node], circuit: Nodes) -> Nodes:
-    """A random set with as many nodes of each kind in each layer as ``circuit``."""
-    wanted = Counter((node.kind, node.layer) for node in circuit)
-    drawn: list[Node] = []
-    for (kind, layer), count in sorted(wanted.items(), key=str):
-        pool = [node for node in over if (node.kind, node.layer) == (kind, layer)]
-        drawn += rng.sample(pool, count)
-    return frozenset(drawn)
 
 
 def _percentile(value: float, sample: tuple[float, ...]) -> float | None:

@@ -1,7 +1,6 @@
 """The search for what steps in under one ablation; steps 1 to 3 of ``backups.py``."""
 
 import random
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from torch import Tensor
 from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.claim import CHANCE, ENOUGH_TO_TEST
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure
+from pellucid.circuit.random_sets import random_nodes
 from pellucid.circuit.self_repair.conditional import estimates_given, intact_estimates
 from pellucid.circuit.self_repair.result import Growth, Repair, Role, role_of
 from pellucid.errors import BudgetError
@@ -184,7 +184,7 @@ class Search:
             if not growths:
                 break
             size = min(together, self.controls - begin)
-            drawn = [draw_like(self.rng, pool, replaced) for _ in range(size)]
+            drawn = [random_nodes(replaced, pool, self.rng, matched="kinds") for _ in range(size)]
             for after, control in zip(self.estimates(drawn), drawn, strict=True):
                 grown = (after[n] - self.before[n] for n in self.nodes if n not in control)
                 largest = max(grown, default=0.0) if largest is None else max(largest, *grown)
@@ -267,12 +267,3 @@ def sets_per_call(setup: Setup) -> int:
 
 def _only(node: Node) -> Nodes:
     return frozenset([node])
-
-
-def draw_like(rng: random.Random, pool: Sequence[Node], nodes: Nodes) -> Nodes:
-    """As many nodes of each kind from ``pool`` as ``nodes`` has, or all that there are."""
-    drawn: list[Node] = []
-    for kind, count in sorted(Counter(node.kind for node in nodes).items()):
-        alike = [node for node in pool if node.kind == kind]
-        drawn += rng.sample(alike, min(count, len(alike)))
-    return frozenset(drawn)
