@@ -18,12 +18,50 @@
     ├── FigureError (also ValueError)    what was given cannot be drawn, or not written there
     └── ResultFileError                  a saved result cannot be read or written
 
-Each message says what was wrong, what was found, and what to do next.
+Each message says what was wrong, what was found, and what to do next. What a program would have to
+read out of it stands in attributes too (``BudgetError.needed``), None or empty where it is not
+known. They stay with the error when it is copied or pickled.
 """
+
+from collections.abc import Iterable
+from copy import copy
+from difflib import get_close_matches
+from typing import Any, Self
 
 
 class PellucidError(Exception):
-    """Base of every error that Pellucid raises on purpose."""
+    """Base of every error that Pellucid raises on purpose.
+
+    Keywords become attributes: those that the class, or one above it, declares.
+    """
+
+    def __init__(self, message: str = "", **data: Any) -> None:
+        super().__init__(message)
+        undeclared = set(data) - set(self.declared())
+        if undeclared:
+            raise TypeError(f"{type(self).__name__} does not declare {', '.join(undeclared)}")
+        self.__dict__.update(data)
+
+    @classmethod
+    def declared(cls) -> tuple[str, ...]:
+        """Names of the attributes that an error of this kind may carry."""
+        return tuple(
+            name
+            for kind in reversed(cls.__mro__)
+            if issubclass(kind, PellucidError)
+            for name in vars(kind).get("__annotations__", {})
+        )
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What this error carries, by name."""
+        return {name: getattr(self, name) for name in self.declared()}
+
+    def about(self, what: str) -> Self:
+        """This error with ``what`` and a colon before its text; its data is kept."""
+        other = copy(self)
+        other.args = (f"{what}: {self}",)
+        return other
 
 
 class ModelError(PellucidError):
@@ -33,6 +71,9 @@ class ModelError(PellucidError):
 class ModelNotFoundError(ModelError):
     """Nothing was found under the name or path that was given."""
 
+    name: str | None = None
+    """The name or path."""
+
 
 class CorruptModelError(ModelError):
     """The model's files are there but cannot be read whole, or hold values that are not finite."""
@@ -41,9 +82,17 @@ class CorruptModelError(ModelError):
 class MissingDependencyError(ModelError):
     """An optional package is needed for what was asked."""
 
+    package: str | None = None
+    """What to install."""
+
 
 class UnsupportedArchitectureError(ModelError):
     """The model's parts do not add up to its residual stream; names the layer and the sum."""
+
+    layer: int | None = None
+    """Where it was found, counted from 0."""
+    error: float | None = None
+    """How far a sum or an output is off, as the text says relative to what."""
 
 
 class TaskError(PellucidError, ValueError):
@@ -53,25 +102,53 @@ class TaskError(PellucidError, ValueError):
 class TokenError(TaskError):
     """An answer, foil or prompt is not the tokens that it should be."""
 
+    pieces: tuple[str, ...] = ()
+    """The tokens that the text is."""
+    nearest: tuple[str, ...] = ()
+    """Single tokens that are spelled like it."""
+
 
 class AlignmentError(TaskError):
     """The clean and the corrupted prompt do not match position by position."""
+
+    lengths: tuple[int, int] | None = None
+    """Tokens of the two prompts."""
+    position: int | None = None
+    """The first at which they part."""
 
 
 class CorruptionError(TaskError):
     """No valid corrupted prompt was found."""
 
+    tried: tuple[str, ...] = ()
+    """Corrupted prompts that were judged, the largest fall of the metric first."""
+
 
 class ContextLengthError(TaskError):
     """The prompt is longer than the model can read."""
+
+    length: int | None = None
+    """Positions that it takes."""
+    limit: int | None = None
+    """Positions that the model reads."""
 
 
 class EditError(PellucidError, ValueError):
     """An edit names a site, head or position that is not there."""
 
+    unknown: tuple[str, ...] = ()
+    """The names that are not there."""
+    nearest: tuple[str, ...] = ()
+    """Names that are there and are spelled like the first of them."""
+
 
 class BudgetError(PellucidError):
     """The passes allowed are not enough for what was asked."""
+
+    budget: int | None = None
+    """Forwards that were allowed."""
+    needed: int | None = None
+    """The smallest budget with which this step would have gone on."""
 
 
 class NonFiniteError(PellucidError):
@@ -81,6 +158,9 @@ class NonFiniteError(PellucidError):
 class BehaviourError(PellucidError):
     """The model does not prefer the answer to the foil, so there is nothing to explain."""
 
+    metric: float | None = None
+    """The metric on the clean prompt."""
+
 
 class FigureError(PellucidError, ValueError):
     """What was given cannot be drawn, or the figure cannot be written there."""
@@ -88,3 +168,10 @@ class FigureError(PellucidError, ValueError):
 
 class ResultFileError(PellucidError):
     """A saved result cannot be read or written."""
+
+
+def unknown_names(unknown: Iterable[object], known: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """``unknown`` and ``nearest`` of an ``EditError``: up to three known names like the first."""
+    names = tuple(map(str, unknown))
+    near = get_close_matches(names[0], list(known), n=3, cutoff=0.5) if names else []
+    return {"unknown": names, "nearest": tuple(near)}

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import EditError
+from pellucid.errors import EditError, unknown_names
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site, SiteKind
 from pellucid.options import DIRECTION, METRIC, PATCH_SITES, Direction, PatchSites
@@ -234,7 +234,8 @@ def named_only(
     if unknown or not only:
         raise EditError(
             f"only={unknown}: no such place among sites={sites!r}; names go from "
-            f"{next(iter(by_name))} to {list(by_name)[-1]}."
+            f"{next(iter(by_name))} to {list(by_name)[-1]}.",
+            **unknown_names(unknown, by_name),
         )
     return [unit for name, unit in by_name.items() if name in set(only)]
 

@@ -56,7 +56,9 @@ class Limited:
                 raise BudgetError(
                     f"{forwards} forwards are needed after the {limit.spent} that were spent, "
                     f"which is more than budget={limit.budget}. Pass "
-                    f"budget={limit.spent + forwards} or more."
+                    f"budget={limit.spent + forwards} or more.",
+                    budget=int(limit.budget),
+                    needed=limit.spent + forwards,
                 )
         for limit in self._limits:
             limit.spent += forwards

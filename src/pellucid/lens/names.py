@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from pellucid.errors import EditError, TaskError
+from pellucid.errors import EditError, TaskError, unknown_names
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.options import demand_choice
@@ -25,7 +25,8 @@ def chosen_heads(model: Model, names: Names, *, argument: str = "heads") -> tupl
         raise EditError(
             f"{argument}={unknown}: no such head. The names of this model's heads go from "
             f"{next(iter(every), 'none')} to {list(every)[-1] if every else 'none'}; leave "
-            f"{argument}= out for all."
+            f"{argument}= out for all.",
+            **unknown_names(unknown, every),
         )
     wanted = set(listed)
     return tuple(node for name, node in every.items() if name in wanted)

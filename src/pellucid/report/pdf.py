@@ -44,7 +44,8 @@ def pdf(result: Result) -> bytes:
     if find_spec("playwright") is None:
         raise MissingDependencyError(
             "A PDF needs playwright, which is not installed: pip install 'pellucid[pdf]'. Or write "
-            "an .html file and print it from a browser."
+            "an .html file and print it from a browser.",
+            package="playwright",
         )
     # On a thread of its own: notebooks run an event loop on theirs, which playwright refuses.
     with ThreadPoolExecutor(max_workers=1) as thread:
@@ -85,5 +86,6 @@ def started(playwright: "Playwright") -> "Browser":
         raise MissingDependencyError(
             f"A PDF needs a Chromium, and {found or 'none that was found'} did not start: install "
             "one (apt-get install chromium, or python -m playwright install chromium). Or write an "
-            f".html file and print it from a browser. ({error.message.splitlines()[0]})"
+            f".html file and print it from a browser. ({error.message.splitlines()[0]})",
+            package="chromium",
         ) from error

@@ -89,7 +89,9 @@ def _tokens(model: Model, prompt: str | Sequence[int] | Sequence[Sequence[int]])
         )
     if model.max_positions is not None and len(rows[0]) > model.max_positions:
         raise ContextLengthError(
-            f"The prompt has {len(rows[0])} tokens; the model reads at most {model.max_positions}."
+            f"The prompt has {len(rows[0])} tokens; the model reads at most {model.max_positions}.",
+            length=len(rows[0]),
+            limit=model.max_positions,
         )
     return torch.tensor(rows, device=model.device)
 

@@ -23,7 +23,9 @@ def prompt_tokens(model: Model, prompt: str | Sequence[int]) -> Int[Tensor, "1 p
     ids = prompt_ids(prompt, model.tokenizer, vocab_size=model.anatomy.d_vocab)
     if model.max_positions is not None and len(ids) > model.max_positions:
         raise ContextLengthError(
-            f"The prompt has {len(ids)} tokens; the model reads at most {model.max_positions}."
+            f"The prompt has {len(ids)} tokens; the model reads at most {model.max_positions}.",
+            length=len(ids),
+            limit=model.max_positions,
         )
     return torch.tensor([ids], device=model.device)
 

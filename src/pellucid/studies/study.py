@@ -49,7 +49,7 @@ def study(
         try:
             encode(model, contrast)
         except TaskError as error:
-            raise type(error)(f"{name}: {error}") from error
+            raise error.about(name) from error
     return Study.of(
         {name: analyze(model, one, command=command, **options) for name, one in named.items()}
     )

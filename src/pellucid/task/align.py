@@ -44,7 +44,9 @@ def check_alignment(
         f"The clean prompt is {len(clean)} tokens and the corrupted one {len(corrupted)}; they "
         f"must be equally many, position by position. They part at position {parts}:\n"
         f"{two_rows(labels(tokenizer, clean), labels(tokenizer, corrupted), parts)}\n"
-        "Replace words only by words of as many tokens."
+        "Replace words only by words of as many tokens.",
+        lengths=(len(clean), len(corrupted)),
+        position=parts,
     )
 
 
@@ -80,5 +82,7 @@ def check_length(
     if max_positions is not None and needed > max_positions:
         raise ContextLengthError(
             f"The prompt with its continuation takes {needed} positions and the model reads "
-            f"{max_positions}. Shorten the prompt by {needed - max_positions} tokens."
+            f"{max_positions}. Shorten the prompt by {needed - max_positions} tokens.",
+            length=needed,
+            limit=max_positions,
         )

@@ -184,7 +184,7 @@ class ContrastBatch:
             except (TokenError, AlignmentError, ContextLengthError) as error:
                 if len(self.contrasts) == 1:
                     raise
-                raise type(error)(f"Contrast {number} of the batch: {error}") from None
+                raise error.about(f"Contrast {number} of the batch") from None
         used = sorted(
             {
                 i

@@ -166,7 +166,9 @@ def judge(proposed: Sequence[Candidate], measure: Measure) -> Judgement:
         works = [one for one in table if one.verdict != "falls too little"]
         if works:
             return Judgement(works[0].candidate, tuple(table))
-    raise CorruptionError(none_works(sorted(table, key=lambda one: -one.drop)))
+    table.sort(key=lambda one: -one.drop)
+    tried = tuple(str(one.candidate.contrast.corrupted) for one in table)
+    raise CorruptionError(none_works(table), tried=tried)
 
 
 def check_behaviour(judged: Judged) -> None:
@@ -177,7 +179,8 @@ def check_behaviour(judged: Judged) -> None:
     raise BehaviourError(
         f"The clean metric is {judged.clean:.3g}: after {contrast.clean!r} the model does not "
         f"prefer {contrast.answer!r} to {contrast.foil!r}, so no corrupted prompt can take that "
-        "away. Exchange answer and foil, or ask something that the model does."
+        "away. Exchange answer and foil, or ask something that the model does.",
+        metric=judged.clean,
     )
 
 

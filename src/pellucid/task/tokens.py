@@ -112,7 +112,9 @@ def token_id(
     raise TokenError(
         f"{text_or_id!r} must be one token here, and is {len(ids)}: {listing(tokenizer, ids)}. "
         + (f"Nearest single tokens: {', '.join(map(repr, near))}. " if near else "")
-        + "Give one of these, or the id of the token that is meant."
+        + "Give one of these, or the id of the token that is meant.",
+        pieces=labels(tokenizer, ids),
+        nearest=tuple(near),
     )
 
 
@@ -258,5 +260,6 @@ def known(ids: tuple[int, ...], text: str, tokenizer: Tokenizer, name: str) -> t
     raise TokenError(
         f"The {name} {text!r} holds something that the tokenizer does not know (token "
         f"{ids.index(unknown)} of {listing(tokenizer, ids)}). "
-        + (hint or "Use other words, or give ids if the unknown token is meant.")
+        + (hint or "Use other words, or give ids if the unknown token is meant."),
+        pieces=labels(tokenizer, ids),
     )

@@ -134,5 +134,6 @@ def demand_identity(model: Model, error: float) -> None:
             f"{type(model.module).__name__}: the scores of a node's edges add up to something that "
             f"differs from the node's own score by {error:.1e} of the largest, so some part reads "
             "the stream beside the slots that were found. No edge score of it would be right; "
-            "use pellucid.attribute, which scores nodes."
+            "use pellucid.attribute, which scores nodes.",
+            error=error,
         )

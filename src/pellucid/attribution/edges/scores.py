@@ -152,6 +152,7 @@ def named_edges(
         raise EditError(
             f"No edge {', '.join(unknown[:5])}: senders are embed, heads (L0H0) and MLPs (M0); "
             "slots are L1H0.q, L1KV0.k, L1KV0.v, M1 and logits, and a node sends only to what is "
-            "computed after it."
+            "computed after it.",
+            unknown=tuple(unknown),
         )
     return chosen

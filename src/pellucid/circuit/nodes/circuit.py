@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 import torch
 
-from pellucid.errors import EditError
+from pellucid.errors import EditError, unknown_names
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.options import Over, demand_choice
@@ -110,7 +110,8 @@ def resolve_nodes(model: Model, nodes: str | Iterable[Node | str]) -> tuple[Node
     if unknown:
         raise EditError(
             f"No node named {', '.join(unknown)}: this model has heads L0H0 to "
-            f"{_last(model.nodes, 'head')}, MLPs M0 to {_last(model.nodes, 'mlp')}, and embed."
+            f"{_last(model.nodes, 'head')}, MLPs M0 to {_last(model.nodes, 'mlp')}, and embed.",
+            **unknown_names(unknown, by_name),
         )
     return tuple(node for node in model.nodes if node.name in set(asked))
 

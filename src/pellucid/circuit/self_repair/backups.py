@@ -136,7 +136,9 @@ def check(
         )
     if budget < len(ablations):
         raise BudgetError(
-            f"budget={budget}: each of {len(ablations)} ablations needs at least 1 forward."
+            f"budget={budget}: each of {len(ablations)} ablations needs at least 1 forward.",
+            budget=budget,
+            needed=len(ablations),
         )
 
 

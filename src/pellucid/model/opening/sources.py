@@ -125,7 +125,8 @@ def _named(name: str) -> Named:
     if not _HUB_NAME.fullmatch(name):
         raise ModelNotFoundError(
             f"There is no file or folder {name!r}, and it does not read like a hub name. "
-            f"Without a hub there are {', '.join(embedded.EMBEDDED)}."
+            f"Without a hub there are {', '.join(embedded.EMBEDDED)}.",
+            name=name,
         )
     return HubName(name)
 
@@ -169,13 +170,14 @@ def _folder(path: Path) -> GgufFile | Folder:
         )
     raise ModelNotFoundError(
         f"The folder {path} has no config.json and no GGUF file, so it holds no model. "
-        "If a hub name was meant, open it from another working folder."
+        "If a hub name was meant, open it from another working folder.",
+        name=str(path),
     )
 
 
 def _gguf(path: Path) -> GgufFile:
     if not path.is_file():
-        raise ModelNotFoundError(f"There is no file {str(path)!r}. Check the path.")
+        raise ModelNotFoundError(f"There is no file {str(path)!r}. Check the path.", name=str(path))
     if _SHARD.search(path.name):
         raise ModelError(
             f"{path.name} is one piece of a split model. Join the pieces with "

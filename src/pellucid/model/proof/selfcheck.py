@@ -220,7 +220,8 @@ def check_dependence(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> Non
     for layer, faults in prove_layouts(module, anatomy, tokens).items():
         raise UnsupportedArchitectureError(
             f"{type(module).__name__}, layer {layer}: its heads are not where the anatomy says: "
-            f"{'; '.join(faults.values())}."
+            f"{'; '.join(faults.values())}.",
+            layer=layer,
         )
     prove_heads(module, anatomy, tokens)
 
@@ -239,7 +240,9 @@ def check_stream(module: nn.Module, anatomy: Anatomy, seen: dict[Site, Tensor]) 
                 f"{type(module).__name__}, layer {layer}: stream + attention + MLP differs from "
                 f"what layer {layer + 1} receives by {error:.1e} (relative). Something else is "
                 "written to the residual stream there, or it is multiplied by something that is "
-                "not the same for every token."
+                "not the same for every token.",
+                layer=layer,
+                error=error,
             )
         worst = max(worst, error)
     return worst
@@ -266,7 +269,8 @@ def check_carried(module: nn.Module, anatomy: Anatomy, seen: dict[Site, Tensor])
     if not error <= TOLERANCE.get(after.dtype, 1e-4):
         raise UnsupportedArchitectureError(
             f"{type(module).__name__}: its layers multiply the residual stream, and the sum of all "
-            f"terms times those gains differs from the last stream by {error:.1e} (relative)."
+            f"terms times those gains differs from the last stream by {error:.1e} (relative).",
+            error=error,
         )
     return error
 
@@ -286,7 +290,9 @@ def check_heads(module: nn.Module, anatomy: Anatomy, seen: dict[Site, Tensor]) -
         if not error <= TOLERANCE.get(z.dtype, 1e-4):
             raise UnsupportedArchitectureError(
                 f"{type(module).__name__}, layer {layer}: the sum of its {attention.n_heads} heads "
-                f"differs from the output projection's result by {error:.1e} (relative)."
+                f"differs from the output projection's result by {error:.1e} (relative).",
+                layer=layer,
+                error=error,
             )
         worst = max(worst, error)
     return worst
