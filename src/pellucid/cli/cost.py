@@ -8,8 +8,7 @@ from torch import Tensor
 
 from pellucid.analysis.forwards import forwards_by_step
 from pellucid.analysis.options import AnalysisOptions
-from pellucid.analysis.question import forwards_to_judge
-from pellucid.cli.options import Question
+from pellucid.cli.question import Question
 from pellucid.model.model import Model
 from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.run.question import encode
@@ -25,7 +24,7 @@ def planned(model: Model, question: Question, options: AnalysisOptions) -> dict[
     **Raises** what the analysis would for a question that this model cannot be asked.
     """
     tokens = tokens_of(model, question)
-    steps = forwards_by_step(model, options, judged=judged(model, question))
+    steps = forwards_by_step(model, options, judged=question.judged(model))
     one, total = seconds(model, tokens), sum(steps.values())
     backwards = 1 + steps[f"attribute by {options.method}"] + steps["self-repair"]
     return {
@@ -35,13 +34,6 @@ def planned(model: Model, question: Question, options: AnalysisOptions) -> dict[
         "seconds of one forward": round(one, 4),
         "seconds at most": round((total + 2 * backwards) * one, 1),
     }
-
-
-def judged(model: Model, question: Question) -> int:
-    """Forwards that choose a corrupted prompt at the most; 0 if one was given."""
-    if question.contrasts is not None or question.corrupted is not None:
-        return 0
-    return forwards_to_judge(model, question.prompt, question.answer, question.foil)
 
 
 def tokens_of(model: Model, question: Question) -> Tensor:

@@ -1,18 +1,41 @@
-"""The options that commands share, and the question they ask, checked before a model opens."""
+"""The options that commands share, each declared once: a question, a model, a run, an output.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Each kind is a dataclass that ``expanded`` makes into options of a command. What can be refused
+before a model opens is refused here (exit code 2).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from pellucid.cli.expand import LAST
+from pellucid.cli.question import Question
+from pellucid.cli.terminal import deliver, draw, open_model
 from pellucid.errors import ModelError
 from pellucid.model.opening.placement import device_name
-from pellucid.options import MODEL, Ablation, DtypeName, MetricName, NodeMethod
+from pellucid.options import (
+    ABLATION,
+    BUDGET,
+    DTYPE,
+    METRIC,
+    MODEL,
+    NODE_METHOD,
+    OVER,
+    RANDOM_SETS,
+    SEED,
+    TARGET,
+    Ablation,
+    DtypeName,
+    MetricName,
+    NodeMethod,
+    Over,
+)
 
 if TYPE_CHECKING:
-    from pellucid.task.contrast import Contrast, ContrastBatch
+    from matplotlib.figure import Figure
 
 
 def check_device(name: str | None) -> str | None:
@@ -24,162 +47,224 @@ def check_device(name: str | None) -> str | None:
 
 
 ModelSource = Annotated[str, typer.Option("--model", "-m", help="Name, folder or .gguf file.")]
-ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The same, as an option.")]
-ModelArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="MODEL", help="Name, folder or .gguf file.", show_default=MODEL),
-]
 Offline = Annotated[bool, typer.Option("--offline", help="Never reach out to a hub.")]
-Dtype = Annotated[DtypeName, typer.Option("--dtype", help="Number format of the weights.")]
-Device = Annotated[
-    str | None,
-    typer.Option("--device", callback=check_device, help="As cpu or cuda:0; the CPU if not given."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Out = Annotated[str | None, typer.Option("--out", help="Also write a .json, .csv or a folder.")]
-Plot = Annotated[str | None, typer.Option("--plot", help="Draw a figure: a .png or .svg.")]
-PromptArgument = Annotated[str | None, typer.Argument(help="The prompt.", show_default=False)]
-PromptOption = Annotated[str | None, typer.Option("--prompt", help="The prompt, as an option.")]
-Answer = Annotated[
-    str | None, typer.Option("--answer", "--correct", help='Continuation wanted, as " Mary".')
-]
-Foil = Annotated[
-    str | None, typer.Option("--foil", "--incorrect", help="The continuation it is held against.")
-]
-Corrupted = Annotated[
-    str | None, typer.Option("--corrupted", help="Prompt with another answer; made if not given.")
-]
 Prompts = Annotated[
     Path | None,
     typer.Option(
         "--prompts", help="Many at once: a .csv or .jsonl file of clean, corrupted, answer, foil."
     ),
 ]
-MetricOption = Annotated[MetricName, typer.Option("--metric", help="What is measured.")]
-Method = Annotated[NodeMethod, typer.Option("--method", help="How nodes are ranked.")]
+Metric = Annotated[MetricName, typer.Option("--metric", help="What is measured.")]
 Top = Annotated[int, typer.Option(min=1, help="Rows to print.")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """One prompt with an answer and a foil, or (``contrasts``) those of a file."""
+class PromptOptions:
+    """One prompt."""
 
-    prompt: str = ""
-    answer: str = ""
-    foil: str = ""
-    corrupted: str | None = None
-    contrasts: "ContrastBatch | None" = None
+    prompt: Annotated[str | None, typer.Argument(help="The prompt.", show_default=False)] = None
+    prompt_option: Annotated[
+        str | None, typer.Option("--prompt", help="The prompt, as an option.")
+    ] = None
 
-    @property
-    def asked(self) -> dict[str, Any]:
-        """The question as ``analyze`` takes it."""
-        if self.contrasts is not None:
-            return {"contrast": self.contrasts}
-        return {
-            "prompt": self.prompt,
-            "answer": self.answer,
-            "foil": self.foil,
-            "corrupted": self.corrupted,
-        }
+    def only(self, *, more: str = "") -> str:
+        """The prompt named; ``more`` says how else it could be."""
+        if (self.prompt is None) == (self.prompt_option is None):
+            raise typer.BadParameter(f"Give the prompt once, as PROMPT or with --prompt{more}.")
+        return self.prompt if self.prompt is not None else self.prompt_option or ""
 
-    def contrast(self, model: Any, metric: MetricName) -> "Contrast | ContrastBatch":
-        """What to measure; a corrupted prompt is made and judged if none was given.
 
-        What the reader should know about the wording goes to stderr.
+@dataclass(frozen=True, kw_only=True)
+class QuestionOptions(PromptOptions):
+    """A prompt with an answer and a foil, or a file of them."""
+
+    answer: Annotated[
+        str | None, typer.Option("--answer", "--correct", help='Continuation wanted, as " Mary".')
+    ] = None
+    foil: Annotated[
+        str | None,
+        typer.Option("--foil", "--incorrect", help="The continuation it is held against."),
+    ] = None
+    corrupted: Annotated[
+        str | None,
+        typer.Option("--corrupted", help="Prompt with another answer; made if not given."),
+    ] = None
+    prompts: Prompts = None
+
+    def ask(self) -> Question:
+        """The question that the options ask.
+
+        **Raises** ``typer.BadParameter`` when one is missing or they contradict, and ``TaskError``
+        for a file of prompts that cannot be used.
         """
-        from pellucid.analysis.question import question_of
-        from pellucid.task.contrast import ContrastBatch
+        one = (self.prompt, self.prompt_option, self.answer, self.foil, self.corrupted)
+        if self.prompts is not None:
+            if any(x is not None for x in one):
+                raise typer.BadParameter(
+                    "--prompts FILE holds whole questions; leave out the prompt, --answer, --foil "
+                    "and --corrupted."
+                )
+            from pellucid.task.prompt_file import read_prompts
 
-        found = question_of(model, metric=metric, **self.asked)
-        if found.how != "given":
-            (only,) = ContrastBatch.of(found.contrast)
-            typer.echo(f"Corrupted prompt: {only.corrupted!r} ({found.how})", err=True)
-        for note in ContrastBatch.of(found.contrast).notes(model.tokenizer):
-            typer.echo(f"Note: {note}", err=True)
-        return found.contrast
+            return Question(contrasts=read_prompts(self.prompts))
+        prompt = self.only(more="; or many with --prompts FILE")
+        if self.answer is None or self.foil is None:
+            missing = "--answer" if self.answer is None else "--foil"
+            raise typer.BadParameter(f'{missing} is missing, as in {missing} " Mary".')
+        if self.answer == self.foil:
+            raise typer.BadParameter(f"--answer and --foil are both {self.answer!r}.")
+        if not prompt.strip() or not self.answer or not self.foil:
+            raise typer.BadParameter("Prompt, answer and foil must not be empty.")
+        return Question(prompt=prompt, answer=self.answer, foil=self.foil, corrupted=self.corrupted)
 
 
-def ask(
-    prompt_argument: str | None,
-    prompt_option: str | None,
-    answer: str | None,
-    foil: str | None,
-    corrupted: str | None,
-    prompts: Path | None,
-) -> Question:
-    """The question that the arguments ask.
+@dataclass(frozen=True, kw_only=True)
+class WeightOptions:
+    """How the weights of a model are held."""
 
-    **Raises** ``typer.BadParameter`` (exit code 2) when one is missing or they contradict, and
-    ``TaskError`` for a file of prompts that cannot be used.
-    """
-    if prompts is not None:
-        if any(x is not None for x in (prompt_argument, prompt_option, answer, foil, corrupted)):
+    dtype: Annotated[DtypeName, typer.Option("--dtype", help="Number format of the weights.")] = (
+        DTYPE
+    )
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", callback=check_device, help="As cpu or cuda:0; the CPU if not given."
+        ),
+    ] = None
+    offline: Offline = field(default=False, metadata={LAST: True})
+
+    def open(self, source: str) -> Any:
+        """The model of that name."""
+        return open_model(source, self.offline, dtype=self.dtype, device=self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameOptions:
+    """Which model."""
+
+    model: ModelSource = MODEL
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(WeightOptions, NameOptions):
+    """Which model, and how it is held."""
+
+    def opened(self) -> Any:
+        """The model."""
+        return self.open(self.model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """Which model, where a command is about nothing else."""
+
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL", help="Name, folder or .gguf file.", show_default=MODEL),
+    ] = None
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The same, as an option.")] = (
+        None
+    )
+    offline: Offline = field(default=False, metadata={LAST: True})
+
+    def opened(self) -> Any:
+        """The model named, the embedded one if none was."""
+        if self.source is not None and self.model is not None:
+            raise typer.BadParameter("Give the model once, as MODEL or with --model.")
+        return open_model(self.source or self.model or MODEL, self.offline)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankOptions:
+    """How nodes are ranked, and by what."""
+
+    metric: Metric = METRIC
+    method: Annotated[NodeMethod, typer.Option("--method", help="How nodes are ranked.")] = (
+        NODE_METHOD
+    )
+
+    def check(self) -> None:
+        """Refuse a method that cannot rank by the metric."""
+        if self.method == "atp" and self.metric == "kl":
             raise typer.BadParameter(
-                "--prompts FILE holds whole questions; leave out the prompt, --answer, --foil and "
-                "--corrupted."
+                "--metric kl is at its minimum on the clean prompt, where atp takes its gradient. "
+                "Add --method mask-ig."
             )
-        from pellucid.task.prompt_file import read_prompts
-
-        return Question(contrasts=read_prompts(prompts))
-    prompt = one_prompt(prompt_argument, prompt_option, more="; or many with --prompts FILE")
-    if answer is None or foil is None:
-        missing = "--answer" if answer is None else "--foil"
-        raise typer.BadParameter(f'{missing} is missing, as in {missing} " Mary".')
-    if answer == foil:
-        raise typer.BadParameter(f"--answer and --foil are both {answer!r}.")
-    if not prompt.strip() or not answer or not foil:
-        raise typer.BadParameter("Prompt, answer and foil must not be empty.")
-    return Question(prompt=prompt, answer=answer, foil=foil, corrupted=corrupted)
 
 
-def one_prompt(argument: str | None, option: str | None, *, more: str = "") -> str:
-    """The prompt named; ``more`` says how else it could be."""
-    if (argument is None) == (option is None):
-        raise typer.BadParameter(f"Give the prompt once, as PROMPT or with --prompt{more}.")
-    return argument if argument is not None else option or ""
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """How a circuit of nodes is looked for, and what is measured of it."""
+
+    over: Annotated[Over, typer.Option("--over", help="Parts that may be replaced.")] = OVER
+    ablation: Annotated[
+        Ablation, typer.Option("--ablation", help="What parts are replaced with.")
+    ] = ABLATION
+    target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = TARGET
+    budget: Annotated[int, typer.Option(min=10, help="Forwards the search may spend.")] = BUDGET
+    random_sets: Annotated[int, typer.Option(min=0, help="Random circuits to compare with.")] = (
+        RANDOM_SETS
+    )
+    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = SEED
+    insist: Annotated[
+        bool, typer.Option("--insist", help="Claim a circuit even if the foil is preferred.")
+    ] = False
 
 
-def one_model(argument: str | None, option: str | None) -> str:
-    """The model named, the embedded one if none was."""
-    if argument is not None and option is not None:
-        raise typer.BadParameter("Give the model once, as MODEL or with --model.")
-    return argument or option or MODEL
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """How a result is printed, and where it is written."""
+
+    endings: ClassVar[Sequence[str]] = (".json", ".csv")
+
+    as_json: AsJson = False
+    out: Annotated[
+        str | None, typer.Option("--out", help="Also write a .json, .csv or a folder.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.out is None:
+            return
+        path = Path(self.out)
+        if not self.out or path.suffix not in ("", *self.endings):
+            listed = f"{', '.join(self.endings[:-1])} or {self.endings[-1]}"
+            raise typer.BadParameter(
+                f"--out {self.out!r}: give a name ending in {listed}, or a folder."
+            )
+        if not path.resolve().parent.is_dir():
+            raise typer.BadParameter(f"--out {self.out}: the folder {path.parent} does not exist.")
+        if path.is_dir() and (path.suffix or not (path / "result.json").is_file()):
+            raise typer.BadParameter(
+                f"--out {self.out}: a folder of that name holds something else."
+            )
+
+    def show(self, result: Any, text: str) -> None:
+        """Print the result, and write it where ``--out`` says."""
+        deliver(result, text, as_json=self.as_json, out=self.out)
 
 
-def check_method(method: NodeMethod, metric: MetricName) -> None:
-    """Refuse a method that cannot rank by the metric."""
-    if method == "atp" and metric == "kl":
-        raise typer.BadParameter(
-            "--metric kl is at its minimum on the clean prompt, where atp takes its gradient. Add "
-            "--method mask-ig."
-        )
+@dataclass(frozen=True, kw_only=True)
+class FigureOptions(OutputOptions):
+    """How a result is printed, written and drawn."""
 
+    plot: Annotated[str | None, typer.Option("--plot", help="Draw a figure: a .png or .svg.")] = (
+        None
+    )
 
-def check_ablation(ablation: Ablation, question: Question) -> None:
-    """Refuse to resample from other prompts when there are none."""
-    if ablation == "resample" and (question.contrasts is None or len(question.contrasts) < 2):
-        raise typer.BadParameter(
-            "--ablation resample takes values from other prompts: give several, with --prompts."
-        )
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.plot is None:
+            return
+        path = Path(self.plot)
+        if path.suffix.lower() not in (".png", ".svg"):
+            raise typer.BadParameter(f"--plot {self.plot!r}: give a name ending in .png or .svg.")
+        if not path.resolve().parent.is_dir():
+            raise typer.BadParameter(
+                f"--plot {self.plot}: the folder {path.parent} does not exist."
+            )
 
-
-def check_plot(plot: str | None) -> None:
-    """Refuse a figure that cannot be written, before anything is run."""
-    if plot is not None and Path(plot).suffix.lower() not in (".png", ".svg"):
-        raise typer.BadParameter(f"--plot {plot!r}: give a name ending in .png or .svg.")
-    if plot is not None and not Path(plot).resolve().parent.is_dir():
-        raise typer.BadParameter(f"--plot {plot}: the folder {Path(plot).parent} does not exist.")
-
-
-def check_out(out: str | None, endings: Sequence[str] = (".json", ".csv")) -> None:
-    """Refuse a place that cannot be written, before anything is run."""
-    if out is None:
-        return
-    path = Path(out)
-    if not out or path.suffix not in ("", *endings):
-        listed = f"{', '.join(endings[:-1])} or {endings[-1]}"
-        raise typer.BadParameter(f"--out {out!r}: give a name ending in {listed}, or a folder.")
-    if not path.resolve().parent.is_dir():
-        raise typer.BadParameter(f"--out {out}: the folder {path.parent} does not exist.")
-    if path.is_dir() and (path.suffix or not (path / "result.json").is_file()):
-        raise typer.BadParameter(f"--out {out}: a folder of that name holds something else.")
+    def draw(self, result: Any, text: str, figure: "Callable[[], Figure]") -> None:
+        """Print the result, and write and draw it where ``--out`` and ``--plot`` say."""
+        self.show(result, text)
+        draw(self.plot, figure)

@@ -1,38 +1,20 @@
 """`pellucid circuit`: the edges that carry a decision, found and measured."""
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from pellucid.cli.options import (
-    Answer,
-    AsJson,
-    Corrupted,
-    Device,
-    Dtype,
-    Foil,
-    MetricOption,
-    ModelSource,
-    Offline,
-    Plot,
-    PromptArgument,
-    PromptOption,
-    Prompts,
-    Top,
-    ask,
-    check_out,
-    check_plot,
-)
-from pellucid.cli.terminal import deliver, draw, open_model, progress, table_text
+from pellucid.cli.expand import expanded
+from pellucid.cli.options import FigureOptions, Metric, ModelOptions, QuestionOptions, Top
+from pellucid.cli.terminal import draw, progress, table_text
 from pellucid.options import (
     ABLATION,
-    DTYPE,
     EDGE_BUDGET,
     EDGE_SEARCH,
     METRIC,
-    MODEL,
     RANDOM_SETS,
     SEED,
     TARGET,
@@ -45,17 +27,23 @@ if TYPE_CHECKING:
     from pellucid.circuit.edges.faithfulness import EdgeFaithfulness
 
 
+@dataclass(frozen=True, kw_only=True)
+class CircuitOptions(FigureOptions):
+    """How a circuit is printed, written and drawn."""
+
+    endings: ClassVar[Sequence[str]] = (".json", ".csv", ".graphml", ".dot")
+
+    out: Annotated[
+        str | None,
+        typer.Option("--out", help="Also write a .json, .csv, .graphml, .dot or a folder."),
+    ] = None
+
+
+@expanded
 def circuit(
-    prompt: PromptArgument = None,
-    prompt_option: PromptOption = None,
-    answer: Answer = None,
-    foil: Foil = None,
-    corrupted: Corrupted = None,
-    prompts: Prompts = None,
-    model: ModelSource = MODEL,
-    dtype: Dtype = DTYPE,
-    device: Device = None,
-    metric: MetricOption = METRIC,
+    question: QuestionOptions,
+    model: ModelOptions,
+    metric: Metric = METRIC,
     ablation: Annotated[
         Ablation, typer.Option("--ablation", help="What cut edges carry.")
     ] = ABLATION,
@@ -79,17 +67,10 @@ def circuit(
     ] = RANDOM_SETS,
     seed: Annotated[int, typer.Option("--seed", help="For whatever is drawn at random.")] = SEED,
     top: Top = 20,
-    as_json: AsJson = False,
-    out: Annotated[
-        str | None,
-        typer.Option("--out", help="Also write a .json, .csv, .graphml, .dot or a folder."),
-    ] = None,
-    plot: Plot = None,
-    offline: Offline = False,
+    *,
+    output: CircuitOptions,
 ) -> None:
     """Find the edges that together carry a decision, and measure how faithful they are."""
-    check_plot(plot)
-    check_out(out, (".json", ".csv", ".graphml", ".dot"))
     if not 0 < target <= 1:
         raise typer.BadParameter(f"--target {target}: give a number above 0 and up to 1.")
     if tau is not None and not (math.isfinite(tau) and tau >= 0):
@@ -97,14 +78,14 @@ def circuit(
     for name, value, methods in (("size", size, ("top", "greedy")), ("tau", tau, ("acdc",))):
         if (value is None) == (method in methods):
             raise typer.BadParameter(f"--{name} goes with --method {' or '.join(methods)}.")
-    question = ask(prompt, prompt_option, answer, foil, corrupted, prompts)
-    opened = open_model(model, offline, dtype=dtype, device=device)
+    asked = question.ask()
+    opened = model.opened()
     from pellucid.circuit.edges.discover import discover_edges
     from pellucid.circuit.edges.faithfulness import edge_faithfulness
 
     measured = None
     with progress("Searching") as meter:
-        contrast = question.contrast(opened, metric)
+        contrast = asked.contrast(opened, metric)
         found = discover_edges(
             opened,
             contrast,
@@ -124,13 +105,13 @@ def circuit(
             )  # fmt: skip
     result = replace(found, passes=meter.passes)
     text = circuit_text(result, measured, top)
-    if out is not None and out.endswith((".graphml", ".dot")):
-        result.export(out)
-        typer.echo(f"Written to {out}", err=True)
-        out = None
-    deliver(result, text, as_json=as_json, out=out)
+    if output.out is not None and output.out.endswith((".graphml", ".dot")):
+        result.export(output.out)
+        typer.echo(f"Written to {output.out}", err=True)
+        output = replace(output, out=None)
+    output.show(result, text)
     if len(result):
-        draw(plot, result.plot)
+        draw(output.plot, result.plot)
 
 
 def circuit_text(found: "EdgeCircuit", measured: "EdgeFaithfulness | None", top: int) -> str:

@@ -4,8 +4,9 @@ import dataclasses
 
 import typer
 
-from pellucid.cli.options import AsJson, ModelArgument, ModelOption, Offline, one_model
-from pellucid.cli.terminal import open_model, show_mapping
+from pellucid.cli.expand import expanded
+from pellucid.cli.options import AsJson, SourceOptions
+from pellucid.cli.terminal import show_mapping
 
 models = typer.Typer(help="Which models can be opened, and what is in them.", no_args_is_help=True)
 
@@ -27,23 +28,21 @@ def list_models(as_json: AsJson = False) -> None:
 
 
 @models.command()
+@expanded
 def describe(
-    source: ModelArgument = None,
-    model: ModelOption = None,
+    model: SourceOptions,
     as_json: AsJson = False,
-    offline: Offline = False,
 ) -> None:
     """Sizes, tokenizer, dtype and weight hash of a model."""
-    show_mapping(open_model(one_model(source, model), offline).describe(), as_json)
+    show_mapping(model.opened().describe(), as_json)
 
 
 @models.command()
+@expanded
 def check(
-    source: ModelArgument = None,
-    model: ModelOption = None,
+    model: SourceOptions,
     as_json: AsJson = False,
-    offline: Offline = False,
 ) -> None:
     """Prove again that the model's parts add up."""
-    opened = open_model(one_model(source, model), offline)
+    opened = model.opened()
     show_mapping(dataclasses.asdict(opened.check), as_json)

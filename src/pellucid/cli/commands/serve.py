@@ -7,24 +7,23 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli.options import Device, Dtype, ModelSource, Offline
-from pellucid.cli.terminal import open_model
-from pellucid.options import DTYPE, MODEL
+from pellucid.cli.expand import expanded
+from pellucid.cli.options import NameOptions, WeightOptions
 
 HOST = "127.0.0.1"
 
 
+@expanded
 def serve(
-    model: ModelSource = MODEL,
+    name: NameOptions,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a page.")] = True,
-    dtype: Dtype = DTYPE,
-    device: Device = None,
-    offline: Offline = False,
+    *,
+    weights: WeightOptions,
 ) -> None:
     """Explore a model in the browser. Prints the page's address, which holds its token."""
     listening = bound(port)
-    opened = open_model(model, offline, dtype=dtype, device=device)
+    opened = weights.open(name.model)
     import uvicorn
 
     from pellucid.app.server import application

@@ -1,78 +1,49 @@
 """`pellucid study`: several questions, or saved analyses, side by side."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.options import (
-    AsJson,
-    Device,
-    Dtype,
-    Method,
-    MetricOption,
-    ModelSource,
-    Offline,
-    Out,
-    Prompts,
-    check_method,
-    check_out,
-)
-from pellucid.cli.terminal import deliver, open_model, progress
+from pellucid.cli.expand import expanded
+from pellucid.cli.options import ModelOptions, OutputOptions, Prompts, RankOptions, SearchOptions
+from pellucid.cli.terminal import progress
 from pellucid.errors import ResultFileError
-from pellucid.options import (
-    ABLATION,
-    BUDGET,
-    DTYPE,
-    METRIC,
-    MODEL,
-    NODE_METHOD,
-    OVER,
-    RANDOM_SETS,
-    SEED,
-    TARGET,
-    Ablation,
-    Over,
-)
+from pellucid.options import BUDGET
 
 if TYPE_CHECKING:
     from pellucid.analysis.result import Analysis
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchesOptions(SearchOptions):
+    """How the circuit of each of several questions is looked for."""
+
+    budget: Annotated[int, typer.Option(min=10, help="Forwards a search may spend.")] = BUDGET
+    insist: Annotated[
+        bool, typer.Option("--insist", help="Claim circuits even if the foil is preferred.")
+    ] = False
+
+
+@expanded
 def study(
     saved: Annotated[
         list[Path] | None,
         typer.Argument(help="Analyses or studies that --out wrote: folders or .json files."),
     ] = None,
     prompts: Prompts = None,
-    model: ModelSource = MODEL,
-    dtype: Dtype = DTYPE,
-    device: Device = None,
-    metric: MetricOption = METRIC,
-    method: Method = NODE_METHOD,
-    over: Annotated[Over, typer.Option("--over", help="Parts that may be replaced.")] = OVER,
-    ablation: Annotated[
-        Ablation, typer.Option("--ablation", help="What parts are replaced with.")
-    ] = ABLATION,
-    target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = TARGET,
-    budget: Annotated[int, typer.Option(min=10, help="Forwards a search may spend.")] = BUDGET,
-    random_sets: Annotated[
-        int, typer.Option(min=0, help="Random circuits to compare with.")
-    ] = RANDOM_SETS,
-    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = SEED,
-    insist: Annotated[
-        bool, typer.Option("--insist", help="Claim circuits even if the foil is preferred.")
-    ] = False,
-    as_json: AsJson = False,
-    out: Out = None,
-    offline: Offline = False,
+    *,
+    model: ModelOptions,
+    rank: RankOptions,
+    circuit: SearchesOptions,
+    output: OutputOptions,
 ) -> None:
     """What the circuits of several analyses share, and how far their estimates agree.
 
     Give saved analyses, or --prompts FILE to analyze each of its questions by itself, or both.
     """
-    check_out(out)
     if not saved and prompts is None:
         raise typer.BadParameter("Give saved analyses, or questions with --prompts FILE.")
     found: dict[str, Analysis] = {}
@@ -85,31 +56,24 @@ def study(
         from pellucid.studies.study import study as run
         from pellucid.task.prompt_file import read_prompts
 
-        check_method(method, metric)
-        if ablation == "resample":
+        rank.check()
+        if circuit.ablation == "resample":
             raise typer.BadParameter(
                 "--ablation resample takes values from other prompts; here each is analysed alone."
             )
         questions = numbered(read_prompts(prompts))
         refuse_twice(found, questions, str(prompts))
-        opened = open_model(model, offline, dtype=dtype, device=device)
-        with progress(f"Analysing {len(questions)} questions"):
-            analysed = run(
-                opened,
-                questions,
-                metric=metric,
-                method=method,
-                over=over,
-                ablation=ablation,
-                target=target,
-                budget=budget,
-                random_sets=random_sets,
-                seed=seed,
-                insist=insist,
-            )
+        opened = model.opened()
+        from pellucid.analysis.forwards import most_forwards
+        from pellucid.analysis.options import AnalysisOptions
+
+        chosen = AnalysisOptions(**asdict(rank), **asdict(circuit))
+        most = len(questions) * most_forwards(opened, chosen)
+        with progress(f"Analysing {len(questions)} questions", total=most):
+            analysed = run(opened, questions, **chosen.changed)
         add(found, dict(zip(analysed.names, analysed.analyses, strict=True)), str(prompts))
     result = Study.of(found)
-    deliver(result, str(result), as_json=as_json, out=out)
+    output.show(result, str(result))
 
 
 def add(found: "dict[str, Analysis]", more: "Mapping[str, Analysis]", source: str) -> None:

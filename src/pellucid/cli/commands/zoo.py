@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli.options import AsJson, Out, check_out
-from pellucid.cli.terminal import deliver, progress
+from pellucid.cli.expand import expanded
+from pellucid.cli.options import AsJson, OutputOptions
+from pellucid.cli.terminal import progress
 from pellucid.options import NULL_TESTS
 
 zoo = typer.Typer(
@@ -50,6 +51,7 @@ def certify(models: Models = None, as_json: AsJson = False) -> None:
 
 
 @zoo.command()
+@expanded
 def run(
     method: Annotated[
         list[str] | None, typer.Option("--method", help="As of attribute_edges; repeatable.")
@@ -58,14 +60,13 @@ def run(
     null_tests: Annotated[
         int, typer.Option(min=0, help="Questions to each model without a circuit; 0 for none.")
     ] = NULL_TESTS,
-    as_json: AsJson = False,
-    out: Out = None,
+    *,
+    output: OutputOptions,
     write: Annotated[
         Path | None, typer.Option("--write", help="Write the tables of all methods as Markdown.")
     ] = None,
 ) -> None:
     """Score methods: how far up each puts the edges that matter."""
-    check_out(out)
     if write is not None and (write.is_dir() or not write.resolve().parent.is_dir()):
         raise typer.BadParameter(f"--write {write}: give a file in a folder that exists.")
     from pellucid.zoo import METHODS, page
@@ -76,4 +77,4 @@ def run(
     if write is not None:
         write.write_text(page(result))
         typer.echo(f"Written to {write}", err=True)
-    deliver(result, str(result), as_json=as_json, out=out)
+    output.show(result, str(result))

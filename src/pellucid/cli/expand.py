@@ -1,0 +1,52 @@
+"""Options declared once, as dataclasses, and expanded into the parameters of every command.
+
+    @expanded
+    def patch(question: QuestionOptions, model: ModelOptions, top: Top = 20) -> None: ...
+
+is to the command line a function of every field of the two, in the order of the parameters and,
+in each, of the fields. A field with ``LAST`` in its metadata comes behind all others.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any
+
+LAST = "last"
+"""The key of a field's metadata that puts it behind all other options of a command."""
+
+
+def expanded(command: Callable[..., None]) -> Callable[..., None]:
+    """``command``, with the fields of its dataclasses as parameters of its own.
+
+    Each dataclass is made before the command begins, and may refuse its values.
+    """
+    written = inspect.signature(command).parameters.values()
+    groups: dict[str, Any] = {p.name: p.annotation for p in written if is_dataclass(p.annotation)}
+    shown: list[inspect.Parameter] = []
+    last: list[inspect.Parameter] = []
+    for parameter in written:
+        if parameter.name not in groups:
+            shown.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        for field in fields(groups[parameter.name]):
+            (last if LAST in field.metadata else shown).append(_parameter(field))
+
+    def run(**values: Any) -> None:
+        made = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**values, **made)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*shown, *last]}
+    run.__signature__ = inspect.Signature([*shown, *last])  # type: ignore[attr-defined]
+    return run
+
+
+def _parameter(field: Field[Any]) -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type
+    )

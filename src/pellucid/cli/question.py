@@ -1,0 +1,65 @@
+"""The question that a command line asks, checked before a model opens."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pellucid.options import Ablation, MetricName
+
+if TYPE_CHECKING:
+    from pellucid.task.contrast import Contrast, ContrastBatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One prompt with an answer and a foil, or (``contrasts``) those of a file."""
+
+    prompt: str = ""
+    answer: str = ""
+    foil: str = ""
+    corrupted: str | None = None
+    contrasts: "ContrastBatch | None" = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The question as ``analyze`` takes it."""
+        if self.contrasts is not None:
+            return {"contrast": self.contrasts}
+        return {
+            "prompt": self.prompt,
+            "answer": self.answer,
+            "foil": self.foil,
+            "corrupted": self.corrupted,
+        }
+
+    def contrast(self, model: Any, metric: MetricName) -> "Contrast | ContrastBatch":
+        """What to measure; a corrupted prompt is made and judged if none was given.
+
+        What the reader should know about the wording goes to stderr.
+        """
+        from pellucid.analysis.question import question_of
+        from pellucid.task.contrast import ContrastBatch
+
+        found = question_of(model, metric=metric, **self.asked)
+        if found.how != "given":
+            (only,) = ContrastBatch.of(found.contrast)
+            typer.echo(f"Corrupted prompt: {only.corrupted!r} ({found.how})", err=True)
+        for note in ContrastBatch.of(found.contrast).notes(model.tokenizer):
+            typer.echo(f"Note: {note}", err=True)
+        return found.contrast
+
+    def judged(self, model: Any) -> int:
+        """Forwards that choose a corrupted prompt at the most; 0 if one was given."""
+        from pellucid.analysis.question import forwards_to_judge
+
+        if self.contrasts is not None or self.corrupted is not None:
+            return 0
+        return forwards_to_judge(model, self.prompt, self.answer, self.foil)
+
+    def check_ablation(self, ablation: Ablation) -> None:
+        """Refuse to resample from other prompts when there are none."""
+        if ablation == "resample" and (self.contrasts is None or len(self.contrasts) < 2):
+            raise typer.BadParameter(
+                "--ablation resample takes values from other prompts: give several, with --prompts."
+            )
