@@ -12,8 +12,15 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
+import typer
+
 LAST = "last"
 """The key of a field's metadata that puts it behind all other options of a command."""
+
+
+def option(told: str, *names: str, **limits: Any) -> Any:
+    """An option with its help first; called as its parameter is, unless ``names`` are given."""
+    return typer.Option(*names, help=told, **limits)
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from pellucid.cli.expand import LAST
+from pellucid.cli.expand import LAST, option
 from pellucid.cli.question import Question
 from pellucid.cli.terminal import deliver, draw, open_model
 from pellucid.errors import ModelError
@@ -46,17 +46,15 @@ def check_device(name: str | None) -> str | None:
         raise typer.BadParameter(str(error)) from error
 
 
-ModelSource = Annotated[str, typer.Option("--model", "-m", help="Name, folder or .gguf file.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never reach out to a hub.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+ModelSource = Annotated[str, option("Name, folder or .gguf file.", "--model", "-m")]
+Offline = Annotated[bool, option("Never reach out to a hub.", "--offline")]
+AsJson = Annotated[bool, option("Print JSON instead of text.", "--json")]
 Prompts = Annotated[
     Path | None,
-    typer.Option(
-        "--prompts", help="Many at once: a .csv or .jsonl file of clean, corrupted, answer, foil."
-    ),
+    option("Many at once: a .csv or .jsonl file of clean, corrupted, answer, foil.", "--prompts"),
 ]
-Metric = Annotated[MetricName, typer.Option("--metric", help="What is measured.")]
-Top = Annotated[int, typer.Option(min=1, help="Rows to print.")]
+Metric = Annotated[MetricName, option("What is measured.", "--metric")]
+Top = Annotated[int, option("Rows to print.", min=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +62,7 @@ class PromptOptions:
     """One prompt."""
 
     prompt: Annotated[str | None, typer.Argument(help="The prompt.", show_default=False)] = None
-    prompt_option: Annotated[
-        str | None, typer.Option("--prompt", help="The prompt, as an option.")
-    ] = None
+    prompt_option: Annotated[str | None, option("The prompt, as an option.", "--prompt")] = None
 
     def only(self, *, more: str = "") -> str:
         """The prompt named; ``more`` says how else it could be."""
@@ -80,16 +76,14 @@ class QuestionOptions(PromptOptions):
     """A prompt with an answer and a foil, or a file of them."""
 
     answer: Annotated[
-        str | None, typer.Option("--answer", "--correct", help='Continuation wanted, as " Mary".')
+        str | None, option('Continuation wanted, as " Mary".', "--answer", "--correct")
     ] = None
     foil: Annotated[
-        str | None,
-        typer.Option("--foil", "--incorrect", help="The continuation it is held against."),
+        str | None, option("The continuation it is held against.", "--foil", "--incorrect")
     ] = None
-    corrupted: Annotated[
-        str | None,
-        typer.Option("--corrupted", help="Prompt with another answer; made if not given."),
-    ] = None
+    corrupted: Annotated[str | None, option("Prompt with another answer; made if not given.")] = (
+        None
+    )
     prompts: Prompts = None
 
     def ask(self) -> Question:
@@ -123,14 +117,9 @@ class QuestionOptions(PromptOptions):
 class WeightOptions:
     """How the weights of a model are held."""
 
-    dtype: Annotated[DtypeName, typer.Option("--dtype", help="Number format of the weights.")] = (
-        DTYPE
-    )
+    dtype: Annotated[DtypeName, option("Number format of the weights.")] = DTYPE
     device: Annotated[
-        str | None,
-        typer.Option(
-            "--device", callback=check_device, help="As cpu or cuda:0; the CPU if not given."
-        ),
+        str | None, option("As cpu or cuda:0; the CPU if not given.", callback=check_device)
     ] = None
     offline: Offline = field(default=False, metadata={LAST: True})
 
@@ -163,9 +152,7 @@ class SourceOptions:
         str | None,
         typer.Argument(metavar="MODEL", help="Name, folder or .gguf file.", show_default=MODEL),
     ] = None
-    model: Annotated[str | None, typer.Option("--model", "-m", help="The same, as an option.")] = (
-        None
-    )
+    model: Annotated[str | None, option("The same, as an option.", "--model", "-m")] = None
     offline: Offline = field(default=False, metadata={LAST: True})
 
     def opened(self) -> Any:
@@ -180,9 +167,7 @@ class RankOptions:
     """How nodes are ranked, and by what."""
 
     metric: Metric = METRIC
-    method: Annotated[NodeMethod, typer.Option("--method", help="How nodes are ranked.")] = (
-        NODE_METHOD
-    )
+    method: Annotated[NodeMethod, option("How nodes are ranked.")] = NODE_METHOD
 
     def check(self) -> None:
         """Refuse a method that cannot rank by the metric."""
@@ -197,18 +182,14 @@ class RankOptions:
 class SearchOptions:
     """How a circuit of nodes is looked for, and what is measured of it."""
 
-    over: Annotated[Over, typer.Option("--over", help="Parts that may be replaced.")] = OVER
-    ablation: Annotated[
-        Ablation, typer.Option("--ablation", help="What parts are replaced with.")
-    ] = ABLATION
-    target: Annotated[float, typer.Option(min=0.01, max=1, help="Sufficiency to reach.")] = TARGET
-    budget: Annotated[int, typer.Option(min=10, help="Forwards the search may spend.")] = BUDGET
-    random_sets: Annotated[int, typer.Option(min=0, help="Random circuits to compare with.")] = (
-        RANDOM_SETS
-    )
-    seed: Annotated[int, typer.Option(help="Seed of the random sets.")] = SEED
+    over: Annotated[Over, option("Parts that may be replaced.")] = OVER
+    ablation: Annotated[Ablation, option("What parts are replaced with.")] = ABLATION
+    target: Annotated[float, option("Sufficiency to reach.", min=0.01, max=1)] = TARGET
+    budget: Annotated[int, option("Forwards the search may spend.", min=10)] = BUDGET
+    random_sets: Annotated[int, option("Random circuits to compare with.", min=0)] = RANDOM_SETS
+    seed: Annotated[int, option("Seed of the random sets.")] = SEED
     insist: Annotated[
-        bool, typer.Option("--insist", help="Claim a circuit even if the foil is preferred.")
+        bool, option("Claim a circuit even if the foil is preferred.", "--insist")
     ] = False
 
 
@@ -219,9 +200,7 @@ class OutputOptions:
     endings: ClassVar[Sequence[str]] = (".json", ".csv")
 
     as_json: AsJson = False
-    out: Annotated[
-        str | None, typer.Option("--out", help="Also write a .json, .csv or a folder.")
-    ] = None
+    out: Annotated[str | None, option("Also write a .json, .csv or a folder.")] = None
 
     def __post_init__(self) -> None:
         if self.out is None:
@@ -248,9 +227,7 @@ class OutputOptions:
 class FigureOptions(OutputOptions):
     """How a result is printed, written and drawn."""
 
-    plot: Annotated[str | None, typer.Option("--plot", help="Draw a figure: a .png or .svg.")] = (
-        None
-    )
+    plot: Annotated[str | None, option("Draw a figure: a .png or .svg.")] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli.expand import expanded
+from pellucid import options
+from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import (
     ModelOptions,
     OutputOptions,
@@ -16,7 +17,6 @@ from pellucid.cli.options import (
     SearchOptions,
 )
 from pellucid.cli.terminal import progress, show_mapping
-from pellucid.options import NODE_SEARCH, NodeSearch
 
 
 @expanded
@@ -25,15 +25,13 @@ def analyze(
     model: ModelOptions,
     rank: RankOptions,
     search: Annotated[
-        NodeSearch, typer.Option("--search", help="How the circuit is found.")
-    ] = NODE_SEARCH,
+        options.NodeSearch, option("How the circuit is found.")
+    ] = options.NODE_SEARCH,
     *,
     circuit: SearchOptions,
-    fail_under: Annotated[
-        float | None, typer.Option(help="Exit 3 if sufficiency stays below this.")
-    ] = None,
+    fail_under: Annotated[float | None, option("Exit 3 if sufficiency stays below this.")] = None,
     output: OutputOptions,
-    plan: Annotated[bool, typer.Option("--plan", help="Only say what it would cost.")] = False,
+    plan: Annotated[bool, option("Only say what it would cost.", "--plan")] = False,
 ) -> None:
     """Find and measure the circuit behind an answer."""
     rank.check()

@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from pellucid.cli.expand import expanded
+from pellucid import options
+from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import FigureOptions, Metric, ModelOptions, QuestionOptions, Top
 from pellucid.cli.terminal import draw, progress, table_text
-from pellucid.options import (
-    ABLATION,
-    EDGE_BUDGET,
-    EDGE_SEARCH,
-    METRIC,
-    RANDOM_SETS,
-    SEED,
-    TARGET,
-    Ablation,
-    EdgeSearch,
-)
 
 if TYPE_CHECKING:
     from pellucid.circuit.edges.circuit import EdgeCircuit
@@ -33,39 +23,26 @@ class CircuitOptions(FigureOptions):
 
     endings: ClassVar[Sequence[str]] = (".json", ".csv", ".graphml", ".dot")
 
-    out: Annotated[
-        str | None,
-        typer.Option("--out", help="Also write a .json, .csv, .graphml, .dot or a folder."),
-    ] = None
+    out: Annotated[str | None, option("Also write a .json, .csv, .graphml, .dot or a folder.")] = (
+        None
+    )
 
 
 @expanded
 def circuit(
     question: QuestionOptions,
     model: ModelOptions,
-    metric: Metric = METRIC,
-    ablation: Annotated[
-        Ablation, typer.Option("--ablation", help="What cut edges carry.")
-    ] = ABLATION,
-    method: Annotated[
-        EdgeSearch, typer.Option("--method", help="How edges are chosen.")
-    ] = EDGE_SEARCH,
-    size: Annotated[
-        int | None, typer.Option("--size", min=0, help="For top and greedy: edges to take.")
-    ] = None,
-    tau: Annotated[
-        float | None, typer.Option("--tau", help="For acdc: rise of the KL divergence, in nats.")
-    ] = None,
-    target: Annotated[
-        float, typer.Option("--target", help="Sufficiency to reach, above 0 and up to 1.")
-    ] = TARGET,
-    budget: Annotated[
-        int, typer.Option("--budget", min=3, help="Forwards to spend.")
-    ] = EDGE_BUDGET,
+    metric: Metric = options.METRIC,
+    ablation: Annotated[options.Ablation, option("What cut edges carry.")] = options.ABLATION,
+    method: Annotated[options.EdgeSearch, option("How edges are chosen.")] = options.EDGE_SEARCH,
+    size: Annotated[int | None, option("For top and greedy: edges to take.", min=0)] = None,
+    tau: Annotated[float | None, option("For acdc: rise of the KL divergence, in nats.")] = None,
+    target: Annotated[float, option("Sufficiency to reach, above 0 and up to 1.")] = options.TARGET,
+    budget: Annotated[int, option("Forwards to spend.", min=3)] = options.EDGE_BUDGET,
     random_sets: Annotated[
-        int, typer.Option("--random-sets", min=0, help="Random circuits measured beside it.")
-    ] = RANDOM_SETS,
-    seed: Annotated[int, typer.Option("--seed", help="For whatever is drawn at random.")] = SEED,
+        int, option("Random circuits measured beside it.", min=0)
+    ] = options.RANDOM_SETS,
+    seed: Annotated[int, option("For whatever is drawn at random.")] = options.SEED,
     top: Top = 20,
     *,
     output: CircuitOptions,

@@ -5,47 +5,26 @@ from typing import Annotated, Literal
 
 import typer
 
-from pellucid.cli.expand import expanded
+from pellucid import options
+from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import FigureOptions, Metric, ModelOptions, PromptOptions, QuestionOptions
 from pellucid.cli.terminal import progress
-from pellucid.options import (
-    DIRECT_SPLIT,
-    DIRECT_VIEW,
-    LENS_TOP,
-    METRIC,
-    NEURONS_TOP,
-    SEED,
-    TOKEN_METHOD,
-    TOKENS_VIEW,
-    DirectSplit,
-    DirectView,
-    LensView,
-    TokenMethod,
-    TokensView,
-)
 
 
 @expanded
 def lens(
     one: PromptOptions,
     target: Annotated[
-        list[str] | None,
-        typer.Option("--target", help="A token to follow; two give their logit difference."),
+        list[str] | None, option("A token to follow; two give their logit difference.")
     ] = None,
-    against: Annotated[
-        str | None, typer.Option("--against", help="A second prompt of as many tokens.")
-    ] = None,
-    position: Annotated[
-        list[int] | None,
-        typer.Option("--position", help="Just this one, -1 the last; repeatable."),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Likeliest tokens to keep.")] = LENS_TOP,
+    against: Annotated[str | None, option("A second prompt of as many tokens.")] = None,
+    position: Annotated[list[int] | None, option("Just this one, -1 the last; repeatable.")] = None,
+    top: Annotated[int, option("Likeliest tokens to keep.", min=1)] = options.LENS_TOP,
     *,
     model: ModelOptions,
     output: FigureOptions,
     show: Annotated[
-        LensView | None,
-        typer.Option("--show", help="What --plot draws: a grid by its colours, or lines."),
+        options.LensView | None, option("What --plot draws: a grid by its colours, or lines.")
     ] = None,
 ) -> None:
     """Show what the model would say after every sublayer."""
@@ -68,16 +47,15 @@ def lens(
 def dla(
     question: QuestionOptions,
     split: Annotated[
-        DirectSplit, typer.Option("--split", help="Heads by token attended to.")
-    ] = DIRECT_SPLIT,
+        options.DirectSplit, option("Heads by token attended to.")
+    ] = options.DIRECT_SPLIT,
     against: Annotated[
-        Literal["nothing", "patching"],
-        typer.Option("--against", help="Also measure every head, and compare."),
+        Literal["nothing", "patching"], option("Also measure every head, and compare.")
     ] = "nothing",
     *,
     model: ModelOptions,
     output: FigureOptions,
-    show: Annotated[DirectView, typer.Option("--show", help="What --plot draws.")] = DIRECT_VIEW,
+    show: Annotated[options.DirectView, option("What --plot draws.")] = options.DIRECT_VIEW,
 ) -> None:
     """Split the logit difference into what every part wrote (direct logit attribution).
 
@@ -105,8 +83,8 @@ def dla(
 @expanded
 def neurons(
     question: QuestionOptions,
-    layer: Annotated[int, typer.Option("--layer", min=0, help="Whose MLP, from 0.")] = 0,
-    top: Annotated[int, typer.Option(min=1, help="Neurons to show.")] = NEURONS_TOP,
+    layer: Annotated[int, option("Whose MLP, from 0.", min=0)] = 0,
+    top: Annotated[int, option("Neurons to show.", min=1)] = options.NEURONS_TOP,
     *,
     model: ModelOptions,
     output: FigureOptions,
@@ -126,19 +104,16 @@ def neurons(
 def tokens(
     question: QuestionOptions,
     method: Annotated[
-        TokenMethod,
-        typer.Option("--method", help="Occlusion measures; gradient and ig estimate."),
-    ] = TOKEN_METHOD,
-    metric: Metric = METRIC,
-    steps: Annotated[int | None, typer.Option(min=1, help="For ig.")] = None,
-    replacement: Annotated[
-        str | None, typer.Option("--replacement", help="For occlusion: one token to put in.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the tokens that occlusion draws.")] = SEED,
+        options.TokenMethod, option("Occlusion measures; gradient and ig estimate.")
+    ] = options.TOKEN_METHOD,
+    metric: Metric = options.METRIC,
+    steps: Annotated[int | None, option("For ig.", min=1)] = None,
+    replacement: Annotated[str | None, option("For occlusion: one token to put in.")] = None,
+    seed: Annotated[int, option("Of the tokens that occlusion draws.")] = options.SEED,
     *,
     model: ModelOptions,
     output: FigureOptions,
-    show: Annotated[TokensView, typer.Option("--show", help="What --plot draws.")] = TOKENS_VIEW,
+    show: Annotated[options.TokensView, option("What --plot draws.")] = options.TOKENS_VIEW,
 ) -> None:
     """Say how much every token of the prompt matters."""
     if steps is not None and method != "ig":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pellucid.cli.expand import option
 from pellucid.errors import ResultFileError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def report(
     result: Annotated[
         Path, typer.Argument(help="A folder or .json file that --out, save() or to_json() wrote.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The file to write: .html, .md or .pdf.")],
+    out: Annotated[Path, option("The file to write: .html, .md or .pdf.")],
 ) -> None:
     """Write a saved result as a report that needs no network to be read."""
     if out.suffix not in WAYS:

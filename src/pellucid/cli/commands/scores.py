@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pellucid.cli.expand import expanded
+from pellucid import options
+from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import (
     FigureOptions,
     Metric,
@@ -16,15 +17,6 @@ from pellucid.cli.options import (
     Top,
 )
 from pellucid.cli.terminal import progress, show_behaviour, table_text
-from pellucid.options import (
-    DIRECTION,
-    EDGE_METHOD,
-    METRIC,
-    PATCH_SITES,
-    Direction,
-    EdgeEstimate,
-    PatchSites,
-)
 
 
 @expanded
@@ -58,18 +50,14 @@ def attribute(
 def patch(
     question: QuestionOptions,
     model: ModelOptions,
-    metric: Metric = METRIC,
-    direction: Annotated[
-        Direction, typer.Option("--direction", help="What is put where.")
-    ] = DIRECTION,
+    metric: Metric = options.METRIC,
+    direction: Annotated[options.Direction, option("What is put where.")] = options.DIRECTION,
     sites: Annotated[
-        PatchSites, typer.Option("--sites", help="What is replaced, one at a time.")
-    ] = PATCH_SITES,
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help="Just this place, as L9H6; repeatable.")
-    ] = None,
+        options.PatchSites, option("What is replaced, one at a time.")
+    ] = options.PATCH_SITES,
+    only: Annotated[list[str] | None, option("Just this place, as L9H6; repeatable.")] = None,
     each_position: Annotated[
-        bool, typer.Option("--each-position", help="Replace one position at a time.")
+        bool, option("Replace one position at a time.", "--each-position")
     ] = False,
     top: Top = 20,
     *,
@@ -113,12 +101,12 @@ def tokens_of(model: Any, contrast: Any) -> tuple[str, ...] | None:
 def edges(
     question: QuestionOptions,
     model: ModelOptions,
-    metric: Metric = METRIC,
+    metric: Metric = options.METRIC,
     method: Annotated[
-        EdgeEstimate, typer.Option("--method", help="How edges are ranked; eap is the cheapest.")
-    ] = EDGE_METHOD,
+        options.EdgeEstimate, option("How edges are ranked; eap is the cheapest.")
+    ] = options.EDGE_METHOD,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="For -ig methods; until complete if not given.")
+        int | None, option("For -ig methods; until complete if not given.", min=1)
     ] = None,
     top: Top = 20,
     *,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli.expand import expanded
+from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import NameOptions, WeightOptions
 
 HOST = "127.0.0.1"
@@ -16,8 +16,8 @@ HOST = "127.0.0.1"
 @expanded
 def serve(
     name: NameOptions,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a page.")] = True,
+    port: Annotated[int, option("0 takes a free one.", min=0, max=65535)] = 0,
+    browser: Annotated[bool, option("Open a page.", "--browser/--no-browser")] = True,
     *,
     weights: WeightOptions,
 ) -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli.expand import expanded
+from pellucid import options
+from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import ModelOptions, OutputOptions, Prompts, RankOptions, SearchOptions
 from pellucid.cli.terminal import progress
 from pellucid.errors import ResultFileError
-from pellucid.options import BUDGET
 
 if TYPE_CHECKING:
     from pellucid.analysis.result import Analysis
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class SearchesOptions(SearchOptions):
     """How the circuit of each of several questions is looked for."""
 
-    budget: Annotated[int, typer.Option(min=10, help="Forwards a search may spend.")] = BUDGET
-    insist: Annotated[
-        bool, typer.Option("--insist", help="Claim circuits even if the foil is preferred.")
-    ] = False
+    budget: Annotated[int, option("Forwards a search may spend.", min=10)] = options.BUDGET
+    insist: Annotated[bool, option("Claim circuits even if the foil is preferred.", "--insist")] = (
+        False
+    )
 
 
 @expanded

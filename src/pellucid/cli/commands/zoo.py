@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli.expand import expanded
+from pellucid import options
+from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import AsJson, OutputOptions
 from pellucid.cli.terminal import progress
-from pellucid.options import NULL_TESTS
 
 zoo = typer.Typer(
     help="Methods scored on small models whose circuit is known.", no_args_is_help=True
 )
 Models = Annotated[
     list[str] | None,
-    typer.Option("--models", metavar="GLOB", help="As 'induction/*' or '*@llama'; repeatable."),
+    option("As 'induction/*' or '*@llama'; repeatable.", "--models", metavar="GLOB"),
 ]
 
 
@@ -53,18 +53,14 @@ def certify(models: Models = None, as_json: AsJson = False) -> None:
 @zoo.command()
 @expanded
 def run(
-    method: Annotated[
-        list[str] | None, typer.Option("--method", help="As of attribute_edges; repeatable.")
-    ] = None,
+    method: Annotated[list[str] | None, option("As of attribute_edges; repeatable.")] = None,
     models: Models = None,
     null_tests: Annotated[
-        int, typer.Option(min=0, help="Questions to each model without a circuit; 0 for none.")
-    ] = NULL_TESTS,
+        int, option("Questions to each model without a circuit; 0 for none.", min=0)
+    ] = options.NULL_TESTS,
     *,
     output: OutputOptions,
-    write: Annotated[
-        Path | None, typer.Option("--write", help="Write the tables of all methods as Markdown.")
-    ] = None,
+    write: Annotated[Path | None, option("Write the tables of all methods as Markdown.")] = None,
 ) -> None:
     """Score methods: how far up each puts the edges that matter."""
     if write is not None and (write.is_dir() or not write.resolve().parent.is_dir()):
