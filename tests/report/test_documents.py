@@ -18,6 +18,7 @@ from pellucid.report.markdown import markdown
 from pellucid.report.page import framed, json_in_html, page
 from pellucid.report.schema import PLACE, of_hint, schema
 from pellucid.results.prose import Quantity, at, plain, say
+from pellucid.views import analysis_facts as facts
 
 
 @pytest.fixture(scope="module")
@@ -122,19 +123,44 @@ def test_what_steps_in_is_told_with_its_numbers(with_backup):
         f"The effect of {name} is +0.250 with the circuit whole and +1.000 with the circuit "
         "replaced (zero)."
     )
-    assert text[3].endswith(
-        "the metric is +0.50; by changing what they write, the backups raise it by +0.38."
-    )
-    assert text[4] == "zero: the budget ended."
-    assert len(text) == 5
+    assert text[3] == "By changing what they write they save +0.38 (zero) of the metric."
+    assert text[4] == "With the circuit replaced (zero) the metric is +0.50."
+    assert text[5] == "zero: the budget ended."
+    assert len(text) == 6
     for piece in (p for sentence in told.sentences for p in sentence if isinstance(p, Quantity)):
         assert piece.value == at(with_backup, piece.ref)
+
+
+def test_the_page_and_the_printed_summary_say_the_same_things(analysis, with_backup):
+    for one in (analysis, with_backup):
+        printed = " ".join(str(one).split())
+        page = [plain(sentence) for part in one.story() for sentence in part.sentences]
+        told = [fact for fact in shared(one) if fact.rstrip(".").lower() in printed.lower()]
+        assert len(told) == len(shared(one)) > 8
+        for fact in told:
+            bare = fact.rstrip(".").lower()
+            assert any(bare in sentence.lower() for sentence in page), fact
+
+
+def shared(a):
+    """What is told on the page and in the summary, with its numbers."""
+    templates = [
+        *(fact for label, fact in facts.question(a).items() if label != "Question"),
+        *facts.behaviour(a),
+        facts.circuit(a),
+        *facts.among_random_sets(facts.searched(a)),
+        facts.AGREEMENT,
+        *facts.backups(a.backups),
+        *facts.notes(a.backups),
+        *facts.caveats(a),
+    ]
+    return [" ".join(plain(say(a, fact)).split()) for fact in templates]
 
 
 def test_where_no_backup_was_found_the_report_says_so(with_backup):
     looked_at = tuple(replace(one, found=False) for one in with_backup.backups.looked_at)
     none = replace(with_backup, backups=replace(with_backup.backups, looked_at=looked_at))
-    assert "Under zero, no backup was found." in none.to_markdown()
+    assert "Nothing found (circuit replaced by: zero)." in none.to_markdown()
     untold = replace(with_backup, backups=None)
     assert not next(one for one in untold.story() if one.title == "Self-repair").sentences
 

@@ -41,9 +41,18 @@ def behaviour(
 
 def metric_line(metric: str, clean: float, corrupted: float) -> str:
     """What the metric is on the clean and on the corrupted prompt."""
-    name = "minus KL" if metric == "kl" else metric.replace("_", " ")
-    values = f"{clean:+z.2f} on the prompt, {corrupted:+z.2f} on the corrupted one"
-    return f"The model's {name}: {values}."
+    return metric_template(metric).format(metric_clean=clean, metric_corrupted=corrupted)
+
+
+def metric_template(metric: str) -> str:
+    """``metric_line`` with places for both values."""
+    name = (
+        "minus KL" if metric == "kl" else metric.replace("_", " ").replace("{", "").replace("}", "")
+    )
+    return (
+        f"The model's {name}: {{metric_clean:+z.2f}} on the prompt, {{metric_corrupted:+z.2f}} on "
+        "the corrupted one."
+    )
 
 
 def caveats_of(

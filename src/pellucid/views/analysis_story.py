@@ -1,15 +1,17 @@
 """An analysis in sentences, each made from its numbers; measured and estimated are told apart.
 
+What the printed summary says too stands in ``analysis_facts.py``.
+
 No sentence says more than what was measured: no grade, and no word for how good a number is.
 """
 
 from collections.abc import Iterator
 
 from pellucid.analysis.result import Analysis
-from pellucid.analysis.wording import NOT_DONE, OVER
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.results.prose import Section, section
 from pellucid.results.views import shows
+from pellucid.views import analysis_facts as facts
 
 METHOD = (
     "A measured effect is how far the metric falls when the model is run with one node's values on "
@@ -46,7 +48,7 @@ def story_of(a: Analysis) -> tuple[Section, ...]:
     return (
         section(a, "Summary", [*_question(a), *_circuit(a), *_agreement(a)]),
         section(a, "Self-repair", [*_repair(a)]),
-        section(a, "Read with care", [f"{{caveats.{i}}}" for i in range(len(a.caveats))]),
+        section(a, "Read with care", facts.caveats(a)),
         section(a, "Method", METHOD),
         section(a, "Limits", LIMITS),
         section(a, "Cost", ["{passes}."]),
@@ -54,43 +56,30 @@ def story_of(a: Analysis) -> tuple[Section, ...]:
     )
 
 
+def sentence(fact: str) -> str:
+    """A fact as a sentence: with a capital, and a full stop."""
+    return f"{fact[0].upper()}{fact[1:].removesuffix('.')}."
+
+
 def _question(a: Analysis) -> Iterator[str]:
-    if len(a.question.clean) > 1:
-        yield (
-            "{question.clean.length} prompts were analysed; numbers are means over them, and the "
-            "first is quoted."
-        )
-    yield "The prompt is “{question.clean.0}”; the corrupted one is “{question.corrupted.0}”."
+    for label, fact in facts.question(a).items():
+        yield f"{label}: {fact}."
     yield (
-        "The answer “{question.answer.0}” is held against “{question.foil.0}”: on the prompt, "
         "{provenance.model} gives the answer a log-probability that differs by {preference:+z.2f} "
-        "from that of the other."
+        "from that of the foil."
     )
-    if a.top:
-        likely = ", ".join(
-            f"“{{top.{i}.token}}” {{top.{i}.probability:.0%}}" for i in range(min(4, len(a.top)))
-        )
-        yield f"It says next: {likely}."
-    yield (
-        "The metric ({question.metric}) is {metric_clean:+z.2f} on the prompt and "
-        "{metric_corrupted:+z.2f} on the corrupted one."
-    )
-    if not a.behaves:
-        yield NOT_DONE
+    yield from facts.behaviour(a)
 
 
 def _circuit(a: Analysis) -> Iterator[str]:
-    searched = "over_heads" if a.circuit.over == "heads" else "over_heads_and_mlps"
-    found = getattr(a, searched)
-    if found is None:
-        yield "No circuit is claimed: {circuit.note}."
+    if a.faithfulness is None:
+        yield facts.circuit(a)
         return
-    names = ", ".join(f"{{circuit.names.{i}}}" for i in range(len(a.circuit)))
-    yield f"The circuit is {{{searched}.size}} of {{{searched}.out_of}} parts: {names}."
+    yield f"{facts.circuit(a)}: {', '.join(facts.names(a))}."
     if a.circuit.minimal:
         yield "Without any one of them, sufficiency fell below the target of {circuit.target:.2f}."
-    other = "over_heads_and_mlps" if searched == "over_heads" else "over_heads"
-    for name in (searched, other):
+    first = facts.searched(a)
+    for name in sorted(("over_heads", "over_heads_and_mlps"), key=lambda name: name != first):
         yield from _faithfulness(a, name)
 
 
@@ -98,20 +87,13 @@ def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
     found = getattr(a, name)
     if found is None:
         return
+    shares = (f"{{{name}.{share}:z.3f}} {said}" for share, said in facts.SHARES.items())
     yield (
-        f"Measured with {OVER[found.over]}: with everything outside the circuit replaced, "
-        f"{{{name}.sufficiency:z.3f}} of the difference is left (the metric is "
-        f"{{{name}.metric_circuit:+z.2f}}); with the circuit replaced, "
-        f"{{{name}.comprehensiveness:z.3f}} of it is lost (the metric is "
-        f"{{{name}.metric_without:+z.2f}})."
+        f"{facts.measured_with(found.over)}: {', '.join(shares)}. The metric is "
+        f"{{{name}.metric_circuit:+z.2f}} then, and {{{name}.metric_without:+z.2f}}."
     )
     if found.percentile_same_size is not None:
-        yield (
-            f"Beside {{{name}.random_same_size.length}} random sets of each kind: "
-            f"{{{name}.percentile_same_size:.0f}} % of those of the same size, and "
-            f"{{{name}.percentile_same_layers:.0f}} % of those with as many nodes in each layer, "
-            "are less sufficient."
-        )
+        yield sentence(" ".join(facts.among_random_sets(name)))
 
 
 def _agreement(a: Analysis) -> Iterator[str]:
@@ -124,10 +106,7 @@ def _agreement(a: Analysis) -> Iterator[str]:
         f"{{patches.places.{largest}.name}} changes the metric most: its effect is "
         f"{{patches.effect.0.{largest}:+z.3f}}."
     )
-    yield (
-        "The estimates of these nodes agree with their measured effects to Spearman "
-        "{agreement.spearman:z.2f} and Pearson {agreement.pearson:z.2f}."
-    )
+    yield sentence(facts.AGREEMENT)
 
 
 def _repair(a: Analysis) -> Iterator[str]:
@@ -135,28 +114,19 @@ def _repair(a: Analysis) -> Iterator[str]:
     b = a.backups
     if b is None:
         return
-    ways = ", ".join(f"{{backups.repairs.{i}.ablation}}" for i in range(len(b.repairs)))
-    yield (
-        f"Other nodes were looked at with the circuit replaced ({ways}); "
-        "{backups.looked_at.length} growths of a node's effect were measured."
-    )
+    yield "{backups.looked_at.length} growths of a node's effect were measured."
     grown = [i for i, one in enumerate(b.looked_at) if one.found]
-    if not grown:
-        yield f"Under {ways}, no backup was found."
     for i in sorted(grown, key=lambda i: -b.looked_at[i].effect):
         yield _growth(b, i)
-    if grown:
-        yield _counted(b)
+    yield from map(sentence, facts.backups(b))
     ablations = {b.looked_at[i].ablation for i in grown}
     for i, one in enumerate(b.repairs):
         if one.ablation in ablations:
             yield (
                 f"With the circuit replaced ({{backups.repairs.{i}.ablation}}) the metric is "
-                f"{{backups.repairs.{i}.metric_without:+z.2f}}; by changing what they write, the "
-                f"backups raise it by {{backups.repairs.{i}.repaired:+z.2f}}."
+                f"{{backups.repairs.{i}.metric_without:+z.2f}}."
             )
-        if one.note:
-            yield f"{{backups.repairs.{i}.ablation}}: {{backups.repairs.{i}.note}}."
+    yield from map(sentence, facts.notes(b))
 
 
 def _growth(b: Backups, i: int) -> str:
@@ -166,13 +136,4 @@ def _growth(b: Backups, i: int) -> str:
         f"The effect of {{{place}.node.name}} is {{{place}.effect_before:+z.3f}} with the circuit "
         f"whole and {{{place}.effect_after:+z.3f}} with the circuit replaced "
         f"({{{place}.ablation}}{others if b.looked_at[i].others else ''})."
-    )
-
-
-def _counted(b: Backups) -> str:
-    beside = "more than that of any node for {backups.controls} random sets of replaced nodes"
-    none = "random sets of replaced nodes that it was compared with: {backups.controls}"
-    return (
-        "A backup is a node whose measured effect grows by more than {backups.share:.0%} of the "
-        f"effect of the corrupted prompt{', and ' + beside if b.controls else '; ' + none}."
     )

@@ -5,10 +5,11 @@ import textwrap
 from collections.abc import Iterator
 
 from pellucid.analysis.result import Analysis
-from pellucid.analysis.wording import MEANING, NOT_DONE, OVER, metric_line
-from pellucid.circuit.nodes.faithfulness import Faithfulness
+from pellucid.analysis.wording import MEANING
 from pellucid.circuit.self_repair.result import Backups
+from pellucid.results.prose import plain, say
 from pellucid.results.views import shows
+from pellucid.views import analysis_facts as facts
 
 WIDTH = 80
 COLUMNS = 11
@@ -31,73 +32,62 @@ def _lines(a: Analysis) -> Iterator[str]:
     yield from _behaviour(a)
     yield ""
     yield from _circuit(a)
-    for found in (a.over_heads, a.over_heads_and_mlps):
-        if found is not None:
+    for name in ("over_heads", "over_heads_and_mlps"):
+        if getattr(a, name) is not None:
             yield ""
-            yield from _faithfulness(found)
+            yield from _faithfulness(a, name)
     if a.backups is not None:
         yield ""
-        yield from _backups(a.backups)
+        yield from _backups(a, a.backups)
     yield ""
     yield from _nodes(a)
     if a.caveats:
         yield ""
         yield "Read with care"
-        for caveat in a.caveats:
-            yield from _wrapped(caveat, "  - ", "    ")
+        for fact in facts.caveats(a):
+            yield from _wrapped(told(a, fact), "  - ", "    ")
     yield ""
     yield f"Cost: {a.passes}."
     yield "Again:"
     yield from _command(p.command)
 
 
+def told(a: Analysis, fact: str) -> str:
+    """A fact with its numbers."""
+    return plain(say(a, fact))
+
+
 def _question(a: Analysis) -> Iterator[str]:
-    q = a.question
-    n = len(q.clean)
-    if n > 1:
-        yield f"Question   {n} prompts; the first is shown"
-    yield from _wrapped(f'"{q.clean[0]}"', "Prompt     ", " " * 11)
-    yield from _wrapped(f'"{q.corrupted[0]}"', "Corrupted  ", " " * 11)
-    yield from _wrapped(q.how_corrupted, "           (", " " * 12, end=")")
-    yield f'Answer     "{q.answer[0]}" against "{q.foil[0]}"'
+    for label, fact in facts.question(a).items():
+        text = told(a, fact)
+        if label in ("Question", "Answer"):
+            yield f"{label:11}{text}"
+        elif label == "How":
+            yield from _wrapped(text, " " * 11, " " * 12)
+        else:
+            yield from _wrapped(text, f"{label:11}", " " * 11)
 
 
 def _behaviour(a: Analysis) -> Iterator[str]:
-    yield metric_line(a.question.metric, a.metric_clean, a.metric_corrupted)
-    top = ", ".join(f'"{t.token}" {t.probability:.0%}' for t in a.top[:4])
-    yield from _wrapped(f"It says next: {top}.", "", "  ")
-    if not a.behaves:
-        yield NOT_DONE
+    for fact in facts.behaviour(a):
+        yield from _wrapped(told(a, fact), "", "  ")
 
 
 def _circuit(a: Analysis) -> Iterator[str]:
-    c = a.circuit
-    if not c.nodes:
-        yield from _wrapped(f"No circuit is claimed: {c.note or 'none was found'}.", "", "  ")
-        return
-    total = a.over_heads.out_of if a.over_heads and c.over == "heads" else None
-    total = a.over_heads_and_mlps.out_of if total is None and a.over_heads_and_mlps else total
-    checked = ", minimal: no node can go" if c.minimal else ""
-    yield f"Circuit: {len(c)} of {total} {c.over.replace('+', ' and ')} ({c.method}{checked})"
-    yield from _wrapped(" ".join(c.names), "  ", "  ")
+    yield from _wrapped(told(a, facts.circuit(a)), "", "  ")
+    if a.circuit.nodes:
+        yield from _wrapped(told(a, " ".join(facts.names(a))), "  ", "  ")
 
 
-def _faithfulness(f: Faithfulness) -> Iterator[str]:
-    yield f"Measured with {OVER[f.over]}"
-    for name, value, said in (
-        ("sufficiency", f.sufficiency, "of the effect is left with only the circuit"),
-        ("comprehensiveness", f.comprehensiveness, "is lost when the circuit is replaced"),
-        ("F1", f.f1, f.category),
-    ):
-        yield f"  {name:17}  {value:z7.3f}   {said}"
+def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
+    f = getattr(a, name)
+    yield facts.measured_with(f.over)
+    for share, said in facts.SHARES.items():
+        yield f"  {share:17}  {getattr(f, share):z7.3f}   {said}"
+    yield f"  {'F1':17}  {f.f1:z7.3f}   {f.category}"
     yield from _wrapped(MEANING[f.category], " " * 31, " " * 31)
-    if f.percentile_same_size is not None and f.percentile_same_layers is not None:
-        n = len(f.random_same_size)
-        yield (
-            f"  against {n} + {n} random sets: more sufficient than {f.percentile_same_size:.0f} % "
-            "of the same size,"
-        )
-        yield f"  and {f.percentile_same_layers:.0f} % with as many nodes in each layer"
+    if f.percentile_same_size is not None:
+        yield from (f"  {told(a, fact)}" for fact in facts.among_random_sets(name))
     if f.curve:
         yield "  sufficiency of the highest ranked nodes, by how many"
         for begin in range(0, len(f.curve), COLUMNS):
@@ -106,12 +96,9 @@ def _faithfulness(f: Faithfulness) -> Iterator[str]:
             yield "  sufficiency " + "".join(f"{value:z6.2f}" for value in f.curve[part])
 
 
-def _backups(b: Backups) -> Iterator[str]:
-    ablations = ", ".join(repair.ablation for repair in b.repairs)
+def _backups(a: Analysis, b: Backups) -> Iterator[str]:
     yield "Self-repair: what does more for the answer once the circuit is replaced"
-    if not b.found:
-        yield from _wrapped(f"nothing found (circuit replaced by: {ablations})", "  ", "  ")
-    else:
+    if b.found:
         yield "  node     replaced by  effect before     after  (both measured)"
     for growth in b.found[:SHOWN]:
         yield (
@@ -120,23 +107,8 @@ def _backups(b: Backups) -> Iterator[str]:
         )
     if len(b.found) > SHOWN:
         yield f"  and {len(b.found) - SHOWN} more"
-    beside = f", and more than any does for {b.controls} random sets" if b.controls else ""
-    if b.found:
-        yield from _wrapped(
-            f"Each grew by more than {b.share:.0%} of the effect{beside}; looked for under "
-            f"{ablations}.",
-            "  ",
-            "  ",
-        )
-    shown = {growth.ablation for growth in b.found}
-    saved = [f"{r.repaired:+z.2f} ({r.ablation})" for r in b.repairs if r.ablation in shown]
-    if saved:
-        yield from _wrapped(
-            f"By changing what they write they save {', '.join(saved)} of the metric.", "  ", "  "
-        )
-    for repair in b.repairs:
-        if repair.note:
-            yield from _wrapped(f"{repair.ablation}: {repair.note}", "  ", "  ")
+    for fact in (*facts.backups(b), *facts.notes(b)):
+        yield from _wrapped(told(a, fact), "  ", "  ")
 
 
 def _nodes(a: Analysis) -> Iterator[str]:
@@ -151,8 +123,7 @@ def _nodes(a: Analysis) -> Iterator[str]:
     for name, effect in rows[:SHOWN]:
         inside = "yes" if name in a.circuit else ""
         yield f"  {name:8} {effect:+z13.3f}     {estimates[name]:+z8.3f}  {inside}".rstrip()
-    s = a.agreement
-    yield f"  estimate against effect: Spearman {s.spearman:z.2f}, Pearson {s.pearson:z.2f}"
+    yield f"  {told(a, facts.AGREEMENT)}"
 
 
 def _command(command: str) -> Iterator[str]:
@@ -169,9 +140,9 @@ def _command(command: str) -> Iterator[str]:
     yield line
 
 
-def _wrapped(text: str, first: str, rest: str, end: str = "") -> list[str]:
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
     return textwrap.wrap(
-        text + end,
+        text,
         WIDTH,
         initial_indent=first,
         subsequent_indent=rest,

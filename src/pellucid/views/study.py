@@ -58,7 +58,7 @@ def _one(s: Study, i: int) -> str:
     parts = "part" if len(a.circuit) == 1 else "parts"
     return (
         f"{metric}; a circuit of {{{place}.circuit.nodes.length}} {parts} keeps "
-        f"{{{place}.{searched}.sufficiency:z.3f}} of the difference, and "
+        f"{{{place}.{searched}.sufficiency:z.3f}} of the effect, and "
         f"{{{place}.{searched}.comprehensiveness:z.3f}} of it is lost when that is replaced."
     )
 
