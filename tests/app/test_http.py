@@ -31,8 +31,9 @@ from pellucid.app.jobs import KEPT, Worker
 from pellucid.app.requests import LONGEST, Asked
 from pellucid.circuit.nodes.circuit import resolve_nodes
 from pellucid.lens.heads.roles import head_roles
-from pellucid.passes import count
+from pellucid.passes import counter
 from pellucid.report.document import document
+from pellucid.results.passes import Passes
 from pellucid.run.prompts import prompt_tokens, run_tapped
 
 PROMPT = "When Mary and John went to the store"
@@ -504,7 +505,7 @@ def test_a_job_that_is_cancelled_stops_at_its_next_forward(monkeypatch):
 
     def endless():
         while True:
-            passed.append(count(forwards=1, calls=1))
+            passed.append(counter()(Passes(forwards=1, calls=1)))
             time.sleep(0.001)
 
     running = worker.add(endless, forwards=10**6)
