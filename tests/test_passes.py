@@ -77,7 +77,15 @@ CALLS = {
         for x in ("gradient", "ig", "occlusion", "rollout")
     },
 }
-RUN_NOTHING = {"load", "read_prompts", "tasks", "read_circuit", "watching", "showing_progress"}
+RUN_NOTHING = {
+    "load",
+    "read_prompts",
+    "tasks",
+    "read_circuit",
+    "watching",
+    "showing_progress",
+    "most_forwards",
+}
 FEWER = {"edge_curve": 1, "study": 0}
 """Calls made for what the test gives as argument: scores, with their own cost."""
 

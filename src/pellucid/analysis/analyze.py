@@ -24,7 +24,8 @@ from pellucid.circuit.nodes.circuit import Circuit, replaceable
 from pellucid.circuit.nodes.discover import discover, rankings
 from pellucid.circuit.nodes.faithfulness import Faithfulness, faithfulness
 from pellucid.circuit.nodes.measure import SetMeasure
-from pellucid.circuit.self_repair.backups import ABLATIONS, backups
+from pellucid.circuit.self_repair.backups import backups
+from pellucid.circuit.self_repair.options import ABLATIONS
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model

@@ -5,7 +5,7 @@ that measures is given the value and nothing of it beside.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor
 from pellucid.errors import TaskError
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
-from pellucid.run.ablation import Ablation, replacements
+from pellucid.options import ABLATION, METRIC, SEED, Ablation
+from pellucid.run.ablation import replacements
 from pellucid.run.question import encode
 from pellucid.run.record import Trace, record
 from pellucid.run.sites import node_sites, stream_sites
@@ -38,6 +39,11 @@ class Setup:
     memory_budget: int = MEMORY_BUDGET
     """Bytes that one batched call may take for activations."""
 
+    @property
+    def ablation_name(self) -> str:
+        """The ablation as results say it."""
+        return self.ablation if isinstance(self.ablation, str) else "given"
+
     def values(self, sites: Iterable[Site] | None = None) -> Mapping[Site, Tensor]:
         """Replacement values at ``sites`` (default: of all nodes).
 
@@ -50,38 +56,61 @@ class Setup:
         return replacements(self.trace, self.ablation, wanted, seed=self.seed)
 
 
-class Chosen(TypedDict, total=False):
-    """What a caller may choose of a setup, as there."""
+class RecordingKeywords(TypedDict, total=False):
+    """The fields of ``Recording`` as keywords, for type checkers and editors."""
 
-    ablation: Ablation
+    metric: str | Metric
+    trace: Trace | None
     seed: int
     memory_budget: int
 
 
-class Given(Chosen, total=False):
-    """That, and what the recording is made of."""
+class GivenKeywords(RecordingKeywords, total=False):
+    """The fields of ``Given`` as keywords, for type checkers and editors."""
 
-    metric: str | Metric
-    trace: Trace | None
+    ablation: Ablation
 
 
-def setup_of(
-    model: Model,
-    contrast: Contrasts,
-    *,
-    metric: str | Metric = "logit_diff",
-    trace: Trace | None = None,
-    **chosen: Unpack[Chosen],
-) -> Setup:
-    """The setup of a question: its nodes and streams recorded, or ``trace`` where one is given.
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What a caller may say of how a question is recorded and run."""
 
-    **Cost** 2 forwards and 1 backward; none with a ``trace``, whose metric is then used.
-    **Raises** ``TaskError`` for the recording of another question, or of too few sites, and what
-    ``record`` raises.
-    """
-    sites = [*node_sites(model), *stream_sites(model)]
-    trace = recorded(model, contrast, sites, metric=metric, trace=trace)
-    return Setup(model=model, trace=trace, **chosen)
+    metric: str | Metric = METRIC
+    """What is measured; that of a ``trace`` that is given stands."""
+    trace: Trace | None = None
+    """A recording of the question at every node, used instead of recording."""
+    seed: int = SEED
+    """For whatever is drawn."""
+    memory_budget: int = MEMORY_BUDGET
+    """Bytes that one batched call may take for activations."""
+
+    def setup(self, model: Model, contrast: Contrasts) -> Setup:
+        """The setup of a question: its nodes and streams recorded, or the trace that is given.
+
+        **Cost** 2 forwards and 1 backward; none with a trace.
+        **Raises** ``TaskError`` for the recording of another question, or of too few sites, and
+        what ``record`` raises.
+        """
+        sites = [*node_sites(model), *stream_sites(model)]
+        trace = recorded(model, contrast, sites, metric=self.metric, trace=self.trace)
+        return Setup(model=model, trace=trace, seed=self.seed, memory_budget=self.memory_budget)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given(Recording):
+    """That, and what a caller may say of how parts are replaced."""
+
+    ablation: Ablation = ABLATION
+    """What a replaced part gets instead of its own output."""
+
+    def setup(self, model: Model, contrast: Contrasts) -> Setup:
+        """The setup of a question, as that of a ``Recording``, with the ablation."""
+        return replace(super().setup(model, contrast), ablation=self.ablation)
+
+
+def setup_of(model: Model, contrast: Contrasts, **given: Unpack[GivenKeywords]) -> Setup:
+    """The setup of a question, as ``Given.setup`` makes it of what is ``given``."""
+    return Given(**given).setup(model, contrast)
 
 
 def recorded(

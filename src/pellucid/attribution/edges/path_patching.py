@@ -9,6 +9,7 @@ positive for an edge that supports the answer. (Goldowsky-Dill et al. 2023; Wang
 """
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from jaxtyping import Bool
@@ -16,30 +17,26 @@ from torch import Tensor
 
 from pellucid.attribution.edges.scores import EdgeScores, named_edges, packed
 from pellucid.errors import EditError
+from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model, opened
-from pellucid.options import Ablation
 from pellucid.passes import metering
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.provenance import with_provenance
-from pellucid.run.record import Trace
-from pellucid.run.setup import MEMORY_BUDGET, setup_of
+from pellucid.run.setup import Given, GivenKeywords, setup_of
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
 
 Edges = Sequence[tuple[Node | str, Slot | str]]
 
 
 @with_provenance
+@keywords_of(Given)
 def patch_edges(
     model: Model,
     contrast: Contrasts,
     *,
     edges: Edges | None = None,
-    ablation: Ablation = "corrupted",
-    metric: str | Metric = "logit_diff",
-    trace: Trace | None = None,
-    memory_budget: int = MEMORY_BUDGET,
+    **options: Unpack[GivenKeywords],
 ) -> EdgeScores:
     """Measure the effect of cutting each of ``edges`` alone, given as ``("L5H1", "L9H6.q")``.
 
@@ -47,7 +44,8 @@ def patch_edges(
     computed again: effect = metric(clean) - metric(cut). (Path patching, Goldowsky-Dill et al.
     2023)
 
-    Without ``edges`` every edge of the model is measured.
+    Without ``edges`` every edge of the model is measured. ``Given`` says what the other options
+    are.
 
     **Cost** 2 forwards + 1 backward to record (none with a ``trace`` of nodes and streams), then
     1 forward per edge in batched calls.
@@ -60,14 +58,7 @@ def patch_edges(
             raise EditError("edges=[] leaves nothing to measure; leave edges= out for all.")
         chosen = named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, edges)
     with metering() as meter:
-        setup = setup_of(
-            model,
-            contrast,
-            metric=metric,
-            trace=trace,
-            ablation=ablation,
-            memory_budget=memory_budget,
-        )
+        setup = setup_of(model, contrast, **options)
         measured = run_cut(setup, one_at_a_time(chosen))
     trace = setup.trace
     effect = trace.metric_clean - measured  # edge example

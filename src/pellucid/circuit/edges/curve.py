@@ -14,7 +14,7 @@ the share of examples kept right, and random circuits.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack, get_args
 
 import pandas as pd
 import torch
@@ -25,17 +25,17 @@ from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.sets import SELECTIONS, Selection
 from pellucid.circuit.random_sets import random_connected
 from pellucid.errors import EditError
+from pellucid.keywords import keywords_of
 from pellucid.model.model import Model, opened
-from pellucid.options import Ablation
+from pellucid.options import RANDOM_SETS
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 from pellucid.run.provenance import with_provenance
-from pellucid.run.setup import MEMORY_BUDGET, setup_of
+from pellucid.run.setup import Given, GivenKeywords
 from pellucid.stats.area import area, log_mean
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,6 +114,7 @@ class EdgeCurve(Result):
 
 
 @with_provenance
+@keywords_of(Given)
 def edge_curve(
     model: Model,
     contrast: Contrasts,
@@ -122,28 +123,26 @@ def edge_curve(
     selection: Selection = "greedy",
     order: Order = "absolute",
     fractions: tuple[float, ...] = FRACTIONS,
-    ablation: Ablation = "corrupted",
-    metric: str | Metric = "logit_diff",
-    random_sets: int = 0,
-    seed: int = 0,
-    memory_budget: int = MEMORY_BUDGET,
+    random_sets: int = RANDOM_SETS,
+    **options: Unpack[GivenKeywords],
 ) -> EdgeCurve:
     """Measure circuits of growing ``fractions`` of all edges, the best by ``scores`` first.
 
     An ``EdgeCircuit`` lends what its own edges were ranked by.
 
     ``order="signed"`` takes the edges that support the answer first, which is how MIB reports CPR;
-    ``"absolute"`` is how it reports CMD.
+    ``"absolute"`` is how it reports CMD. ``Given`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record, 1 forward per fraction, and one per random set and
     fraction; batched.
     **Raises** ``EditError`` for scores of another model, or fractions that do not rise from 0 to 1.
     """
+    chosen = Given(**options)
     _check(selection, order, fractions, random_sets)
     anatomy = opened(model).anatomy
     total = int(anatomy.edges.sum())
     asked = [int(fraction * total) for fraction in fractions]
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(chosen.seed)
     given = scores.scores if isinstance(scores, EdgeCircuit) else scores.matrix
     matrix = given if order == "absolute" else _from_zero(given)
     sets = [SELECTIONS[selection](anatomy, matrix, size) for size in asked]
@@ -151,14 +150,7 @@ def edge_curve(
         [random_connected(anatomy, size, generator) for _ in range(random_sets)] for size in asked
     ]
     with metering() as meter:
-        setup = setup_of(
-            model,
-            contrast,
-            metric=metric,
-            ablation=ablation,
-            seed=seed,
-            memory_budget=memory_budget,
-        )
+        setup = chosen.setup(model, contrast)
         measure = EdgeMeasure(setup)
         f = measure.fraction([*sets, *(one for some in chance for one in some)])
         intervals, right = measure.intervals(sets), measure.kept_right(sets)
@@ -167,7 +159,7 @@ def edge_curve(
         ranked_by=scores.ranked_by if isinstance(scores, EdgeCircuit) else scores.method,
         order=order,
         selection=selection,
-        ablation=ablation,
+        ablation=setup.ablation_name,
         out_of=total,
         fractions=tuple(fractions),
         asked=tuple(asked),

@@ -15,8 +15,7 @@ from the loss (``acdc.py``) and takes ``tau``; ``nested`` learns the ranking (``
 goes on as verified does.
 """
 
-import math
-from typing import get_args
+from typing import Unpack
 
 import torch
 from jaxtyping import Float
@@ -29,53 +28,40 @@ from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.edges.fdr_search import automatic, demand_examples
 from pellucid.circuit.edges.matryoshka import learned_ranking
 from pellucid.circuit.edges.measure import EdgeMeasure
+from pellucid.circuit.edges.options import EdgeSearchKeywords, EdgeSearchOptions
 from pellucid.circuit.edges.outcome import Found, steps_of
 from pellucid.circuit.edges.search import prune_edges, smallest_size
 from pellucid.circuit.edges.sets import SELECTIONS, EdgeSet, connected
 from pellucid.circuit.nodes.claim import nothing_to_explain
-from pellucid.errors import EditError
+from pellucid.keywords import keywords_of
 from pellucid.model.model import Model, opened
 from pellucid.options import (
-    EDGE_BUDGET,
     EDGE_METHOD,
-    EDGE_SEARCH,
-    TARGET,
-    Ablation,
     EdgeMethod,
-    EdgeSearch,
 )
 from pellucid.passes import metering
 from pellucid.run.provenance import with_provenance
-from pellucid.run.setup import MEMORY_BUDGET, setup_of
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import KL, Metric, Nearness
+from pellucid.task.metrics import KL, Nearness
 
 RANKING_STEPS = 4
 
 
 @with_provenance
+@keywords_of(EdgeSearchOptions)
 def discover_edges(
     model: Model,
     contrast: Contrasts,
     *,
-    method: EdgeSearch = EDGE_SEARCH,
     scores: EdgeScores | None = None,
-    size: int | None = None,
-    target: float = TARGET,
-    tau: float | None = None,
-    ablation: Ablation = "corrupted",
-    budget: int = EDGE_BUDGET,
-    metric: str | Metric = "logit_diff",
-    insist: bool = False,
-    seed: int = 0,
-    memory_budget: int = MEMORY_BUDGET,
+    **options: Unpack[EdgeSearchKeywords],
 ) -> EdgeCircuit:
     """A set of edges whose measured sufficiency reaches ``target``, or of a stated ``size``.
 
     ``scores`` rank the edges; without them slot-ig with four steps does. ``size`` is for top and
     greedy, ``tau`` (in nats) for acdc, ``target`` for the others; ``seed`` draws the examples that
     automatic holds out, and nested's budgets. Nothing is claimed for a model that does not prefer
-    the answer, unless you ``insist``.
+    the answer, unless you ``insist``. ``EdgeSearchOptions`` says what each option is.
 
     **Cost** at most ``budget`` forwards beside those of the scores; ``nested`` 60 forwards and 60
     backwards more.
@@ -83,24 +69,18 @@ def discover_edges(
     examples, ``BudgetError`` when the budget cannot hold even the first curve.
     """
     opened(model)
-    _check(method, size, tau, target)
+    chosen = EdgeSearchOptions(**options)
+    method = chosen.method
     with metering() as meter:
-        setup = setup_of(
-            model,
-            contrast,
-            metric=metric,
-            ablation=ablation,
-            seed=seed,
-            memory_budget=memory_budget,
-        )
+        setup = chosen.setup(model, contrast)
         trace = setup.trace
         if method == "automatic":
             demand_examples(trace.encoded.n_examples)
-        refusal = None if insist else nothing_to_explain(trace)
+        refusal = None if chosen.insist else nothing_to_explain(trace)
         if scores is None and method != "acdc" and not refusal:
             ranking: EdgeMethod = "mask-ig" if method == "nested" else EDGE_METHOD
             scores = attribute_edges(
-                model, contrast, method=ranking, metric=metric, steps=RANKING_STEPS
+                model, contrast, method=ranking, metric=chosen.metric, steps=RANKING_STEPS
             )
         nearness = Nearness(KL(trace.logits_clean)) if method == "acdc" else None
         measure = EdgeMeasure(setup, metric=nearness)
@@ -108,13 +88,13 @@ def discover_edges(
         matrix = torch.zeros(model.anatomy.edges.shape)
         if scores is not None:
             matrix = scores.matrix.float()
-        with measure.limited_to(budget):
+        with measure.limited_to(chosen.budget):
             if not refusal and scores is None:
-                found = _by_loss(measure, tau or 0.0)
+                found = _by_loss(measure, chosen.tau or 0.0)
             elif not refusal and scores is not None:
                 if method == "nested":
                     matrix = learned_ranking(setup, matrix)
-                found = _by_scores(measure, scores, matrix, method, size or 0, target, seed)
+                found = _by_scores(measure, scores, matrix, chosen)
             sufficiency = None if refusal else _sufficiency(measure, found.kept)
     return EdgeCircuit(
         senders=model.anatomy.nodes,
@@ -124,8 +104,8 @@ def discover_edges(
         scores=matrix,
         method=method,
         ranked_by="" if scores is None else "nested" if method == "nested" else scores.method,
-        ablation=ablation,
-        target=target if method in ("verified", "automatic", "nested") else None,
+        ablation=setup.ablation_name,
+        target=chosen.target if method in ("verified", "automatic", "nested") else None,
         sufficiency=sufficiency,
         minimal=found.minimal,
         steps=found.steps,
@@ -134,22 +114,6 @@ def discover_edges(
         passes=meter.passes,
         d_model=model.anatomy.d_model,
     )
-
-
-def _check(method: str, size: int | None, tau: float | None, target: float) -> None:
-    if method not in get_args(EdgeSearch) or not 0 < target <= 1:
-        raise EditError(
-            f"method={method!r}, target={target}: choose a method from {get_args(EdgeSearch)} and "
-            "a target above 0 and up to 1."
-        )
-    for name, value, methods in (("size", size, ("top", "greedy")), ("tau", tau, ("acdc",))):
-        if (value is None) == (method in methods):
-            raise EditError(
-                f"{name}={value} with method={method!r}: {name}= is needed by {methods}, and only "
-                "by them."
-            )
-    if tau is not None and not (math.isfinite(tau) and tau >= 0):
-        raise EditError(f"tau={tau}: give a rise of the KL divergence in nats, 0 or more.")
 
 
 def _by_loss(measure: EdgeMeasure, tau: float) -> Found:
@@ -162,16 +126,14 @@ def _by_scores(
     measure: EdgeMeasure,
     scores: EdgeScores,
     matrix: Float[Tensor, "sender slot"],
-    method: str,
-    size: int,
-    target: float,
-    seed: int,
+    chosen: EdgeSearchOptions,
 ) -> Found:
-    if method == "automatic":
-        return automatic(measure, scores, target, seed=seed)
-    if method in SELECTIONS:
-        return Found(SELECTIONS[method](measure.setup.model.anatomy, matrix, size))
-    return _verified(measure, matrix, target)
+    if chosen.method == "automatic":
+        return automatic(measure, scores, chosen.target, seed=chosen.seed)
+    if chosen.method in SELECTIONS:
+        anatomy = measure.setup.model.anatomy
+        return Found(SELECTIONS[chosen.method](anatomy, matrix, chosen.size or 0))
+    return _verified(measure, matrix, chosen.target)
 
 
 def _verified(measure: EdgeMeasure, matrix: Float[Tensor, "sender slot"], target: float) -> Found:

@@ -13,7 +13,7 @@ with as many edges between the same layers.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Unpack
 
 import pandas as pd
 import torch
@@ -25,16 +25,16 @@ from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.circuit.nodes.faithfulness import Category, categorise, f1
 from pellucid.circuit.random_sets import random_edges
 from pellucid.errors import EditError
+from pellucid.keywords import keywords_of
 from pellucid.model.model import Model, opened
-from pellucid.options import Ablation
+from pellucid.options import RANDOM_SETS, Ablation
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.run.provenance import with_provenance
-from pellucid.run.setup import MEMORY_BUDGET, setup_of
+from pellucid.run.setup import Recording, RecordingKeywords
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
 
 PARTS = 10
 """Random parts of the circuit from which the completeness gap is averaged."""
@@ -97,36 +97,36 @@ class EdgeFaithfulness(Result):
 
 
 @with_provenance
+@keywords_of(Recording)
 def edge_faithfulness(
     model: Model,
     contrast: Contrasts,
     circuit: Edges,
     *,
     ablation: Ablation | Literal["optimal"] = "corrupted",
-    metric: str | Metric = "logit_diff",
-    random_sets: int = 0,
-    seed: int = 0,
+    random_sets: int = RANDOM_SETS,
     measure: EdgeMeasure | None = None,
-    memory_budget: int = MEMORY_BUDGET,
+    **options: Unpack[RecordingKeywords],
 ) -> EdgeFaithfulness:
     """Measure ``circuit``: an ``EdgeCircuit``, a matrix, or edges as ``("L5H1", "L9H6.q")``.
 
     ``random_sets`` of each kind are measured for the percentiles. With ``ablation="optimal"`` cut
     edges carry the constants that hurt this circuit least (``optimal_ablation.py``), in every set
-    measured.
+    measured. ``Recording`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record (none with ``measure``), 3 forwards for the circuit,
     20 for the completeness gap and 1 per random set; batched, none run twice. ``optimal`` 50
     forwards + 50 backwards more.
     **Raises** ``EditError`` for an edge that the model does not have.
     """
+    recording = Recording(**options)
     kept = resolve_edges(opened(model), circuit)
     if random_sets < 0:
         raise EditError(f"random_sets={random_sets}: there can be no fewer than 0.")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(recording.seed)
     with metering() as meter:
         if measure is None:
-            setup = setup_of(model, contrast, metric=metric, seed=seed, memory_budget=memory_budget)
+            setup = recording.setup(model, contrast)
             carried = optimal_constants(setup, kept) if ablation == "optimal" else ablation
             measure = EdgeMeasure(replace(setup, ablation=carried))
         without = measure.all & ~kept

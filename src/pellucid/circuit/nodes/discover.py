@@ -20,52 +20,45 @@ only a large part of the model reaches the target.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Unpack
 
 from pellucid.attribution.nodes import Attribution, attribute
 from pellucid.circuit.nodes.circuit import Circuit, replaceable
 from pellucid.circuit.nodes.claim import ablation_does_not_hurt, nothing_to_explain
 from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
-from pellucid.errors import BudgetError, EditError
+from pellucid.circuit.nodes.options import NodeSearchKeywords, NodeSearchOptions
+from pellucid.errors import BudgetError
+from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
-from pellucid.options import BUDGET, NODE_SEARCH, TARGET, Ablation, NodeSearch, Over
 from pellucid.passes import metering
 from pellucid.results.refusal import Refusal
 from pellucid.run.provenance import with_provenance
-from pellucid.run.record import Trace
-from pellucid.run.setup import MEMORY_BUDGET
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
 
 LARGEST_SHARE, ALWAYS_SMALL = 0.25, 8
 """A set of more than a quarter of all nodes explains nothing, unless it is at most eight."""
 
 
 @with_provenance
+@keywords_of(NodeSearchOptions)
 def discover(
     model: Model,
     contrast: Contrasts,
     *,
-    method: NodeSearch = NODE_SEARCH,
-    over: Over = "heads",
-    target: float = TARGET,
-    ablation: Ablation = "corrupted",
-    budget: int = BUDGET,
-    metric: str | Metric = "logit_diff",
     attribution: Attribution | None = None,
-    trace: Trace | None = None,
     measure: SetMeasure | None = None,
-    insist: bool = False,
-    memory_budget: int = MEMORY_BUDGET,
+    **options: Unpack[NodeSearchKeywords],
 ) -> Circuit:
     """The smallest set found whose measured sufficiency (``verified``) reaches ``target``.
 
     ``verified`` takes the smallest prefix of a ranking that does, then leaves out nodes until no
     single one can go; ``mfc`` adds by estimate and prunes by comprehensiveness, as Glassbox states
     it. Nothing is claimed for a model that does not prefer the answer, unless you ``insist``; the
-    reason is then in ``note``.
+    reason is then in ``note``. ``NodeSearchOptions`` says what each option is. An ``attribution``
+    ranks the nodes instead of atp; a ``measure`` brings its recording, its ablation and what it has
+    measured.
 
     **Assumes** that a good set stands near the top of the estimates, by value or by size.
 
@@ -75,50 +68,37 @@ def discover(
     recording and the first curve, naming the smallest that can.
     """
     opened(model)
-    if method not in get_args(NodeSearch) or not 0 < target <= 1:
-        raise EditError(
-            f"method={method!r}, target={target}: choose a method from {get_args(NodeSearch)} and "
-            "a target above 0 and up to 1."
-        )
-    over_nodes = replaceable(model, over)
+    chosen = NodeSearchOptions(**options)
+    over = replaceable(model, chosen.over)
     with metering() as meter:
-        measure = measure_of(
-            model,
-            contrast,
-            over_nodes,
-            measure,
-            metric=metric,
-            trace=trace,
-            ablation=ablation,
-            memory_budget=memory_budget,
-        )
+        measure = measure_of(model, contrast, over, chosen, measure)
         trace = measure.setup.trace
         found = attribution or attribute(model, contrast, trace=trace)
         estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
         blank = Circuit(
             nodes=(),
-            over=over,
-            method=method,
-            ablation=ablation,
-            target=target,
+            over=chosen.over,
+            method=chosen.method,
+            ablation=measure.setup.ablation_name,
+            target=chosen.target,
             estimates=(),
             sufficiency=None,
             comprehensiveness=None,
             minimal=False,
             drops=(),
             note="",
-            budget=budget,
+            budget=chosen.budget,
             passes=meter.passes,
         )
-        refusal = None if insist else nothing_to_explain(trace)
-        with measure.limited_to(budget, spent=trace.passes.forwards):
+        refusal = None if chosen.insist else nothing_to_explain(trace)
+        with measure.limited_to(chosen.budget, spent=trace.passes.forwards):
             if refusal:
                 circuit = refused(blank, refusal)
-            elif method == "mfc":
+            elif chosen.method == "mfc":
                 circuit = minimum_faithful(measure, blank, estimates)
             else:
                 circuit = verified(measure, blank, estimates)
-            if circuit.nodes and not insist:
+            if circuit.nodes and not chosen.insist:
                 refusal = ablation_does_not_hurt(measure)
                 circuit = refused(blank, refusal) if refusal else circuit
     return replace(

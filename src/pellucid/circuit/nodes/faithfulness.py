@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 import pandas as pd
 
@@ -20,19 +20,18 @@ from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.circuit.random_sets import NodeRule, random_nodes
 from pellucid.errors import EditError
+from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
-from pellucid.options import Ablation, Over
+from pellucid.options import RANDOM_SETS, Over
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 from pellucid.run.provenance import with_provenance
-from pellucid.run.record import Trace
-from pellucid.run.setup import MEMORY_BUDGET
+from pellucid.run.setup import Given, GivenKeywords
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,32 +87,31 @@ class Faithfulness(Result):
 
 
 @with_provenance
+@keywords_of(Given)
 def faithfulness(
     model: Model,
     contrast: Contrasts,
     circuit: Circuit | Iterable[Node | str],
     *,
-    ablation: Ablation = "corrupted",
     over: Over | None = None,
-    metric: str | Metric = "logit_diff",
     curve: Sequence[Node] | None = None,
-    random_sets: int = 0,
-    seed: int = 0,
-    trace: Trace | None = None,
+    random_sets: int = RANDOM_SETS,
     measure: SetMeasure | None = None,
-    memory_budget: int = MEMORY_BUDGET,
+    **options: Unpack[GivenKeywords],
 ) -> Faithfulness:
     """Measure ``circuit`` (a ``Circuit``, or nodes by name): what it keeps, and what it takes away.
 
     ``over`` defaults to the circuit's own, else to ``heads+mlps`` if it names an MLP. ``curve``
     gives an order of nodes along which f is measured at growing sizes. ``random_sets`` of each
-    kind are measured for the percentile.
+    kind are measured for the percentile. A ``measure`` brings its recording, its ablation and what
+    it has measured; ``Given`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record (none with ``trace``), 3 forwards for the set itself,
     one per curve point and per random set; all batched, none run twice.
     **Raises** ``EditError`` when the circuit holds a node that ``over`` does not replace.
     """
     opened(model)
+    given = Given(**options)
     members = resolve_nodes(model, circuit.nodes if isinstance(circuit, Circuit) else circuit)
     if over is None:
         has_mlp = any(node.kind == "mlp" for node in members)
@@ -134,20 +132,10 @@ def faithfulness(
             "replaces, and there can be no fewer than 0 random sets."
         )
     with metering() as meter:
-        measure = measure_of(
-            model,
-            contrast,
-            allowed,
-            measure,
-            metric=metric,
-            trace=trace,
-            ablation=ablation,
-            seed=seed,
-            memory_budget=memory_budget,
-        )
+        measure = measure_of(model, contrast, allowed, given, measure)
         kept = frozenset(members)
         nested = nested_sets(curve, measure.over) if curve is not None else []
-        rng = random.Random(seed)
+        rng = random.Random(given.seed)
         rules: tuple[NodeRule, ...] = ("size", "layers")
         drawn = [
             random_nodes(kept, measure.over, rng, matched=rule)
@@ -162,7 +150,7 @@ def faithfulness(
     first, second = 2 + len(nested), 2 + len(nested) + random_sets
     return Faithfulness(
         over=over,
-        ablation=ablation,
+        ablation=measure.setup.ablation_name,
         size=len(kept),
         out_of=len(allowed),
         sufficiency=sufficiency,

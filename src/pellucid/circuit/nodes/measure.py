@@ -11,7 +11,6 @@ same token.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Unpack
 
 import torch
 from jaxtyping import Float
@@ -21,7 +20,7 @@ from pellucid.circuit.limits import Limited
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import site_of
-from pellucid.run.setup import Given, Setup, same_question, setup_of
+from pellucid.run.setup import Given, Setup, same_question
 from pellucid.run.variants import run_variants, unit_of
 from pellucid.task.contrast import Contrasts
 
@@ -86,15 +85,15 @@ def measure_of(
     model: Model,
     contrast: Contrasts,
     over: Sequence[Node],
+    given: Given,
     measure: SetMeasure | None = None,
-    **given: Unpack[Given],
 ) -> SetMeasure:
-    """``measure``, if one of this question is given; else one made from what is ``given``.
+    """``measure``, if there is one of this question; else one made from what is ``given``.
 
-    **Cost** as ``setup_of``; none with a ``measure``.
+    **Cost** as ``Given.setup``; none with a ``measure``.
     **Raises** ``TaskError`` for a measure or a trace of another question.
     """
     if measure is None:
-        return SetMeasure(setup_of(model, contrast, **given), over)
+        return SetMeasure(given.setup(model, contrast), over)
     same_question(model, contrast, measure.setup.trace)
     return measure

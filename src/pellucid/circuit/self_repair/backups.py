@@ -22,51 +22,39 @@ wrote oppose less once it is gone, here ``opposes less``.)
 effect could not change what is said of the circuit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Unpack
 
 import torch
 
 from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
+from pellucid.circuit.self_repair.options import BackupKeywords, BackupOptions
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.circuit.self_repair.search import Search, first_looks
-from pellucid.errors import BudgetError, EditError, TaskError
+from pellucid.errors import EditError, TaskError
+from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
-from pellucid.options import Ablation, Over
 from pellucid.passes import metering
 from pellucid.run.provenance import with_provenance
-from pellucid.run.record import Trace
-from pellucid.run.setup import setup_of
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric, Nearness
 
-ABLATIONS: tuple[Ablation, ...] = ("zero", "mean", "corrupted")
-SHARE, CONTROLS, ROUNDS = 0.05, 19, 5
-BUDGET = 300
-"""Forwards that may be spent unless the caller says otherwise, in equal parts by ablation."""
-
 
 @with_provenance
+@keywords_of(BackupOptions)
 def backups(
     model: Model,
     contrast: Contrasts,
     circuit: Circuit | Iterable[Node | str],
-    *,
-    ablations: Sequence[Ablation] = ABLATIONS,
-    over: Over | None = None,
-    share: float = SHARE,
-    controls: int = CONTROLS,
-    rounds: int = ROUNDS,
-    budget: int = BUDGET,
-    metric: str | Metric = "logit_diff",
-    seed: int = 0,
-    trace: Trace | None = None,
+    **options: Unpack[BackupKeywords],
 ) -> Backups:
     """The nodes that do more for the answer once ``circuit`` is replaced.
 
     ``over`` says which nodes may be backups: those of the circuit's own search, else heads.
+    ``BackupOptions`` says what each option is.
 
     **Assumes** that gradients in the ablated run find what steps in; a node whose gradient
     vanishes there, though replacing it would matter, is not looked at.
@@ -78,13 +66,14 @@ def backups(
     ``TaskError`` for a metric whose gradient vanishes on the clean run (kl).
     """
     members = members_of(opened(model), circuit)
-    over = over or (circuit.over if isinstance(circuit, Circuit) else "heads")
-    check(ablations, share, controls, rounds, budget)
+    chosen = BackupOptions(**options)
+    ablations, controls = chosen.ablations, chosen.controls
+    over = chosen.over or (circuit.over if isinstance(circuit, Circuit) else "heads")
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
-        refuse_kl(metric if trace is None else trace.metric)
-        setup = setup_of(model, contrast, metric=metric, trace=trace, seed=seed)
+        refuse_kl(chosen.metric if chosen.trace is None else chosen.trace.metric)
+        setup = chosen.setup(model, contrast)
         trace = setup.trace
-        least = share * abs(float(trace.difference.double().mean()))
+        least = chosen.share * abs(float(trace.difference.double().mean()))
         searches = [
             Search(
                 replace(setup, ablation=ablation),
@@ -97,9 +86,9 @@ def backups(
         replaced = frozenset(members)
         with ExitStack() as limits:
             for search in searches:
-                limits.enter_context(search.measure.limited_to(budget // len(ablations)))
+                limits.enter_context(search.measure.limited_to(chosen.budget // len(ablations)))
             found = [
-                search.run(replaced, rounds, first)
+                search.run(replaced, chosen.rounds, first)
                 for search, first in zip(searches, first_looks(searches, replaced), strict=True)
             ]
     return Backups(
@@ -107,7 +96,7 @@ def backups(
         looked_at=tuple(growth for growths, _ in found for growth in growths),
         repairs=tuple(repair for _, repair in found),
         metric_all=float(trace.metric_clean.double().mean()),
-        share=share,
+        share=chosen.share,
         controls=controls,
         passes=meter.passes,
     )
@@ -123,23 +112,6 @@ def members_of(model: Model, circuit: Circuit | Iterable[Node | str]) -> tuple[N
             f"{found}: self-repair is what happens when heads or MLPs are replaced. Name some."
         )
     return members
-
-
-def check(
-    ablations: Sequence[Ablation], share: float, controls: int, rounds: int, budget: int
-) -> None:
-    """Refuse arguments that mean nothing."""
-    if not ablations or isinstance(ablations, str) or share <= 0 or controls < 0 or rounds < 1:
-        raise EditError(
-            f"ablations={ablations!r}, share={share}, controls={controls}, rounds={rounds}: give a "
-            "list of ablations, a share above 0, no fewer than 0 controls and at least 1 round."
-        )
-    if budget < len(ablations):
-        raise BudgetError(
-            f"budget={budget}: each of {len(ablations)} ablations needs at least 1 forward.",
-            budget=budget,
-            needed=len(ablations),
-        )
 
 
 def refuse_kl(metric: str | Metric) -> None:

@@ -1,0 +1,43 @@
+"""What may be chosen of a search for nodes: checked before anything is run."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from pellucid.errors import EditError
+from pellucid.options import BUDGET, NODE_SEARCH, OVER, TARGET, NodeSearch, Over
+from pellucid.run.setup import Given, GivenKeywords
+
+
+class NodeSearchKeywords(GivenKeywords, total=False):
+    """The options of ``discover`` as keywords, for type checkers and editors."""
+
+    method: NodeSearch
+    over: Over
+    target: float
+    budget: int
+    insist: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSearchOptions(Given):
+    """Everything that may be chosen of ``discover`` beside the question.
+
+    **Raises** ``EditError`` for an unknown method, or a target that is no share.
+    """
+
+    method: NodeSearch = NODE_SEARCH
+    over: Over = OVER
+    """The parts that the circuit is searched in."""
+    target: float = TARGET
+    """Sufficiency to reach, above 0 and up to 1."""
+    budget: int = BUDGET
+    """Forwards that recording and search may spend."""
+    insist: bool = False
+    """Claim a circuit even if the model does not prefer the answer."""
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(NodeSearch) or not 0 < self.target <= 1:
+            raise EditError(
+                f"method={self.method!r}, target={self.target}: choose a method from "
+                f"{get_args(NodeSearch)} and a target above 0 and up to 1."
+            )
