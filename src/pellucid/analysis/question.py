@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pellucid.errors import BehaviourError, CorruptionError, TaskError
 from pellucid.model.model import Model, opened
+from pellucid.options import METRIC
 from pellucid.run.answers import metrics_of
 from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts, spelling_hints
 from pellucid.task.corrupt import Candidate, candidates, judge
@@ -30,7 +31,7 @@ def question_of(
     answer: str | int | Sequence[int] | None = None,
     foil: str | int | Sequence[int] | None = None,
     corrupted: str | Sequence[int] | None = None,
-    metric: str | Metric = "logit_diff",
+    metric: str | Metric = METRIC,
 ) -> Asked:
     """The contrast to analyse; its corrupted prompt is made and judged when it was not given.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pellucid.model.model import Model
 from pellucid.model.running.forward import Batch, forward, undisturbed
+from pellucid.options import METRIC
 from pellucid.results.registry import stored
 from pellucid.run.gradient import demand_finite
 from pellucid.run.record import Trace
@@ -48,7 +49,7 @@ def spell(model: Model, token_id: int) -> str:
 
 
 def metrics_of(
-    model: Model, contrasts: Sequence[Contrast], metric: str | Metric = "logit_diff"
+    model: Model, contrasts: Sequence[Contrast], metric: str | Metric = METRIC
 ) -> list[tuple[float, float]]:
     """Metric on the clean and on each corrupted prompt, for contrasts that share a clean prompt.
 

@@ -22,6 +22,7 @@ from pellucid.model.model import Model
 from pellucid.model.running.forward import Batch, Past, forward, undisturbed
 from pellucid.model.running.prefix_cache import first_positions
 from pellucid.model.sites import Site
+from pellucid.options import METRIC
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.run.gradient import Objective, demand_finite, differentiate, differentiate_paired
@@ -76,7 +77,7 @@ def record(
     model: Model,
     contrast: Contrasts,
     *,
-    metric: str | Metric = "logit_diff",
+    metric: str | Metric = METRIC,
     sites: Iterable[Site] | None = None,
     observed: Iterable[Site] = (),
     padding: Padding = "right",

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pellucid.errors import NonFiniteError, TaskError
+from pellucid.options import METRIC
 from pellucid.shapes import Logits, PerExample
 from pellucid.task.encode import Encoded
 
@@ -134,7 +135,7 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def metric(of: str | Metric = "logit_diff", *, reference: Tensor | None = None) -> Metric:
+def metric(of: str | Metric = METRIC, *, reference: Tensor | None = None) -> Metric:
     """The metric of that name, or the user's own function with its results checked.
 
     "kl" needs ``reference``, the logits at the reads of the clean run.

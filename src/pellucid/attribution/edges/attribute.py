@@ -42,7 +42,7 @@ from pellucid.attribution.edges.slot_ig import slot_ig
 from pellucid.attribution.nodes import CONVERGED, STEPS
 from pellucid.errors import TaskError
 from pellucid.model.model import Model, opened
-from pellucid.options import EDGE_METHOD, EdgeMethod, EdgePositions
+from pellucid.options import EDGE_METHOD, METRIC, EdgeMethod, EdgePositions
 from pellucid.passes import metering
 from pellucid.run.edges.products import (
     Point,
@@ -66,7 +66,7 @@ def attribute_edges(
     contrast: Contrasts,
     *,
     method: EdgeMethod = EDGE_METHOD,
-    metric: str | Metric = "logit_diff",
+    metric: str | Metric = METRIC,
     steps: int | None = None,
     positions: EdgePositions = "sum",
     edges: Edges | None = None,

@@ -8,6 +8,7 @@ from pellucid.errors import UnsupportedArchitectureError
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
+from pellucid.options import METRIC
 from pellucid.run.edges.products import Point, Values, slot_sites, stream_read
 from pellucid.run.freeze import frozen
 from pellucid.run.gradient import Change, Gradients, differentiate
@@ -21,7 +22,7 @@ def record_edges(
     model: Model,
     contrast: Contrasts,
     *,
-    metric: str | Metric = "logit_diff",
+    metric: str | Metric = METRIC,
     observed: Sequence[Site] = (),
 ) -> Trace:
     """A trace from which every edge's score follows; also values at sites ``observed``.
@@ -38,7 +39,7 @@ def record_edges(
 
 
 def record_frozen(
-    model: Model, contrast: Contrasts, *, metric: str | Metric = "logit_diff"
+    model: Model, contrast: Contrasts, *, metric: str | Metric = METRIC
 ) -> tuple[Trace, str]:
     """The same with gradients of the affine run, and what of the model could not be held.
 

@@ -39,7 +39,7 @@ from pellucid.attribution.nodes import CONVERGED, STEPS
 from pellucid.model.model import Model
 from pellucid.model.norms import norm_form
 from pellucid.model.sites import Site
-from pellucid.options import EdgePositions
+from pellucid.options import METRIC, EdgePositions
 from pellucid.passes import metering
 from pellucid.run.edges.products import (
     Point,
@@ -68,7 +68,7 @@ def slot_ig(
     model: Model,
     contrast: Contrasts,
     *,
-    metric: str | Metric = "logit_diff",
+    metric: str | Metric = METRIC,
     steps: int | None = None,
     positions: EdgePositions = "sum",
 ) -> EdgeScores:
