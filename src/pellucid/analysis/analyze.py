@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Unpack, get_args
 
 from pellucid.analysis.forwards import CHECKED, REPAIR
@@ -70,7 +71,9 @@ def analyze(
     ``NonFiniteError``.
     """
     chosen = AnalysisOptions(**options)
+    metric, ablation = chosen.metric, chosen.ablation
     with metering() as meter:
+        # 1. The question, with a corrupted prompt.
         asked = question_of(
             model,
             contrast,
@@ -78,13 +81,16 @@ def analyze(
             answer=answer,
             foil=foil,
             corrupted=corrupted,
-            metric=chosen.metric,
+            metric=metric,
         )
-        question, metric = asked.contrast, chosen.metric
-        setup = setup_of(model, question, metric=metric, ablation=chosen.ablation, seed=chosen.seed)
+        question = asked.contrast
+        # 2. One recording, from which everything starts.
+        setup = setup_of(model, question, metric=metric, ablation=ablation, seed=chosen.seed)
         trace = setup.trace
+        # 3. Estimates, and the highest of them measured.
         attribution = attribute(model, question, method=chosen.method, metric=metric, trace=trace)
         patches, agreed = check_estimates(question, attribution, setup)
+        # 4. The circuit.
         measure = SetMeasure(setup, replaceable(model, chosen.over))
         circuit = discover(
             model,
@@ -92,7 +98,7 @@ def analyze(
             method=chosen.search,
             over=chosen.over,
             target=chosen.target,
-            ablation=chosen.ablation,
+            ablation=ablation,
             budget=chosen.budget,
             attribution=attribution,
             trace=trace,
@@ -101,9 +107,11 @@ def analyze(
         )
         over_heads = over_both = step_in = None
         if circuit.nodes:
+            # 5. How faithful it is.
             over_heads, over_both = both_faithful(question, circuit, attribution, measure, chosen)
+            # 6. What does more without it.
             step_in = stepping_in(question, circuit, setup, chosen)
-    return Analysis(
+    found = Analysis(
         question=describe_question(model, question, asked.how, trace, metric),
         metric_clean=float(trace.metric_clean.mean()),
         metric_corrupted=float(trace.metric_corrupted.mean()),
@@ -117,12 +125,13 @@ def analyze(
         patches=patches,
         agreement=agreed,
         backups=step_in,
-        caveats=caveats_of(trace, attribution, circuit, over_heads, over_both, agreed, step_in),
+        caveats=(),
         passes=meter.passes,
         provenance=provenance_of(
             model, chosen.seed, command or call_for(question, model, chosen.changed)
         ),
     )
+    return replace(found, caveats=caveats_of(found, trace.encoded.notes))
 
 
 def check_estimates(

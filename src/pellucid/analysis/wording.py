@@ -3,12 +3,8 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from pellucid.attribution.nodes import Attribution
-from pellucid.circuit.nodes.circuit import Circuit
-from pellucid.circuit.nodes.faithfulness import Faithfulness
+from pellucid.analysis.result import Analysis
 from pellucid.circuit.self_repair.result import Backups
-from pellucid.run.record import Trace
-from pellucid.stats.agreement import Agreement
 
 OVERSHOOT = 1.15
 OVER = {
@@ -55,30 +51,17 @@ def metric_template(metric: str) -> str:
     )
 
 
-def caveats_of(
-    trace: Trace,
-    attribution: Attribution,
-    circuit: Circuit,
-    over_heads: Faithfulness | None,
-    over_both: Faithfulness | None,
-    agreed: Agreement,
-    step_in: Backups | None = None,
-) -> tuple[str, ...]:
-    """What a careful reader should know before relying on the result."""
-    return tuple(_caveats(trace, attribution, circuit, over_heads, over_both, agreed, step_in))
+def caveats_of(analysis: Analysis, notes: Sequence[str]) -> tuple[str, ...]:
+    """What a careful reader should know before relying on the result; ``notes`` on its wording."""
+    return tuple(_caveats(analysis, notes))
 
 
-def _caveats(
-    trace: Trace,
-    attribution: Attribution,
-    circuit: Circuit,
-    over_heads: Faithfulness | None,
-    over_both: Faithfulness | None,
-    agreed: Agreement,
-    step_in: Backups | None,
-) -> Iterator[str]:
-    yield from trace.encoded.notes
-    if trace.encoded.n_examples == 1:
+def _caveats(analysis: Analysis, notes: Sequence[str]) -> Iterator[str]:
+    attribution, circuit, agreed = analysis.attribution, analysis.circuit, analysis.agreement
+    over_heads, over_both = analysis.over_heads, analysis.over_heads_and_mlps
+    step_in = analysis.backups
+    yield from notes
+    if len(analysis.question.clean) == 1:
         yield "One prompt was analysed: another wording may use other parts."
     if circuit.note:
         yield f"The search: {circuit.note}."
@@ -103,7 +86,7 @@ def _caveats(
                 f"{over_both.sufficiency:z.2f} when MLPs are replaced too: the heads rely on MLPs "
                 "that the circuit does not name."
             )
-    searched = over_heads if circuit.over == "heads" else over_both
+    searched = analysis.faithfulness
     if searched is not None and searched.category == "backup_mechanisms":
         yield (
             f"Category backup_mechanisms: {MEANING['backup_mechanisms']}. "

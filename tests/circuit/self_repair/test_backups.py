@@ -288,14 +288,11 @@ def test_the_category_says_which_parts_step_in():
     model, questions = built("content"), gated.gated_questions()
     result = pellucid.analyze(model, questions)
     word = replace(result.over_heads, category="backup_mechanisms")
-    settings = (pellucid.record(model, questions), result.attribution, result.circuit)
-    checked = (word, result.over_heads_and_mlps, result.agreement)
-    said = " ".join(caveats_of(*settings, *checked, result.backups))
+    result = replace(result, over_heads=word)
+    said = " ".join(caveats_of(result, ()))
     assert re.search(r"What steps in: L2H1 takes over \(\S+ to \+1\.00\)", said)
-    none = replace(result.backups, looked_at=())
-    assert "No single node was found to step in under corrupted" in " ".join(
-        caveats_of(*settings, *checked, none)
-    )
+    none = replace(result, backups=replace(result.backups, looked_at=()))
+    assert "No single node was found to step in under corrupted" in " ".join(caveats_of(none, ()))
 
 
 def test_an_analysis_without_a_circuit_or_a_gradient_looks_for_nothing(one_tiny, pair):
