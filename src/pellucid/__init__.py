@@ -62,6 +62,8 @@ _HOMES = {
     "most_forwards": "pellucid.analysis.forwards",
     "Study": "pellucid.studies.result",
     "study": "pellucid.studies.study",
+    "Activations": "pellucid.run.corpus.container",
+    "activations": "pellucid.run.corpus.activations",
     "Callback": "pellucid.callbacks",
     "Progress": "pellucid.callbacks",
     "showing_progress": "pellucid.progress_bar",
@@ -156,6 +158,8 @@ if TYPE_CHECKING:
     from pellucid.results.passes import Passes as Passes
     from pellucid.results.refusal import Refusal as Refusal
     from pellucid.results.result import Result as Result
+    from pellucid.run.corpus.activations import activations as activations
+    from pellucid.run.corpus.container import Activations as Activations
     from pellucid.run.edit import Edit as Edit
     from pellucid.run.edit import run_edited as run_edited
     from pellucid.run.record import Trace as Trace

@@ -1,5 +1,6 @@
 """Sites: the places in a forward pass where a tensor can be read or written."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,6 +60,29 @@ class Site:
     def by_head(self) -> bool:
         """Whether the tensor has a head axis."""
         return self.kind in ("q", "k", "v", "pattern", "z")
+
+
+def site_named(name: str) -> Site:
+    """The site called ``blocks.9.attn.hook_z`` (TransformerLens' hook names) or, short, ``L9 z``.
+
+    ``hook_resid_post`` is the stream that enters the next layer.
+
+    **Raises** ``EditError`` for any other name.
+    """
+    kinds = {hook: kind for kind, hook in HOOK_NAMES.items()}
+    if found := re.fullmatch(r"blocks\.(\d+)\.(\S+)", name.strip()):
+        layer, hook = int(found[1]), found[2]
+        if hook == "hook_resid_post":
+            return Site("resid_pre", layer + 1)
+        if hook in kinds:
+            return Site(kinds[hook], layer)  # type: ignore[arg-type]
+    elif found := re.fullmatch(r"L(\d+)[ .](\w+)", name.strip()):
+        return Site(found[2], int(found[1]))  # type: ignore[arg-type]
+    hooks = ", ".join(HOOK_NAMES.values())
+    raise EditError(
+        f"No site is called {name!r}. Give blocks.9.attn.hook_z, say, or L9 z; behind the layer "
+        f"stands one of {hooks} (short: {', '.join(HOOK_NAMES)})."
+    )
 
 
 def site_of(node: Node) -> Site:

@@ -208,7 +208,12 @@ def _resumed(target: Path, resumes: Callable[[Path], bool]) -> tuple[Path, int |
                 f"Another process is writing {target}, into {draft}. Wait for it, or choose "
                 "another name."
             ) from error
-        if found is None and resumes(draft):
+        try:
+            goes_on = found is None and resumes(draft)
+        except BaseException:
+            locks.release(lock)
+            raise
+        if goes_on:
             found = draft, lock
         else:
             shutil.rmtree(draft, ignore_errors=True)

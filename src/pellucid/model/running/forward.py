@@ -158,7 +158,7 @@ def _started(anatomy: Anatomy, start: Start) -> Iterator[None]:
         replace, with_kwargs=True, prepend=True
     )
     try:
-        with overridden({block.module: _passing_on(block) for block in skipped}):
+        with overridden({block.module: passing_on(block) for block in skipped}):
             yield
     finally:
         handle.remove()
@@ -179,7 +179,9 @@ def overridden(forwards: Mapping[nn.Module, Any]) -> Iterator[None]:
                 part.forward = own
 
 
-def _passing_on(block: Block) -> Any:
+def passing_on(block: Block) -> Any:
+    """A forward for ``block`` that returns its input, in the form in which the block returns."""
+
     def passing_on(*args: Any, **kwargs: Any) -> Any:
         stream = args[0] if args else kwargs["hidden_states"]
         return (stream, *[None] * (block.carries - 1)) if block.carries else stream

@@ -1,0 +1,1 @@
+"""Values at any site for many texts."""
