@@ -42,9 +42,8 @@ def metric_line(metric: str, clean: float, corrupted: float) -> str:
 
 def metric_template(metric: str) -> str:
     """``metric_line`` with places for both values."""
-    name = (
-        "minus KL" if metric == "kl" else metric.replace("_", " ").replace("{", "").replace("}", "")
-    )
+    name = "minus KL" if metric == "kl" else metric.replace("_", " ")
+    name = name.replace("{", "{{").replace("}", "}}")
     return (
         f"The model's {name}: {{metric_clean:+z.2f}} on the prompt, {{metric_corrupted:+z.2f}} on "
         "the corrupted one."
