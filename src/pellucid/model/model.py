@@ -1,8 +1,6 @@
 """An opened model: the user's own module, its tokenizer, and its proved anatomy."""
 
-import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,6 +11,7 @@ from pellucid.model.anatomy import Anatomy, Node, Slot
 from pellucid.model.detection.detect import detect, text_config
 from pellucid.model.proof.selfcheck import SelfCheck, check_detected, selfcheck
 from pellucid.model.running.forward import undisturbed
+from pellucid.model.weights import hash_of_weights, weight_state
 from pellucid.passes import uncounted
 
 
@@ -82,15 +81,19 @@ class Model:
                 return value
         return None
 
-    @cached_property
+    @property
     def weight_hash(self) -> str:
-        """SHA-256 over every parameter's name, shape and bytes, in name order."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.module.named_parameters()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            raw = tensor.detach().cpu().contiguous().view(-1)
-            digest.update(raw.view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        """SHA-256 over every parameter's name, shape and bytes, in name order.
+
+        Always that of the weights as they are now: it is computed again once a parameter was
+        written to or put in another's place, or an adapter was switched.
+        """
+        state = weight_state(self.module)
+        known = self.__dict__.get("_hashed")
+        if known is None or known[0] != state:
+            known = (state, hash_of_weights(self.module))
+            self.__dict__["_hashed"] = known
+        return known[1]
 
     def describe(self) -> dict[str, Any]:
         """Sizes, tokenizer habits, dtype and weight hash, as plain values."""
@@ -113,6 +116,7 @@ class Model:
             "parameters": sum(p.numel() for p in self.module.parameters()),
             "nodes": len(self.nodes),
             "slots": len(self.slots),
+            "idle": [site.name for site in self.check.idle],
             "tokenizer": habit,
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": str(self.device),

@@ -85,7 +85,7 @@ def discover_edges(
         nearness = Nearness(KL(trace.logits_clean)) if method == "acdc" else None
         measure = EdgeMeasure(setup, metric=nearness)
         found = Found.refused(measure.none, refusal) if refusal else Found(measure.none)
-        matrix = torch.zeros(model.anatomy.edges.shape)
+        matrix = torch.zeros(model.anatomy.edges.shape, dtype=torch.float32)
         if scores is not None:
             matrix = scores.matrix.float()
         with measure.limited_to(chosen.budget):

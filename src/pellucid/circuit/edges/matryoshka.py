@@ -45,14 +45,14 @@ def learned_ranking(
     with torch.inference_mode(False), torch.enable_grad():
         for _ in range(steps):
             budget = drawn_budget(len(scores), generator)
-            kept = torch.zeros(exists.shape, device=scores.device).masked_scatter(
+            kept = scores.new_zeros(exists.shape).masked_scatter(
                 exists.to(scores.device), soft_top(scores, budget)
             )
             metric = run_partly_cut(setup, kept.to(model.dtype), values)
             loss = (trace.metric_clean - metric).abs().mean() / scale
             (scores.grad,) = torch.autograd.grad(loss, [scores])
             optimiser.step()
-    learned = torch.zeros(exists.shape)
+    learned = torch.zeros(exists.shape, dtype=torch.float32)
     learned[exists] = (scores.detach() - scores.detach().min() + 1e-3).cpu().float()
     return learned
 
@@ -66,7 +66,7 @@ def soft_top(scores: Float[Tensor, " edge"], budget: int) -> Float[Tensor, " edg
 
 def drawn_budget(n_edges: int, generator: torch.Generator) -> int:
     """From 1 to all edges, each size on the logarithmic axis as likely."""
-    drawn = float(torch.rand((), generator=generator))
+    drawn = float(torch.rand((), generator=generator, dtype=torch.float32))
     return max(1, min(n_edges, round(math.exp(drawn * math.log(n_edges)))))
 
 

@@ -235,7 +235,8 @@ def _pairs(
     kinds: tuple[Composed, ...],
 ) -> Float[Tensor, "3 kind receiver sender"]:
     """Score, z and maximum of every pair, NaN where there is none."""
-    found = torch.full((3, len(kinds), len(receiving), len(sending)), torch.nan)
+    shape = (3, len(kinds), len(receiving), len(sending))
+    found = torch.full(shape, torch.nan, dtype=torch.float32)
     by_layer = {layer: writer(matrices[layer]) for layer in _layers(sending)}
     written = torch.stack([by_layer[node.layer or 0][node.head or 0] for node in sending])
     writes = {

@@ -201,7 +201,11 @@ class _Reading:
 def _read(model: Model, tokens: Tokens, nodes: tuple[Node, ...]) -> _Reading:
     length = tokens.shape[1]
     # In place, because a second copy of all patterns of a long prompt would be gigabytes.
-    found = _Reading(torch.empty(len(nodes), length, length), torch.empty(len(nodes), length))
+    # Single precision, whatever torch's default dtype is when this is called.
+    found = _Reading(
+        torch.empty(len(nodes), length, length, dtype=torch.float32),
+        torch.empty(len(nodes), length, dtype=torch.float32),
+    )
     taps: dict[Site, Tap] = {}
     for layer in dict.fromkeys(node.layer for node in nodes):
         assert layer is not None

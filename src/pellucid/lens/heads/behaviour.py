@@ -181,7 +181,7 @@ def _to_the_indirect_object(
     try:
         prompts = _ioi_prompts(model)
     except TaskError as error:
-        unknown = torch.full((nulls + 1, model.anatomy.n_heads), torch.nan)
+        unknown = torch.full((nulls + 1, model.anatomy.n_heads), torch.nan, dtype=torch.float32)
         return unknown, {"name_mover": str(error)}
     tokens = prompts.clean
     where = torch.zeros(*tokens.shape, tokens.shape[1], dtype=torch.bool)

@@ -65,7 +65,7 @@ def copying_scores(
     pairings = [torch.arange(n), *(torch.randperm(n, generator=generator) for _ in range(nulls))]
     unembed = working(linear_weight(model.anatomy.unembed)[streams.ids.to(model.device)])
     if unembed.shape[1] != model.anatomy.d_model or not foldable(model.anatomy):
-        return torch.full((len(pairings), heads), torch.nan)
+        return torch.full((len(pairings), heads), torch.nan, dtype=torch.float32)
     found = []
     with undisturbed(model.module), torch.no_grad():
         fold = fold_of(model.anatomy.final_norm, model.anatomy.d_model, unembed)

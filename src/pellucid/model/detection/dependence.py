@@ -207,14 +207,35 @@ def prove_locality(model: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
     taps[Site("resid_pre", anatomy.n_layers)] = keeping(stream, anatomy.n_layers)
     run(model, anatomy, tokens, 2, taps)
     for layer, seen in sorted(stream.items()):
-        moved = float((seen[1, 1:] - seen[0, 1:]).abs().max()) if seen.shape[1] > 1 else 0.0
-        if moved > 16 * torch.finfo(seen.dtype).eps * float(seen[0, 1:].abs().max()):
+        if _moved(seen, slice(1, None)):
             raise UnsupportedArchitectureError(
                 f"{type(model).__name__}, layer {layer - 1}: something other than attention "
                 "carries information from one position to another (a convolution, a recurrence or "
                 "a state-space layer). Pellucid opens models in which only attention does.",
                 layer=layer - 1,
             )
+
+
+def first_to_look_ahead(model: nn.Module, anatomy: Anatomy, tokens: Tensor) -> int | None:
+    """The first layer that carries information from a position to an earlier one.
+
+    **Cost** one forward of two rows.
+    """
+    stream: dict[int, Tensor] = {}
+    taps: dict[Site, Tap] = {Site("resid_pre", 0): disturbing_last}
+    for layer in range(1, anatomy.n_layers + 1):
+        taps[Site("resid_pre", layer)] = keeping(stream, layer)
+    run(model, anatomy, tokens, 2, taps)
+    return next((i - 1 for i, seen in sorted(stream.items()) if _moved(seen, slice(-1))), None)
+
+
+def _moved(stream: Tensor, where: slice) -> bool:
+    """Whether the second row ``[row pos d_model]`` differs there by more than rounding."""
+    one, other = stream[0, where], stream[1, where]
+    if one.numel() == 0:
+        return False
+    rounding = 16 * torch.finfo(stream.dtype).eps * float(one.abs().max())
+    return float((other - one).abs().max()) > rounding
 
 
 def run(
@@ -277,6 +298,15 @@ def as_first_row(value: Tensor) -> Tensor:
 
 def disturbing_first(value: Tensor) -> Tensor:
     """The second row's stream at position 0, turned round."""
+    return _turned_at(value, 0)
+
+
+def disturbing_last(value: Tensor) -> Tensor:
+    """The second row's stream at the last position, turned round."""
+    return _turned_at(value, -1)
+
+
+def _turned_at(value: Tensor, position: int) -> Tensor:
     new = value.clone()
-    new[1, 0] = value[1, 0].flip(-1) * 2
+    new[1, position] = value[1, position].flip(-1) * 2
     return new

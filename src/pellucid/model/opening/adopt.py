@@ -4,6 +4,7 @@ Objects are recognised by the names of their classes, so no other library is imp
 changed. What each becomes:
 
     transformers model       itself, exactly as it is
+    torch.compile(model)     the model inside; Pellucid runs models uncompiled
     nnsight model            a plain model around the same weights (nnsight replaces `forward`)
     TransformerBridge        a plain model around the same weights (a bridge replaces submodules)
     HookedTransformer        a transformers model with a copy of its weights (`transformer_lens.py`)
@@ -17,16 +18,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.errors import ModelError, UnsupportedArchitectureError
-from pellucid.model.opening.integrity import check_finite
+from pellucid.model.opening.integrity import check_finite, encoder_decoder
 
 if TYPE_CHECKING:
     import torch
 
-HeldKind = Literal["object", "bridge", "hooked", "nnsight"]
+HeldKind = Literal["object", "bridge", "hooked", "nnsight", "compiled"]
 
 _CLASSES: dict[tuple[str, str], HeldKind] = {
     ("transformer_lens", "TransformerBridge"): "bridge",
     ("transformer_lens", "HookedTransformer"): "hooked",
+    ("torch", "OptimizedModule"): "compiled",
     ("nnsight", "Envoy"): "nnsight",
     ("nnsight", "NNsight"): "nnsight",
     ("transformers", "PreTrainedModel"): "object",
@@ -54,6 +56,8 @@ def adopt(kind: HeldKind, model: Any) -> tuple[Any, Any]:
     """
     if kind == "object":
         return _with_head(model), None
+    if kind == "compiled":
+        return _from_compiled(model)
     if kind == "nnsight":
         return _from_nnsight(model)
     if kind == "bridge":
@@ -97,7 +101,26 @@ def check_agreement(theirs: "Callable[[torch.Tensor], torch.Tensor]", hf: Any) -
         )
 
 
+def _from_compiled(model: Any) -> tuple[Any, Any]:
+    inside = model._orig_mod
+    kind = kind_of(inside)
+    if kind is None or kind == "compiled":
+        raise UnsupportedArchitectureError(
+            f"The compiled module holds a {type(inside).__name__}, which is no model that can be "
+            "opened. Pass a transformers model with a language-model head."
+        )
+    return adopt(kind, inside)
+
+
 def _with_head(hf: Any) -> Any:
+    if getattr(hf.config, "is_encoder_decoder", False):
+        raise encoder_decoder(type(hf).__name__)
+    if any(parameter.is_inference() for parameter in hf.parameters()):
+        raise ModelError(
+            f"This {type(hf).__name__} was made inside torch.inference_mode(), so torch refuses "
+            "to differentiate through its weights. Make it outside, or pass "
+            "copy.deepcopy(model), called outside of inference mode."
+        )
     if hf.get_output_embeddings() is None:
         raise UnsupportedArchitectureError(
             f"{type(hf).__name__} has no language-model head, so it makes no predictions. "

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import CorruptModelError, ModelError
+from pellucid.errors import CorruptModelError, ModelError, UnsupportedArchitectureError
 
 
 def check_config(folder: Path) -> None:
@@ -14,6 +14,7 @@ def check_config(folder: Path) -> None:
 
     Raises:
         CorruptModelError: it is cut short, or not a JSON object.
+        UnsupportedArchitectureError: it is that of an encoder-decoder.
     """
     file = folder / "config.json"
     advice = "It may be cut short: copy it again from where the model came from."
@@ -23,6 +24,17 @@ def check_config(folder: Path) -> None:
         raise CorruptModelError(f"{file} cannot be read as JSON ({error}). {advice}") from error
     if not isinstance(config, dict):
         raise CorruptModelError(f"{file} holds no JSON object but {config!r:.40}. {advice}")
+    if config.get("is_encoder_decoder") is True:
+        raise encoder_decoder(f"{folder} ({config.get('model_type')})")
+
+
+def encoder_decoder(name: str) -> UnsupportedArchitectureError:
+    """The refusal of a model that reads one text and writes another."""
+    return UnsupportedArchitectureError(
+        f"{name} is an encoder-decoder: its prompt is read by an encoder, whose residual stream "
+        "is not the one that predicts. Pellucid opens decoders that read and predict in one "
+        "stream (classes that end in ForCausalLM)."
+    )
 
 
 def check_files(folder: Path) -> None:

@@ -13,8 +13,10 @@ one for other tokens too.
 4. Heads are heads: changing one query, key, value or attention pattern moves the outputs of the
    heads that it belongs to and of no other; nothing but attention mixes positions.
 5. Reading changes nothing: logits with every tap open equal the untouched model's.
-6. Writing changes something: a write at each kind of site moves the logits.
-7. Nothing is left behind: no hook, no flag, no changed training mode.
+6. Writing changes something: a write at each kind of site moves the logits. Sublayers that write
+   the same whatever they read (a dead one, say) are noted instead.
+7. The model is causal: another last token moves no logit before it.
+8. Nothing is left behind: no hook, no flag, no changed training mode.
 
 And two abilities, used only where shown to be exact: starting at a later layer, and sharing the
 keys and values of a common prefix; and two facts about what layers read (``routes.py``).
@@ -34,7 +36,7 @@ from pellucid.model.detection.probe import TOLERANCE, Record, probe, proof_token
 from pellucid.model.detection.sublayers import mlp_parts, nearest
 from pellucid.model.proof.routes import embedding_is_all, read_around_norms
 from pellucid.model.proof.shortcuts import shares_prefix, starts_late
-from pellucid.model.proof.writable import check_writes
+from pellucid.model.proof.writable import check_writes, idle_terms
 from pellucid.model.running.forward import Batch, forward
 from pellucid.model.sites import Site, SiteKind
 
@@ -53,6 +55,8 @@ class SelfCheck:
     """Sites at which a write was seen to change the logits."""
     missing: dict[SiteKind, str]
     """Sites that this architecture does not have, and why."""
+    idle: tuple[Site, ...] = ()
+    """Terms that are the same at every position: of sublayers that do nothing."""
     can_start_late: bool
     """Whether starting at a later layer gives the same logits."""
     can_share_prefix: bool
@@ -93,15 +97,18 @@ def check_detected(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
         seen, logits = read_everything(module, anatomy, tokens)
         check_shapes(module, tokens, seen)
         check_reading(module, anatomy, tokens)
-        writable, missing = check_writes(module, anatomy, tokens, plain)
+        stream_error = max(
+            check_stream(module, anatomy, seen), check_carried(module, anatomy, seen)
+        )
+        idle = idle_terms(seen)
+        writable, missing = check_writes(module, anatomy, tokens, plain, idle)
         check = SelfCheck(
-            stream_error=max(
-                check_stream(module, anatomy, seen), check_carried(module, anatomy, seen)
-            ),
+            stream_error=stream_error,
             heads_error=check_heads(module, anatomy, seen),
             logits_error=float((logits - plain).abs().max()),
             writable=writable,
             missing=missing,
+            idle=idle,
             can_start_late=starts_late(module, anatomy, tokens, seen, plain),
             can_share_prefix=shares_prefix(module, anatomy, tokens, plain),
             embedding_is_all=embedding_is_all(module, anatomy, tokens),

@@ -1,10 +1,18 @@
-"""Which sites are there, shown by writing at each and seeing the logits move."""
+"""Which sites are there, shown by writing at each and seeing the logits move.
+
+The forward that shows it carries one row more: with another last token, which in a causal model
+moves no logit before it.
+"""
+
+from collections.abc import Collection, Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from pellucid.errors import EditError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Block
+from pellucid.model.detection.dependence import first_to_look_ahead
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.running.forward import Batch, forward
 from pellucid.model.running.taps import Tap, tapped
@@ -16,14 +24,26 @@ KINDS: tuple[SiteKind, ...] = (
 )  # fmt: skip
 
 
+def idle_terms(seen: Mapping[Site, Tensor]) -> tuple[Site, ...]:
+    """Terms that are the same at every position of the prompt, as a dead sublayer's is."""
+    terms = [site for site in seen if site.kind in ("attn_out", "mlp_out")]
+    return tuple(site for site in terms if bool((seen[site] == seen[site][:, :1]).all()))
+
+
 def check_writes(
-    module: nn.Module, anatomy: Anatomy, tokens: Tensor, plain: Tensor
+    module: nn.Module,
+    anatomy: Anatomy,
+    tokens: Tensor,
+    plain: Tensor,
+    idle: Collection[Site] = (),
 ) -> tuple[tuple[SiteKind, ...], dict[SiteKind, str]]:
     """Kinds of site at which a write moves the logits, and those that are not there, with why.
 
     Each is tried in one layer that has it, as near the middle as there is: one row of one forward
-    for each kind, with a row that nothing is written to before and after them.
-    **Raises** ``UnsupportedArchitectureError`` when a write moves nothing.
+    for each kind, with a row that nothing is written to before and after them. Layers whose
+    sublayer's term is ``idle`` are passed over, for nothing written in front of it can show.
+    **Raises** ``UnsupportedArchitectureError`` when a write moves nothing, and for a model that is
+    not causal.
     """
     sites: list[Site] = []
     missing: dict[SiteKind, str] = {}
@@ -31,6 +51,10 @@ def check_writes(
         having = layers_with(anatomy, kind)
         if not having:
             missing[kind] = "no layer has such a sublayer"
+            continue
+        having = [layer for layer in having if _behind(kind, layer) not in idle]
+        if not having:
+            missing[kind] = "every such sublayer writes the same whatever it reads"
             continue
         site = Site(kind, having[len(having) // 2])
         try:
@@ -44,8 +68,10 @@ def check_writes(
             continue
         sites.append(site)
     taps = {site: in_row(i) for i, site in enumerate(sites, start=1)}
-    batch = Batch(tokens=tokens.repeat(len(sites) + 2, 1))
-    logits = forward(module, anatomy, batch, taps=taps).double()
+    rows = tokens.repeat(len(sites) + 3, 1)
+    rows[-2, -1] = (rows[-2, -1] + 1) % anatomy.d_vocab
+    logits = forward(module, anatomy, Batch(tokens=rows), taps=taps).double()
+    demand_causal(module, anatomy, tokens, logits[[0, -1, -2]], plain.dtype)
     moved = (logits - logits[:1]).abs().amax((1, 2))
     for i, site in enumerate(sites, start=1):
         if not float(moved[i]) > 4 * float(moved[-1]):
@@ -54,6 +80,41 @@ def check_writes(
                 "that tensor is not the one the model uses."
             )
     return tuple(site.kind for site in sites), missing
+
+
+def demand_causal(
+    module: nn.Module,
+    anatomy: Anatomy,
+    tokens: Tensor,
+    logits: Float[Tensor, "three pos d_vocab"],
+    dtype: torch.dtype,
+) -> None:
+    """Padding on the right, shared prefixes and reading one position alone all rely on it.
+
+    ``logits`` are those of ``tokens``, of the same again, and with another last token.
+
+    **Raises** ``UnsupportedArchitectureError`` naming the first layer that looks ahead.
+    """
+    before = logits[:, :-1]
+    if before.shape[1] == 0:
+        return
+    again, other = (before[1:] - before[:1]).abs().amax((1, 2))
+    rounding = TOLERANCE.get(dtype, 1e-4) / 4 * before[0].abs().max()
+    if float(other) > float(torch.maximum(4 * again, rounding)):
+        layer = first_to_look_ahead(module, anatomy, tokens)
+        where = "a layer" if layer is None else f"layer {layer}"
+        raise UnsupportedArchitectureError(
+            f"{type(module).__name__}: {where} looks at later tokens, so changing the last token "
+            "moves the logits before it. It is bidirectional (an encoder, or a decoder made "
+            "without is_decoder=True), and Pellucid opens causal models."
+        )
+
+
+def _behind(kind: SiteKind, layer: int) -> Site | None:
+    """The term through which alone a write at such a site reaches the logits; None if by itself."""
+    if kind in ("resid_pre", "attn_out", "mlp_out"):
+        return None
+    return Site("mlp_out" if kind in ("mlp_in", "neurons") else "attn_out", layer)
 
 
 def in_row(row: int) -> Tap:

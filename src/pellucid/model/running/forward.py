@@ -193,7 +193,8 @@ def passing_on(block: Block) -> Any:
 def undisturbed(module: nn.Module) -> Iterator[None]:
     """Evaluation mode and no parameter gradients inside; everything as it was afterwards.
 
-    Also leaves inference mode, in which nothing can be differentiated. One thread at a time: hooks
+    Also leaves inference mode, in which nothing can be differentiated, and runs compiled modules
+    uncompiled, since compiled code does not stop at hooks inside it. One thread at a time: hooks
     belong to the module, and would otherwise see another thread's tensors.
     """
     with ONE_AT_A_TIME:
@@ -203,7 +204,10 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 def _undisturbed(module: nn.Module) -> Iterator[None]:
     training = [m for m in module.modules() if m.training]
     learning = [p for p in module.parameters() if p.requires_grad]
+    compiled = {m: m._compiled_call_impl for m in module.modules() if m._compiled_call_impl}
     try:
+        for part in compiled:
+            part._compiled_call_impl = None
         if training:
             module.eval()
         for parameter in learning:
@@ -211,6 +215,8 @@ def _undisturbed(module: nn.Module) -> Iterator[None]:
         with torch.inference_mode(False):
             yield
     finally:
+        for part, call in compiled.items():
+            part._compiled_call_impl = call
         for part in training:
             part.training = True
         for parameter in learning:
