@@ -101,7 +101,6 @@ def analyze(
             ablation=ablation,
             budget=chosen.budget,
             attribution=attribution,
-            trace=trace,
             measure=measure,
             insist=chosen.insist,
         )

@@ -126,7 +126,6 @@ def test_ablation_is_the_mean_put_in_by_a_plain_hook():
     baseline = measure(model, sequences, nulls=1, generator=generator).baseline
     found = causal_check(
         model,
-        sequences,
         baseline,
         "induction",
         [Node("head", 1, 2), Node("head", 2, 0)],
@@ -171,11 +170,9 @@ def test_heads_without_others_in_their_layer_are_not_compared():
     generator = torch.Generator().manual_seed(0)
     baseline = measure(model, sequences, nulls=1, generator=generator).baseline
     every = [Node("head", 1, head) for head in range(4)]
-    none = causal_check(model, sequences, baseline, "sink", every, controls=1, generator=generator)
+    none = causal_check(model, baseline, "sink", every, controls=1, generator=generator)
     assert none is None
-    three = causal_check(
-        model, sequences, baseline, "sink", every[:3], controls=1, generator=generator
-    )
+    three = causal_check(model, baseline, "sink", every[:3], controls=1, generator=generator)
     assert three.heads == ("L1H0",)
 
 

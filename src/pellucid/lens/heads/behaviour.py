@@ -120,7 +120,8 @@ def _plain_run(
         taps[Site("z", site.layer)] = _keep(means, site.layer, lambda z: z.mean((0, 1)))
     logits = run_tapped(model, sequences.repeated, taps)
     loss = token_losses(logits, sequences.repeated)
-    return _joined(found), Baseline(loss=loss, streams=streams, means=means)
+    baseline = Baseline(sequences=sequences, loss=loss, streams=streams, means=means)
+    return _joined(found), baseline
 
 
 def _keep(

@@ -55,6 +55,7 @@ class CausalCheck:
 class Baseline:
     """The plain run of the sequences: its loss, and what ablated runs start from."""
 
+    sequences: Sequences
     loss: Float[Tensor, "row next"]
     streams: dict[int, Tensor]
     means: dict[int, Float[Tensor, "head d_head"]]
@@ -62,7 +63,6 @@ class Baseline:
 
 def causal_check(
     model: Model,
-    sequences: Sequences,
     baseline: Baseline,
     role: str,
     holders: Sequence[Node],
@@ -78,6 +78,7 @@ def causal_check(
     heads = _comparable(holders, others)
     if not heads:
         return None
+    sequences = baseline.sequences
     plain = torch.stack(sequences.halves(baseline.loss))
     per_layer = Counter(node.layer for node in heads)
     sets = [heads]
@@ -87,7 +88,7 @@ def causal_check(
             pool = others[layer]
             drawn += [pool[i] for i in torch.randperm(len(pool), generator=generator)[:n].tolist()]
         sets.append(drawn)
-    losses = (_loss_without(model, sequences, baseline, some) for some in sets)
+    losses = (_loss_without(model, baseline, some) for some in sets)
     rises = torch.stack([torch.stack(sequences.halves(loss)) - plain for loss in losses]).cpu()
     return CausalCheck(
         role=role,
@@ -119,7 +120,7 @@ def _comparable(holders: Sequence[Node], others: dict[int | None, list[Node]]) -
 
 
 def _loss_without(
-    model: Model, sequences: Sequences, baseline: Baseline, heads: Sequence[Node]
+    model: Model, baseline: Baseline, heads: Sequence[Node]
 ) -> Float[Tensor, "row next"]:
     by_layer: dict[int, list[int]] = {}
     for node in heads:
@@ -134,5 +135,5 @@ def _loss_without(
     }
     first = min(by_layer)
     start = Start(first, baseline.streams[first])
-    logits = run_tapped(model, sequences.repeated, taps, start=start)
-    return token_losses(logits, sequences.repeated)
+    tokens = baseline.sequences.repeated
+    return token_losses(run_tapped(model, tokens, taps, start=start), tokens)

@@ -206,7 +206,6 @@ def head_roles(
         checks = [
             causal_check(
                 model,
-                drawn,
                 found.baseline,
                 role,
                 result.holders(role),

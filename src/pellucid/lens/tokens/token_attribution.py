@@ -188,7 +188,8 @@ def _gradient(
     measure = resolve_metric(metric)
     found = differentiate(model, Objective(encoded, measure), [EMBED])
     products = (found.values[EMBED] * found.gradients[EMBED]).sum(-1)  # row pos
-    return _result(encoded, "gradient", _by_example(products, encoded), metric=found.metric)
+    result = _result(encoded, "gradient", _by_example(products, encoded))
+    return replace(result, metric=as_tensor(found.metric))
 
 
 def _integrated(model: Model, trace: Trace, steps: int | None) -> TokenAttribution:
@@ -205,12 +206,10 @@ def _integrated(model: Model, trace: Trace, steps: int | None) -> TokenAttributi
             found = differentiate(model, trace.objective, [EMBED], change=mix)
             total += found.gradients[EMBED] / count
         values = _by_example(((clean - corrupted) * total).sum(-1), trace.encoded)
-        result = _result(
-            trace.encoded,
-            "ig",
-            values,
-            metric=trace.metric_clean,
-            difference=trace.difference,
+        result = replace(
+            _result(trace.encoded, "ig", values),
+            metric=as_tensor(trace.metric_clean),
+            difference=as_tensor(trace.difference),
             steps=count,
         )
         if result.converged:
@@ -233,11 +232,9 @@ def _occluded(model: Model, trace: Trace, tokens: Sequence[int]) -> TokenAttribu
             positions=torch.eye(length, dtype=torch.bool, device=model.device),
         )  # variant example
         effects.append((trace.metric_clean - measured).T)
-    return _result(
-        trace.encoded,
-        "occlusion",
-        torch.stack(effects).mean(0),
-        metric=trace.metric_clean,
+    return replace(
+        _result(trace.encoded, "occlusion", torch.stack(effects).mean(0)),
+        metric=as_tensor(trace.metric_clean),
         replacements=labels(model.tokenizer, tokens),
     )
 
@@ -258,16 +255,9 @@ def _by_example(rows: Float[Tensor, "row pos"], encoded: Encoded) -> Float[Tenso
 
 
 def _result(
-    encoded: Encoded,
-    method: TokenMethod,
-    values: Float[Tensor, "example pos"],
-    *,
-    metric: Tensor | None = None,
-    difference: Tensor | None = None,
-    replacements: tuple[str, ...] = (),
-    steps: int = 1,
+    encoded: Encoded, method: TokenMethod, values: Float[Tensor, "example pos"]
 ) -> TokenAttribution:
-    """The result but for its cost; of an example's rows the first one's tokens are shown."""
+    """What every method gives; of an example's rows the first one's tokens are shown."""
     owners = encoded.example.tolist()
     shown = [owners.index(example) for example in range(encoded.n_examples)]
     return TokenAttribution(
@@ -275,10 +265,10 @@ def _result(
         quantity=QUANTITY[method],
         tokens=tuple(encoded.clean_labels[row] for row in shown),
         per_example=as_tensor(values),
-        metric=None if metric is None else as_tensor(metric),
-        difference=None if difference is None else as_tensor(difference),
-        replacements=replacements,
-        steps=steps,
+        metric=None,
+        difference=None,
+        replacements=(),
+        steps=1,
         passes=Passes(),
     )
 

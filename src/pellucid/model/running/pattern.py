@@ -67,7 +67,7 @@ def attend(module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor
     """What the registry calls: attention with the tap of ``module``, if it has one."""
     owner, ran = _active.get()
     ran.add(module)
-    return attention_with_tap(owner.get(module), module, *args, **kwargs)
+    return attention_with_tap(owner.get(module), *args, **kwargs)
 
 
 def _demand_all_ran(taps: PatternTaps, anatomy: Anatomy, ran: set[nn.Module]) -> None:
@@ -84,18 +84,18 @@ def _demand_all_ran(taps: PatternTaps, anatomy: Anatomy, ran: set[nn.Module]) ->
 
 def attention_with_tap(
     tap: PatternTap | None,
-    module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    softcap: float | None = None,
-    s_aux: Tensor | None = None,
-    **kwargs: Any,
+    **settings: Any,
 ) -> tuple[Tensor, Tensor]:
-    """The plain attention formula; ``query [row head pos d_head]``, k/v with fewer heads."""
+    """The plain attention formula; ``query [row head pos d_head]``, k/v with fewer heads.
+
+    Of the settings that transformers gives by name, ``scaling``, ``softcap`` and the sinks
+    (``s_aux``) are part of the formula.
+    """
+    scaling, softcap, s_aux = (settings.get(name) for name in ("scaling", "softcap", "s_aux"))
     group = query.shape[1] // key.shape[1]
     key = key.repeat_interleave(group, dim=1)
     value = value.repeat_interleave(group, dim=1)
