@@ -5,19 +5,17 @@ For sweeps over many components use ``patch`` or ``run_variants``, which batch t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import ContextLengthError, EditError, TokenError
+from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.sites import Site
-from pellucid.task.contrast import Contrast, ContrastBatch
-from pellucid.task.tokens import prompt_ids
+from pellucid.run.prompts import prompt_tokens
 
 Operation: TypeAlias = Literal["replace", "add", "scale"]
 
@@ -66,39 +64,13 @@ def run_edited(
     **Raises** ``EditError`` for a site, head or position that is not there, or a value that does
     not fit; ``TokenError`` and ``ContextLengthError`` for a prompt that the model cannot read.
     """
-    tokens = _tokens(model, prompt)
+    tokens = prompt_tokens(model, prompt)
     by_site: dict[Site, list[Edit]] = {}
     for edit in edits:
         by_site.setdefault(edit.site, []).append(edit)
     with undisturbed(model.module), torch.no_grad():
         taps = {site: applying(group) for site, group in by_site.items()}
         return forward(model.module, model.anatomy, Batch(tokens=tokens), taps=taps)
-
-
-def _tokens(model: Model, prompt: str | Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
-    if isinstance(prompt, Contrast | ContrastBatch):
-        raise EditError("run_edited takes a prompt; pass contrast.clean or contrast.corrupted.")
-    several = not isinstance(prompt, str) and len(prompt) and not is_id(prompt[0])
-    rows = [
-        prompt_ids(row, model.tokenizer, vocab_size=model.anatomy.d_vocab)  # type: ignore[arg-type]
-        for row in (prompt if several else [prompt])
-    ]
-    if len({len(row) for row in rows}) > 1:
-        raise TokenError(
-            f"The prompts have {[len(row) for row in rows]} tokens; give prompts of one length."
-        )
-    if model.max_positions is not None and len(rows[0]) > model.max_positions:
-        raise ContextLengthError(
-            f"The prompt has {len(rows[0])} tokens; the model reads at most {model.max_positions}.",
-            length=len(rows[0]),
-            limit=model.max_positions,
-        )
-    return torch.tensor(rows, device=model.device)
-
-
-def is_id(value: Any) -> bool:
-    """Whether a value is one token id: an integer of Python, numpy or torch."""
-    return hasattr(value, "__index__") and not isinstance(value, str) and not np.ndim(value)
 
 
 def applying(edits: Sequence[Edit]) -> Callable[[Tensor], Tensor]:

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import AlignmentError, ContextLengthError, EditError, TaskError
+from pellucid.errors import AlignmentError, EditError, TaskError
 from pellucid.lens.residual.lens_points import LensPoint, demand_exact, observe, through
 from pellucid.lens.residual.readings import LensReading, readings_of
 from pellucid.lens.text import column, quoted
@@ -31,9 +31,9 @@ from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
+from pellucid.run.prompts import read_prompt
 from pellucid.run.provenance import with_provenance
-from pellucid.task.contrast import Contrast, ContrastBatch
-from pellucid.task.tokens import label, prompt_ids, token_id, whole_numbers
+from pellucid.task.tokens import label, token_id, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,7 +160,8 @@ def logit_lens(
     last row does not come out as the model's output.
     """
     opened(model)
-    rows = [prompt_of(model, one) for one in ([prompt] if against is None else [prompt, against])]
+    prompts = [prompt] if against is None else [prompt, against]
+    rows = [read_prompt(model, one) for one in prompts]
     if len({len(row) for row in rows}) > 1:
         raise AlignmentError(
             f"The prompts have {len(rows[0])} and {len(rows[1])} tokens; side by side they must "
@@ -188,25 +189,6 @@ def logit_lens(
         error=error,
         passes=meter.passes,
     )
-
-
-def prompt_of(model: Model, prompt: Prompt) -> tuple[int, ...]:
-    """A prompt's ids.
-
-    **Raises** ``TaskError`` for a contrast, and what ``prompt_ids`` raises.
-    """
-    if isinstance(prompt, Contrast | ContrastBatch):
-        raise TaskError(
-            "The logit lens reads prompts: pass contrast.clean, and against=contrast.corrupted."
-        )
-    ids = prompt_ids(prompt, model.tokenizer, vocab_size=model.anatomy.d_vocab)
-    if model.max_positions is not None and len(ids) > model.max_positions:
-        raise ContextLengthError(
-            f"The prompt has {len(ids)} tokens; the model reads at most {model.max_positions}.",
-            length=len(ids),
-            limit=model.max_positions,
-        )
-    return ids
 
 
 def chosen_positions(positions: int | Sequence[int] | None, length: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pellucid.errors import ContextLengthError, TaskError
 from pellucid.model.model import Model
-from pellucid.run.edit import is_id
+from pellucid.run.prompts import is_id
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import prompt_ids
 
