@@ -88,7 +88,7 @@ RUN_NOTHING = {
     "most_forwards",
 }
 FEWER = {"edge_curve": 1, "activations": 5}
-"""Calls that are not the result's: for scores that are given, and to try a reader on short texts."""
+"""Calls that are not the result's: for scores given to it, and to try a reader on short texts."""
 
 
 @pytest.fixture(scope="module")
