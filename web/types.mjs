@@ -16,11 +16,11 @@ export async function types() {
   const result = { title: "Result", oneOf: type.enum.map((name) => ({ $ref: `#/$defs/${name}` })) };
   const rest = { type: "object", properties: beside, required: required.filter((name) => name in beside) };
   const hash = createHash("sha256").update(text).digest("hex");
-  return compile({ $defs, allOf: [result, rest] }, "Document", {
-    additionalProperties: false,
-    bannerComment: `// Made by types.mjs from schema.json (sha256 ${hash}).`,
-    style: { printWidth: 120 },
-  });
+  const options = { additionalProperties: false, style: { printWidth: 120 } };
+  const bannerComment = `// Made by types.mjs from schema.json (sha256 ${hash}).`;
+  const documents = await compile({ $defs, allOf: [result, rest] }, "Document", { ...options, bannerComment });
+  // What can be chosen is in no document.
+  return documents + (await compile($defs.choices, "Choices", { ...options, bannerComment: "" }));
 }
 
 /** The library knows the tuples of the schema's fourth draft, not `prefixItems` of the latest. */

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 daa19a5764bb5c53e6331d3ab6c7de1953e2d5946eaca20c66c2ddf7f301ed37).
+// Made by types.mjs from schema.json (sha256 1237891b4f02f09dd55dd1cbbc7424d699ab9dc660e6a006e67b7994b5490ab0).
 
 export type Document = Result & {
   schema: 1;
@@ -664,4 +664,31 @@ export interface Quantity {
   ref: string;
   value: Number | (string | boolean | null);
   text: string;
+}
+export interface Choices {
+  DtypeName: "float32" | "float64" | "bfloat16" | "float16";
+  MetricName: "logit_diff" | "prob_diff" | "log_prob" | "kl";
+  Ablation: "corrupted" | "mean" | "zero" | "resample";
+  Over: "heads" | "heads+mlps";
+  NodeMethod: "atp" | "ig" | "mask-ig";
+  EdgeEstimate: "eap" | "clean-corrupted" | "eap-ig" | "mask-ig" | "slot-ig" | "atp*" | "relp";
+  EdgeMethod: "eap" | "clean-corrupted" | "eap-ig" | "mask-ig" | "slot-ig" | "atp*" | "relp" | "exact";
+  EdgePositions: "sum" | "each";
+  TokenMethod: "gradient" | "ig" | "occlusion" | "rollout";
+  Direction: "noising" | "denoising";
+  PatchSites: "heads" | "mlps" | "nodes" | "attn" | "resid" | "q" | "k" | "v";
+  AppSites: "resid" | "heads";
+  AppAblation: "zero" | "mean";
+  NodeSearch: "verified" | "mfc";
+  EdgeSearch: "verified" | "automatic" | "nested" | "top" | "greedy" | "acdc";
+  Role: "previous" | "duplicate" | "induction" | "sink" | "copying" | "suppressing" | "name_mover";
+  Composed: "q" | "k" | "v";
+  DirectSplit: "none" | "source";
+  AttendedTo: "first" | "previous" | "duplicate" | "induction";
+  LensView: "probability" | "difference" | "kl" | "layers";
+  DirectView: "map" | "bars" | "sources";
+  AgainstView: "change" | "share";
+  TokensView: "strip" | "bars";
+  AttentionView: "pattern" | "weighted" | "entropy" | "first" | "previous" | "duplicate" | "induction";
+  CompositionView: "z" | "score";
 }

@@ -141,7 +141,12 @@ def schema() -> dict[str, Any]:
 def choices() -> dict[str, Any]:
     """What can be chosen, by the name of its type in ``options.py``; for whoever shows choices."""
     named = {name: of_hint(x) for name, x in vars(options).items() if get_origin(x) is Literal}
-    return {"type": "object", "properties": named, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": named,
+        "required": list(named),
+        "additionalProperties": False,
+    }
 
 
 def _of_kind(name: str, kind: type) -> dict[str, Any]:

@@ -32,9 +32,9 @@ class Setup:
 
     model: Model
     trace: Trace
-    ablation: Ablation | Mapping[Site, Tensor] = "corrupted"
+    ablation: Ablation | Mapping[Site, Tensor] = ABLATION
     """What a replaced part gets instead of its own output; or the values themselves, by site."""
-    seed: int = 0
+    seed: int = SEED
     """For what is drawn: resampled values, random sets."""
     memory_budget: int = MEMORY_BUDGET
     """Bytes that one batched call may take for activations."""
@@ -118,7 +118,7 @@ def recorded(
     contrast: Contrasts,
     sites: Iterable[Site] | None = None,
     *,
-    metric: str | Metric = "logit_diff",
+    metric: str | Metric = METRIC,
     trace: Trace | None = None,
 ) -> Trace:
     """``trace``, if it is given and a recording of the question at every node; else a recording.

@@ -1,4 +1,5 @@
 // Parts turned off together, and the answer with and without them; beside it, random parts.
+import type { Choices } from "../../types/results";
 import { Card } from "../parts/Card";
 import { setParam, useParam } from "../state";
 import type { Pair } from "./Explorer";
@@ -26,12 +27,15 @@ export function useOff(): [string[], (name: string) => void] {
   return [names, toggle];
 }
 
+/** What a part that is turned off gives instead. */
+const INSTEAD: Record<Choices["AppAblation"], string> = { zero: "zeros", mean: "its mean over the prompt" };
+
 export function TurnedOff({ pair, nodes }: { pair: Pair; nodes: string[] }) {
   const [names, toggle] = useOff();
   const [instead, setInstead] = useParam("instead");
   const [seed, setSeed] = useParam("seed");
   const off = names.filter((name) => nodes.includes(name));
-  const asked = { kind: "off", ...pair, nodes: off, instead: instead === "mean" ? "mean" : "zero", seed: Number(seed) || 0 };
+  const asked = { kind: "off", ...pair, nodes: off, instead: instead !== null && Object.hasOwn(INSTEAD, instead) ? instead : "zero", seed: Number(seed) || 0 };
   const job = useJob(off.length ? asked : null, (found) => found as Off);
   return (
     <Card title="Turned off" note="What a part writes is replaced, at every position; everything after it is computed again.">
@@ -45,8 +49,7 @@ export function TurnedOff({ pair, nodes }: { pair: Pair; nodes: string[] }) {
           <label class="field">
             Replaced by{" "}
             <select value={asked.instead} onChange={(e) => setInstead(e.currentTarget.value)}>
-              <option value="zero">zeros</option>
-              <option value="mean">its mean over the prompt</option>
+              {Object.entries(INSTEAD).map(([name, said]) => <option value={name}>{said}</option>)}
             </select>
           </label>
           <Status job={job} />

@@ -27,7 +27,7 @@ from pellucid.circuit.random_sets import random_edges
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model, opened
-from pellucid.options import RANDOM_SETS, Ablation
+from pellucid.options import ABLATION, RANDOM_SETS, Ablation
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
@@ -103,7 +103,7 @@ def edge_faithfulness(
     contrast: Contrasts,
     circuit: Edges,
     *,
-    ablation: Ablation | Literal["optimal"] = "corrupted",
+    ablation: Ablation | Literal["optimal"] = ABLATION,
     random_sets: int = RANDOM_SETS,
     measure: EdgeMeasure | None = None,
     **options: Unpack[RecordingKeywords],
