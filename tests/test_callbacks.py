@@ -8,8 +8,9 @@ import torch
 
 import pellucid
 from pellucid import Callback
-from pellucid.callbacks import counting_forwards, expect, task, tells, watching
-from pellucid.passes import count, metering
+from pellucid.callbacks import counting_forwards, expect, task, watching
+from pellucid.passes import counter, metering
+from pellucid.results.passes import Passes
 from pellucid.run.record import record
 
 
@@ -29,19 +30,22 @@ class Log(Callback):
         self.told.append(("end", progress.what, progress.depth, type(error).__name__))
 
 
-@tells("inner")
+def count():
+    counter()(Passes(forwards=1, calls=1))
+
+
 def inner(forwards):
-    """Counts."""
-    expect(forwards)
-    for _ in range(forwards):
-        count(forwards=1, calls=1)
+    with counting_forwards("inner"):
+        expect(forwards)
+        for _ in range(forwards):
+            count()
 
 
 def test_tasks_nest_and_count_forwards():
     log = Log()
     with watching(log), counting_forwards("outer", total=3):
         inner(2)
-        count(forwards=1)
+        count()
     assert log.told == [
         ("start", "outer", 0, 3),
         ("start", "inner", 1, None),
@@ -66,11 +70,10 @@ def test_callbacks_add_up_and_are_gone_afterwards():
     assert other.told == one.told[:3]
 
 
-def test_without_callbacks_nothing_is_counted_twice_and_names_stay():
+def test_without_callbacks_nothing_is_counted_twice():
     with metering() as meter:
         inner(3)
     assert meter.passes.forwards == 3
-    assert (inner.__name__, inner.__doc__) == ("inner", "Counts.")
 
 
 def test_another_thread_is_not_told():
@@ -123,6 +126,31 @@ class Raising(Callback):
     def on_end(self, progress, error):
         if self.at == "end":
             raise self.error
+
+
+def test_public_calls_tell_their_forwards_and_how_many_come(one_tiny, pair):
+    log = Log()
+    with watching(log):
+        found = pellucid.study(one_tiny, {"one": pair, "two": pair}, insist=True, budget=60)
+    outer = [told for told in log.told if told[2] == 0]
+    assert outer[0] == ("start", "study", 0, None)
+    assert outer[-2][3] == found.passes.forwards
+    assert {told[1] for told in log.told} > {"study", "analyze", "discover", "faithfulness"}
+
+
+def test_an_analysis_ends_within_the_total_that_it_told(one_tiny, pair):
+    seen = []
+
+    class Totals(Callback):
+        def on_step(self, progress):
+            if progress.depth == 0:
+                seen.append((progress.done, progress.total))
+
+    with watching(Totals()):
+        pellucid.analyze(one_tiny, pair, insist=True)
+    assert seen[-1][1] is not None
+    assert all(total is None or done <= total for done, total in seen)
+    assert len({total for _, total in seen if total is not None}) == 1
 
 
 @pytest.mark.parametrize("at", ["start", "step", "end"])

@@ -7,7 +7,6 @@ an analysis discovers. Most count forwards, where the model is called (``passes.
 An exception of a callback ends the call, and the model is left as it was found.
 """
 
-import functools
 import logging
 import threading
 import time
@@ -16,12 +15,9 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ParamSpec, TypeVar
 
 KNOWN_AFTER = 1.0
 """Seconds after which steps that are done say how long others will take."""
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,22 +140,6 @@ def counting_forwards(what: str, *, total: int | None = None) -> Iterator[None]:
 
         with metering(lambda passes: counted.reach(passes.forwards)):
             yield
-
-
-def tells(what: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorator: the forwards of each call are told as a task; ``expect`` says how many come."""
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(function)
-        def telling(*args: P.args, **kwargs: P.kwargs) -> R:
-            if not _callbacks.get():
-                return function(*args, **kwargs)
-            with counting_forwards(what):
-                return function(*args, **kwargs)
-
-        return telling
-
-    return decorate
 
 
 def expect(more: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack, get_args
 
-from pellucid.analysis.forwards import CHECKED, REPAIR
+from pellucid.analysis.forwards import CHECKED, REPAIR, most_forwards
 from pellucid.analysis.options import AnalysisKeywords, AnalysisOptions
 from pellucid.analysis.provenance import call_for, describe_question
 from pellucid.analysis.question import question_of
@@ -21,6 +21,7 @@ from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import caveats_of
 from pellucid.attribution.nodes import Attribution, attribute
 from pellucid.attribution.patch import PatchEffects, patch
+from pellucid.callbacks import expect
 from pellucid.circuit.nodes.circuit import Circuit, replaceable
 from pellucid.circuit.nodes.discover import discover, rankings
 from pellucid.circuit.nodes.faithfulness import Faithfulness, faithfulness
@@ -84,6 +85,7 @@ def analyze(
             metric=metric,
         )
         question = asked.contrast
+        expect(most_forwards(model, chosen))
         # 2. One recording, from which everything starts.
         setup = setup_of(model, question, metric=metric, ablation=ablation, seed=chosen.seed)
         trace = setup.trace

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import torch
 
+from pellucid.callbacks import counting_forwards
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
@@ -36,6 +37,8 @@ WORDS = ("prompt", "corrupted", "answer", "foil")
 def with_provenance(call: Callable[P, R]) -> Callable[P, R]:
     """Function decorator: what the call returns says how it was made.
 
+    While it runs, its forwards are told to callbacks under its name (``callbacks.py``).
+
     **Cost** no pass; hashing the weights once a model (half a second for 135 million parameters).
     """
     declared = signature(call)
@@ -43,7 +46,7 @@ def with_provenance(call: Callable[P, R]) -> Callable[P, R]:
     @wraps(call)
     def recorded(*positional: P.args, **named: P.kwargs) -> R:
         begun, clock = datetime.now(UTC), perf_counter()
-        with metering() as meter:
+        with counting_forwards(call.__name__), metering() as meter:
             result = call(*positional, **named)
         given = arguments(declared, positional, named)
         model = next((one for one in given.values() if isinstance(one, Model)), None)

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 from pellucid.analysis.analyze import analyze
+from pellucid.analysis.forwards import most_forwards
 from pellucid.analysis.options import AnalysisKeywords, AnalysisOptions
+from pellucid.callbacks import expect
 from pellucid.errors import TaskError
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model
@@ -50,6 +52,7 @@ def study(
             encode(model, contrast)
         except TaskError as error:
             raise error.about(name) from error
+    expect(len(named) * most_forwards(model, AnalysisOptions(**options)))
     return Study.of(
         {name: analyze(model, one, command=command, **options) for name, one in named.items()}
     )

@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pellucid.callbacks import expect
 from pellucid.errors import TaskError
 from pellucid.lens.heads.attention import demand_patterns
 from pellucid.lens.heads.behaviour import ROLES, Scores, measure
@@ -181,6 +182,7 @@ def head_roles(
         raise TaskError(f"nulls={nulls}, controls={controls}: at least one of each is needed.")
     drawn = draw_sequences(model, rows=sequences, length=length, seed=seed)
     generator = torch.Generator().manual_seed(seed)
+    expect(most_forwards(nulls, controls))
     with metering() as meter:
         found = measure(model, drawn, nulls=nulls, generator=generator)
         loss = found.baseline.loss
