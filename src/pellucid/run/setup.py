@@ -56,8 +56,8 @@ class Setup:
         return replacements(self.trace, self.ablation, wanted, seed=self.seed)
 
 
-class RecordingKeywords(TypedDict, total=False):
-    """The fields of ``Recording`` as keywords, for type checkers and editors."""
+class RecordKeywords(TypedDict, total=False):
+    """The fields of ``RecordOptions`` as keywords, for type checkers and editors."""
 
     metric: str | Metric
     trace: Trace | None
@@ -65,14 +65,14 @@ class RecordingKeywords(TypedDict, total=False):
     memory_budget: int
 
 
-class GivenKeywords(RecordingKeywords, total=False):
-    """The fields of ``Given`` as keywords, for type checkers and editors."""
+class MeasureKeywords(RecordKeywords, total=False):
+    """The fields of ``MeasureOptions`` as keywords, for type checkers and editors."""
 
     ablation: Ablation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recording:
+class RecordOptions:
     """What a caller may say of how a question is recorded and run."""
 
     metric: str | Metric = METRIC
@@ -97,20 +97,20 @@ class Recording:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given(Recording):
+class MeasureOptions(RecordOptions):
     """That, and what a caller may say of how parts are replaced."""
 
     ablation: Ablation = ABLATION
     """What a replaced part gets instead of its own output."""
 
     def setup(self, model: Model, contrast: Contrasts) -> Setup:
-        """The setup of a question, as that of a ``Recording``, with the ablation."""
+        """The setup of a question, as ``RecordOptions`` makes it, with the ablation."""
         return replace(super().setup(model, contrast), ablation=self.ablation)
 
 
-def setup_of(model: Model, contrast: Contrasts, **given: Unpack[GivenKeywords]) -> Setup:
-    """The setup of a question, as ``Given.setup`` makes it of what is ``given``."""
-    return Given(**given).setup(model, contrast)
+def setup_of(model: Model, contrast: Contrasts, **given: Unpack[MeasureKeywords]) -> Setup:
+    """The setup of a question, as ``MeasureOptions.setup`` makes it of what is ``given``."""
+    return MeasureOptions(**given).setup(model, contrast)
 
 
 def recorded(

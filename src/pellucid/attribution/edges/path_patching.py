@@ -23,20 +23,20 @@ from pellucid.model.model import Model, opened
 from pellucid.passes import metering
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.provenance import with_provenance
-from pellucid.run.setup import Given, GivenKeywords, setup_of
+from pellucid.run.setup import MeasureKeywords, MeasureOptions, setup_of
 from pellucid.task.contrast import Contrasts
 
 Edges = Sequence[tuple[Node | str, Slot | str]]
 
 
 @with_provenance
-@keywords_of(Given)
+@keywords_of(MeasureOptions)
 def patch_edges(
     model: Model,
     contrast: Contrasts,
     *,
     edges: Edges | None = None,
-    **options: Unpack[GivenKeywords],
+    **options: Unpack[MeasureKeywords],
 ) -> EdgeScores:
     """Measure the effect of cutting each of ``edges`` alone, given as ``("L5H1", "L9H6.q")``.
 
@@ -44,8 +44,8 @@ def patch_edges(
     computed again: effect = metric(clean) - metric(cut). (Path patching, Goldowsky-Dill et al.
     2023)
 
-    Without ``edges`` every edge of the model is measured. ``Given`` says what the other options
-    are.
+    Without ``edges`` every edge of the model is measured. ``MeasureOptions`` says what the
+    other options are.
 
     **Cost** 2 forwards + 1 backward to record (none with a ``trace`` of nodes and streams), then
     1 forward per edge in batched calls.

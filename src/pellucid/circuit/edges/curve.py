@@ -33,7 +33,7 @@ from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 from pellucid.run.provenance import with_provenance
-from pellucid.run.setup import Given, GivenKeywords
+from pellucid.run.setup import MeasureKeywords, MeasureOptions
 from pellucid.stats.area import area, log_mean
 from pellucid.task.contrast import Contrasts
 
@@ -114,7 +114,7 @@ class EdgeCurve(Result):
 
 
 @with_provenance
-@keywords_of(Given)
+@keywords_of(MeasureOptions)
 def edge_curve(
     model: Model,
     contrast: Contrasts,
@@ -124,20 +124,20 @@ def edge_curve(
     order: Order = "absolute",
     fractions: tuple[float, ...] = FRACTIONS,
     random_sets: int = RANDOM_SETS,
-    **options: Unpack[GivenKeywords],
+    **options: Unpack[MeasureKeywords],
 ) -> EdgeCurve:
     """Measure circuits of growing ``fractions`` of all edges, the best by ``scores`` first.
 
     An ``EdgeCircuit`` lends what its own edges were ranked by.
 
     ``order="signed"`` takes the edges that support the answer first, which is how MIB reports CPR;
-    ``"absolute"`` is how it reports CMD. ``Given`` says what the other options are.
+    ``"absolute"`` is how it reports CMD. ``MeasureOptions`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record, 1 forward per fraction, and one per random set and
     fraction; batched.
     **Raises** ``EditError`` for scores of another model, or fractions that do not rise from 0 to 1.
     """
-    chosen = Given(**options)
+    chosen = MeasureOptions(**options)
     _check(selection, order, fractions, random_sets)
     anatomy = opened(model).anatomy
     total = int(anatomy.edges.sum())

@@ -32,7 +32,7 @@ from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.run.provenance import with_provenance
-from pellucid.run.setup import Recording, RecordingKeywords
+from pellucid.run.setup import RecordKeywords, RecordOptions
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
 
@@ -97,7 +97,7 @@ class EdgeFaithfulness(Result):
 
 
 @with_provenance
-@keywords_of(Recording)
+@keywords_of(RecordOptions)
 def edge_faithfulness(
     model: Model,
     contrast: Contrasts,
@@ -106,20 +106,20 @@ def edge_faithfulness(
     ablation: Ablation | Literal["optimal"] = ABLATION,
     random_sets: int = RANDOM_SETS,
     measure: EdgeMeasure | None = None,
-    **options: Unpack[RecordingKeywords],
+    **options: Unpack[RecordKeywords],
 ) -> EdgeFaithfulness:
     """Measure ``circuit``: an ``EdgeCircuit``, a matrix, or edges as ``("L5H1", "L9H6.q")``.
 
     ``random_sets`` of each kind are measured for the percentiles. With ``ablation="optimal"`` cut
     edges carry the constants that hurt this circuit least (``optimal_ablation.py``), in every set
-    measured. ``Recording`` says what the other options are.
+    measured. ``RecordOptions`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record (none with ``measure``), 3 forwards for the circuit,
     20 for the completeness gap and 1 per random set; batched, none run twice. ``optimal`` 50
     forwards + 50 backwards more.
     **Raises** ``EditError`` for an edge that the model does not have.
     """
-    recording = Recording(**options)
+    recording = RecordOptions(**options)
     kept = resolve_edges(opened(model), circuit)
     if random_sets < 0:
         raise EditError(f"random_sets={random_sets}: there can be no fewer than 0.")

@@ -6,13 +6,13 @@ from typing import get_args
 
 from pellucid.errors import EditError
 from pellucid.options import EDGE_BUDGET, EDGE_SEARCH, TARGET, EdgeSearch
-from pellucid.run.setup import Given, GivenKeywords
+from pellucid.run.setup import MeasureKeywords, MeasureOptions
 
 SIZED, BY_LOSS = ("top", "greedy"), ("acdc",)
 """Searches that take a size, and those that take a threshold of the loss."""
 
 
-class EdgeSearchKeywords(GivenKeywords, total=False):
+class EdgeSearchKeywords(MeasureKeywords, total=False):
     """The options of ``discover_edges`` as keywords, for type checkers and editors."""
 
     method: EdgeSearch
@@ -24,7 +24,7 @@ class EdgeSearchKeywords(GivenKeywords, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EdgeSearchOptions(Given):
+class EdgeSearchOptions(MeasureOptions):
     """Everything that may be chosen of ``discover_edges`` beside the question.
 
     **Raises** ``EditError`` for an unknown method, and for options that do not go together.

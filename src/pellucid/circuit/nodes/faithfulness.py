@@ -29,7 +29,7 @@ from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 from pellucid.run.provenance import with_provenance
-from pellucid.run.setup import Given, GivenKeywords
+from pellucid.run.setup import MeasureKeywords, MeasureOptions
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
 
@@ -87,7 +87,7 @@ class Faithfulness(Result):
 
 
 @with_provenance
-@keywords_of(Given)
+@keywords_of(MeasureOptions)
 def faithfulness(
     model: Model,
     contrast: Contrasts,
@@ -97,21 +97,21 @@ def faithfulness(
     curve: Sequence[Node] | None = None,
     random_sets: int = RANDOM_SETS,
     measure: SetMeasure | None = None,
-    **options: Unpack[GivenKeywords],
+    **options: Unpack[MeasureKeywords],
 ) -> Faithfulness:
     """Measure ``circuit`` (a ``Circuit``, or nodes by name): what it keeps, and what it takes away.
 
     ``over`` defaults to the circuit's own, else to ``heads+mlps`` if it names an MLP. ``curve``
     gives an order of nodes along which f is measured at growing sizes. ``random_sets`` of each
     kind are measured for the percentile. A ``measure`` brings its recording, its ablation and what
-    it has measured; ``Given`` says what the other options are.
+    it has measured; ``MeasureOptions`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record (none with ``trace``), 3 forwards for the set itself,
     one per curve point and per random set; all batched, none run twice.
     **Raises** ``EditError`` when the circuit holds a node that ``over`` does not replace.
     """
     opened(model)
-    given = Given(**options)
+    given = MeasureOptions(**options)
     members = resolve_nodes(model, circuit.nodes if isinstance(circuit, Circuit) else circuit)
     if over is None:
         has_mlp = any(node.kind == "mlp" for node in members)

@@ -20,7 +20,7 @@ from pellucid.circuit.limits import Limited
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import site_of
-from pellucid.run.setup import Given, Setup, same_question
+from pellucid.run.setup import MeasureOptions, Setup, same_question
 from pellucid.run.variants import run_variants, unit_of
 from pellucid.task.contrast import Contrasts
 
@@ -85,12 +85,12 @@ def measure_of(
     model: Model,
     contrast: Contrasts,
     over: Sequence[Node],
-    given: Given,
+    given: MeasureOptions,
     measure: SetMeasure | None = None,
 ) -> SetMeasure:
     """``measure``, if there is one of this question; else one made from what is ``given``.
 
-    **Cost** as ``Given.setup``; none with a ``measure``.
+    **Cost** as ``MeasureOptions.setup``; none with a ``measure``.
     **Raises** ``TaskError`` for a measure or a trace of another question.
     """
     if measure is None:

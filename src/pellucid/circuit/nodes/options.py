@@ -5,10 +5,10 @@ from typing import get_args
 
 from pellucid.errors import EditError
 from pellucid.options import BUDGET, NODE_SEARCH, OVER, TARGET, NodeSearch, Over
-from pellucid.run.setup import Given, GivenKeywords
+from pellucid.run.setup import MeasureKeywords, MeasureOptions
 
 
-class NodeSearchKeywords(GivenKeywords, total=False):
+class NodeSearchKeywords(MeasureKeywords, total=False):
     """The options of ``discover`` as keywords, for type checkers and editors."""
 
     method: NodeSearch
@@ -19,7 +19,7 @@ class NodeSearchKeywords(GivenKeywords, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeSearchOptions(Given):
+class NodeSearchOptions(MeasureOptions):
     """Everything that may be chosen of ``discover`` beside the question.
 
     **Raises** ``EditError`` for an unknown method, or a target that is no share.

@@ -28,7 +28,7 @@ Values: TypeAlias = Mapping[Site, Tensor]
 
 
 @dataclass(frozen=True)
-class Given:
+class ConditionalEstimates:
     """What one run with a set of nodes replaced tells, for each of several sets."""
 
     estimate: Float[Tensor, "set example node"]
@@ -43,7 +43,7 @@ def estimates_given(
     sets: Sequence[Nodes],
     nodes: Sequence[Node],
     values: Values,
-) -> Given:
+) -> ConditionalEstimates:
     """Estimated effect of replacing each of ``nodes`` when those of a set are replaced already.
 
     ``values`` are the replacements at the sites of all of them, broadcastable to
@@ -69,7 +69,7 @@ def estimates_given(
     found = differentiate(model, Objective(repeated, trace.metric, n), sites, change=hold)
     estimates = added_up(trace, nodes, values, found.values, found.gradients)
     taken = torch.tensor([[u in one for u in nodes] for one in sets])
-    return Given(
+    return ConditionalEstimates(
         estimate=estimates.masked_fill(taken[:, None], 0),
         metric=found.metric.unflatten(0, (n, -1)).cpu(),
     )

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from pellucid.errors import BudgetError, EditError
 from pellucid.options import Ablation, Over
-from pellucid.run.setup import Recording, RecordingKeywords
+from pellucid.run.setup import RecordKeywords, RecordOptions
 
 ABLATIONS: tuple[Ablation, ...] = ("zero", "mean", "corrupted")
 SHARE, CONTROLS, ROUNDS = 0.05, 19, 5
 BUDGET = 300
 
 
-class BackupKeywords(RecordingKeywords, total=False):
+class BackupKeywords(RecordKeywords, total=False):
     """The options of ``backups`` as keywords, for type checkers and editors."""
 
     ablations: Sequence[Ablation]
@@ -24,7 +24,7 @@ class BackupKeywords(RecordingKeywords, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupOptions(Recording):
+class BackupOptions(RecordOptions):
     """Everything that may be chosen of ``backups`` beside the question and the circuit.
 
     **Raises** ``EditError`` for options that mean nothing, ``BudgetError`` for a budget that is
