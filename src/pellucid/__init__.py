@@ -21,6 +21,7 @@ _HOMES = {
     "Trace": "pellucid.run.record",
     "record": "pellucid.run.record",
     "Edit": "pellucid.run.edit",
+    "Subspace": "pellucid.run.subspace",
     "run_edited": "pellucid.run.edit",
     "Attribution": "pellucid.attribution.nodes",
     "attribute": "pellucid.attribution.nodes",
@@ -164,6 +165,7 @@ if TYPE_CHECKING:
     from pellucid.run.edit import run_edited as run_edited
     from pellucid.run.record import Trace as Trace
     from pellucid.run.record import record as record
+    from pellucid.run.subspace import Subspace as Subspace
     from pellucid.studies.result import Study as Study
     from pellucid.studies.study import study as study
     from pellucid.task.builtin import tasks as tasks

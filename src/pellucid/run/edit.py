@@ -16,8 +16,11 @@ from pellucid.model.model import Model
 from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.sites import Site
 from pellucid.run.prompts import prompt_tokens
+from pellucid.run.subspace import Subspace, fitted
 
 Operation: TypeAlias = Literal["replace", "add", "scale"]
+EditValue: TypeAlias = float | Tensor | Subspace | Callable[[Tensor], Tensor]
+"""A number or tensor; a component of one; or what a function makes of the current value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +30,17 @@ class Edit:
     ``heads`` picks heads of q, k, v, z and pattern, or neurons of ``neurons`` (default: all).
     ``positions`` picks positions (for the pattern: queries), negative ones from the end.
     ``value`` is a number, or a tensor that broadcasts to the chosen part in the site's canonical
-    shape (see ``Site``), with heads and positions in the order given.
+    shape (see ``Site``), with heads and positions in the order given; or a function, called with
+    the chosen part as it is now, that returns such a tensor; or a ``Subspace``, whose component of
+    the part alone is replaced. Steering adds a vector, subspace patching replaces a component, and
+    whatever else depends on the current value is a function.
 
     **Raises** ``EditError`` for an unknown operation, or heads or positions that choose nothing.
     """
 
     site: Site
     operation: Operation = "replace"
-    value: float | Tensor = 0.0
+    value: EditValue = 0.0
     heads: int | tuple[int, ...] | None = None
     positions: int | tuple[int, ...] | None = None
 
@@ -49,6 +55,32 @@ class Edit:
             if listed is not None and not len(listed):
                 raise EditError(f"{name}=() chooses nothing; leave it out to choose all.")
             object.__setattr__(self, name, None if listed is None else tuple(listed))
+        if isinstance(self.value, Subspace) and self.operation != "replace":
+            raise EditError(
+                f"A Subspace says what its component becomes, so operation={self.operation!r} has "
+                "no meaning with it; leave operation out."
+            )
+
+    def operand(self, chosen: Tensor) -> Tensor:
+        """The tensor that is put in, added or multiplied with, in the shape of ``chosen``.
+
+        **Raises** ``EditError`` for what does not broadcast, is no tensor, or is not finite.
+        """
+        name = self.site.name
+        if isinstance(self.value, Subspace):
+            return self.value.replaced_in(chosen, name)
+        found = self.value
+        if callable(found):
+            found = found(chosen.clone())
+            if not isinstance(found, Tensor):
+                raise EditError(
+                    f"{name}: the function given as value returned a {type(found).__name__}, and "
+                    "should return a tensor. Return the new value, also where it was edited in "
+                    "place."
+                )
+            if not bool(found.isfinite().all()):
+                raise EditError(f"{name}: the function given as value returned NaN or infinity.")
+        return fitted(found, chosen, name)
 
 
 def run_edited(
@@ -87,7 +119,8 @@ def applying(edits: Sequence[Edit]) -> Callable[[Tensor], Tensor]:
 def apply_edit(edit: Edit, value: Tensor) -> Tensor:
     """``value`` with one edit; the given tensor is not changed.
 
-    **Raises** ``EditError`` for a head or position outside the tensor.
+    **Raises** ``EditError`` for a head or position outside the tensor, or a value that does not
+    fit.
     """
     part = edit.site.kind == "pattern"
     position_axis = 2 if part else 1
@@ -101,14 +134,7 @@ def apply_edit(edit: Edit, value: Tensor) -> Tensor:
     chosen = value.index_select(position_axis, positions.to(value.device))
     if heads is not None:
         chosen = chosen.index_select(head_axis, heads.to(value.device))
-    operand = torch.as_tensor(edit.value, dtype=value.dtype, device=value.device)
-    try:
-        operand = operand.expand(chosen.shape)
-    except RuntimeError as error:
-        raise EditError(
-            f"{edit.site.name}: a value of shape {tuple(operand.shape)} does not broadcast to the "
-            f"part chosen, {tuple(chosen.shape)}."
-        ) from error
+    operand = edit.operand(chosen)
     if edit.operation == "replace":
         new = operand
     else:
