@@ -8,7 +8,7 @@ import torch
 
 import pellucid
 from pellucid import Callback
-from pellucid.callbacks import counting_forwards, expect, task, watching
+from pellucid.callbacks import counting_forwards, expect, long_task, watching
 from pellucid.passes import counter, metering
 from pellucid.results.passes import Passes
 from pellucid.run.record import record
@@ -87,7 +87,7 @@ def test_another_thread_is_not_told():
 
 def test_the_total_is_what_was_expected_when_it_was_not_known():
     log = Log()
-    with watching(log), task("one", unit="texts") as one:
+    with watching(log), long_task("one", unit="texts") as one:
         one.step(2)
         expect(3)
         assert one.total == 5
@@ -98,14 +98,14 @@ def test_the_total_is_what_was_expected_when_it_was_not_known():
 def test_time_left_is_none_until_it_is_known(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with watching(Log()), task("one", total=10, unit="texts") as one:
+    with watching(Log()), long_task("one", total=10, unit="texts") as one:
         lefts = []
         for seconds, more in [(0.5, 1), (0.6, 1), (1.9, 3), (4.0, 5), (1.0, 1)]:
             now[0] += seconds
             one.step(more)
             lefts.append(one.progress.left)
     assert lefts == [None, pytest.approx(1.1 / 2 * 8), pytest.approx(3 / 5 * 5), 0.0, None]
-    with watching(Log()), task("of unknown length", unit="texts") as one:
+    with watching(Log()), long_task("of unknown length", unit="texts") as one:
         now[0] += 5
         one.step()
         assert one.progress.left is None
@@ -179,7 +179,7 @@ def test_what_ended_a_task_is_not_lost_behind_a_callback_that_fails(caplog):
     with (
         pytest.raises(KeyboardInterrupt),
         watching(Raising("end", ZeroDivisionError())),
-        task("one", unit="texts"),
+        long_task("one", unit="texts"),
     ):
         raise KeyboardInterrupt
     assert "a callback failed" in caplog.text

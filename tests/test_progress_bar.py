@@ -10,16 +10,19 @@ import rich.console
 
 import pellucid
 from pellucid import progress_bar
-from pellucid.callbacks import Progress, task
+from pellucid.callbacks import Progress, long_task
 from pellucid.progress_bar import Bar
 
 WORK = """
 import sys
 from pellucid import progress_bar
-from pellucid.callbacks import task
+from pellucid.callbacks import long_task
 from pellucid.callbacks import watching
 with watching(progress_bar.Bar(after=float(sys.argv[1]))):
-    with task("Reading", total=9, unit="texts") as reading, task("Counting", unit="words"):
+    with (
+        long_task("Reading", total=9, unit="texts") as reading,
+        long_task("Counting", unit="words"),
+    ):
         reading.step(4)
 print("done")
 """
@@ -80,9 +83,9 @@ def test_a_bar_goes_with_its_task(monkeypatch):
 
 
 def test_showing_progress_watches_inside_only(capsys):
-    with pellucid.showing_progress(), task("one", unit="texts") as inside:
+    with pellucid.showing_progress(), long_task("one", unit="texts") as inside:
         assert len(inside.callbacks) == 1
-    with task("one", unit="texts") as outside:
+    with long_task("one", unit="texts") as outside:
         assert outside.callbacks == ()
 
 

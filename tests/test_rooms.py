@@ -109,6 +109,44 @@ def test_one_module_alone_names_the_room_that_shows_results():
     assert named == ["results/views.py"]
 
 
+SAME_NAMES_BY_DESIGN = ("cli.commands.", "figures.", "circuit.exchange.")
+"""Commands are called like the calls they make, figures like what they draw, and every file format
+has the same functions."""
+
+
+def defined_names(path: Path) -> set[str]:
+    """Public names that a file defines at its top, type variables apart."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+    return {name for name in found if not name.startswith("_") and len(name) > 1}
+
+
+def test_no_public_name_has_two_homes():
+    homes: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
+        if not module.startswith(SAME_NAMES_BY_DESIGN) and path.name != "__init__.py":
+            for name in defined_names(path):
+                homes.setdefault(name, []).append(module)
+    assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
+
+
+def test_no_docstring_leans_on_its_neighbour():
+    """Help and editors show a docstring alone, where "The same ..." says nothing."""
+    leaning = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if re.search(r'"""The same\b', path.read_text())
+    ]
+    assert leaning == []
+
+
 @pytest.mark.parametrize("module", ["pellucid", "pellucid.cli.main", "pellucid.progress_bar"])
 def test_importing_loads_no_heavy_library(module: str):
     heavy = {"torch", "transformers", "matplotlib"}

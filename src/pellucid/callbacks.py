@@ -60,7 +60,7 @@ class Callback:
         """It is over; ``error`` is what ended it, if it did not come to its end."""
 
 
-class Task:
+class LongTask:
     """A task that is told to ``callbacks``; without any, nothing is done."""
 
     def __init__(self, what: str, total: int | None, unit: str) -> None:
@@ -98,7 +98,7 @@ class Task:
 
 
 _callbacks: ContextVar[tuple[Callback, ...]] = ContextVar("callbacks", default=())
-_tasks: ContextVar[tuple[Task, ...]] = ContextVar("tasks", default=())
+_tasks: ContextVar[tuple[LongTask, ...]] = ContextVar("tasks", default=())
 
 
 @contextmanager
@@ -112,9 +112,9 @@ def watching(*callbacks: Callback) -> Iterator[None]:
 
 
 @contextmanager
-def task(what: str, *, total: int | None = None, unit: str) -> Iterator[Task]:
+def long_task(what: str, *, total: int | None = None, unit: str) -> Iterator[LongTask]:
     """A task whose steps are told with ``Task.step``."""
-    made = Task(what, total, unit)
+    made = LongTask(what, total, unit)
     if not made.callbacks:
         yield made
         return
@@ -132,7 +132,7 @@ def task(what: str, *, total: int | None = None, unit: str) -> Iterator[Task]:
 @contextmanager
 def counting_forwards(what: str, *, total: int | None = None) -> Iterator[None]:
     """A task whose steps are the forwards run inside the block."""
-    with task(what, total=total, unit="forwards") as counted:
+    with long_task(what, total=total, unit="forwards") as counted:
         if not counted.callbacks:
             yield
             return
@@ -150,7 +150,7 @@ def expect(more: int) -> None:
 
 
 def _ending(
-    ended: Task, callback: Callback
+    ended: LongTask, callback: Callback
 ) -> Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]:
     def end(
         kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

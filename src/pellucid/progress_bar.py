@@ -9,7 +9,7 @@ from pellucid.callbacks import Callback, Progress, watching
 if TYPE_CHECKING:
     from rich import progress
 
-QUIET = 2.0
+_QUIET = 2.0
 """Seconds for which nothing is shown."""
 
 
@@ -27,7 +27,7 @@ def showing_progress() -> Iterator[None]:
 class Bar(Callback):
     """A rich bar that is there while a task runs, ``after`` so many seconds."""
 
-    def __init__(self, *, after: float = QUIET) -> None:
+    def __init__(self, *, after: float = _QUIET) -> None:
         self._after = after
         self._names: list[str] = []
         self._shown: progress.Progress | None = None

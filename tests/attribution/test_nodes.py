@@ -6,7 +6,7 @@ import torch
 import pellucid
 from pellucid import Contrast, TaskError
 from pellucid.run.setup import Setup
-from pellucid.stats.agreement import agreement
+from pellucid.stats.agreement import rank_agreement
 from tests.models.questions import VARIETIES, tiny_model
 
 
@@ -102,7 +102,7 @@ def test_estimates_rank_all_heads_as_exact_patching_does(name, least_pearson, sm
     heads = pellucid.attribute(smol, contrast).to_frame().query("kind == 'head'")
     effects = pellucid.patch(smol, contrast).to_frame()
     assert list(heads["node"]) == list(effects["node"])
-    found = agreement(heads["estimate"], effects["effect"])
+    found = rank_agreement(heads["estimate"], effects["effect"])
     assert found.n == 270
     assert found.spearman >= 0.9
     assert found.pearson >= least_pearson

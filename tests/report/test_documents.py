@@ -15,7 +15,7 @@ import pellucid
 from pellucid import Analysis, Result, attention, direct_effects, load, logit_lens
 from pellucid.report.document import compact, document
 from pellucid.report.markdown import markdown
-from pellucid.report.page import framed, json_in_html, page
+from pellucid.report.page import framed, html_page, json_in_html
 from pellucid.report.schema import PLACE, of_hint, schema
 from pellucid.results.prose import Quantity, at, plain, say
 from pellucid.views import analysis_facts as facts
@@ -145,12 +145,12 @@ def test_the_page_and_the_printed_summary_say_the_same_things(analysis, with_bac
 def shared(a):
     """What is told on the page and in the summary, with its numbers."""
     templates = [
-        *(fact for label, fact in facts.question(a).items() if label != "Question"),
-        *facts.behaviour(a),
-        facts.circuit(a),
+        *(fact for label, fact in facts._question(a).items() if label != "Question"),
+        *facts._behaviour(a),
+        facts._circuit(a),
         *facts.among_random_sets(facts.searched(a)),
         facts.AGREEMENT,
-        *facts.backups(a.backups),
+        *facts._backups(a.backups),
         *facts.notes(a.backups),
         *facts.caveats(a),
     ]
@@ -173,7 +173,7 @@ def test_the_summary_says_that_a_model_does_not_do_it(analysis):
 
 
 def test_no_verdict_is_printed(analysis):
-    text = (markdown(analysis) + page(analysis)).lower()
+    text = (markdown(analysis) + html_page(analysis)).lower()
     for word in ("compliant", "meets article", "trustworthy", "grade a"):
         assert word not in text
 
@@ -198,7 +198,7 @@ class Elements(HTMLParser):
 
 
 def test_a_page_asks_for_nothing_and_embeds_text_only(analysis):
-    text = page(analysis)
+    text = html_page(analysis)
     elements = Elements()
     elements.feed(text)
     assert [tag for tag, _ in elements.found].count("script") == 2
@@ -220,7 +220,7 @@ def test_a_notebook_gets_the_page_in_a_frame(analysis):
     elements.feed(framed(analysis))
     ((tag, attributes),) = elements.found
     assert (tag, attributes["sandbox"]) == ("iframe", "allow-scripts allow-downloads")
-    assert attributes["srcdoc"] == page(analysis)
+    assert attributes["srcdoc"] == html_page(analysis)
     assert analysis._repr_html_() == framed(analysis)
 
 

@@ -14,17 +14,17 @@ import pytest
 
 from pellucid.errors import ResultFileError
 from pellucid.results import locks, rename
-from pellucid.results.folders import Kind, demand_free, growing, replace_file, replacing
+from pellucid.results.folders import FolderKind, demand_free, growing, replace_file, replacing
 
-PAIR = Kind(noun="pair", needs=("one", "other"), may=("more-*",))
+PAIR = FolderKind(noun="pair", needs=("one", "other"), may=("more-*",))
 WRITER = """
 import sys, time
 from pathlib import Path
 from pellucid.results import rename
-from pellucid.results.folders import Kind, replacing
+from pellucid.results.folders import FolderKind, replacing
 if "no-exchange" in sys.argv:
     rename._renameat2 = lambda: None
-kind = Kind(noun="pair", needs=("one", "other"), may=("more-*",))
+kind = FolderKind(noun="pair", needs=("one", "other"), may=("more-*",))
 print("ready", flush=True)
 for n in range(10**6):
     with replacing(sys.argv[1], kind) as draft:

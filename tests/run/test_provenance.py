@@ -10,7 +10,7 @@ import pytest
 import pellucid
 from pellucid import Contrast, ContrastBatch, Result
 from pellucid.results.passes import Passes
-from pellucid.run.provenance import command, plain, with_provenance
+from pellucid.run.provenance import command, plain_value, with_provenance
 from tests.models.readable import small_llama
 
 
@@ -97,10 +97,10 @@ def test_options_are_written_with_their_defaults_and_the_command_without(one, pa
     def twice(trace):
         return 2 * trace
 
-    assert plain(twice) == "twice"
-    assert plain(["L0H1", pellucid.Node("mlp", 1)]) == "L0H1, M1"
-    assert plain(range(3)) == "0, 1, 2"
-    assert plain(one) == "Model"
+    assert plain_value(twice) == "twice"
+    assert plain_value(["L0H1", pellucid.Node("mlp", 1)]) == "L0H1, M1"
+    assert plain_value(range(3)) == "0, 1, 2"
+    assert plain_value(one) == "Model"
 
 
 def test_a_batch_and_words_are_written_as_they_were_given(one, pair):

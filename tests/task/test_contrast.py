@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from pellucid.errors import AlignmentError, ContextLengthError, TokenError
-from pellucid.task.contrast import Contrast, ContrastBatch, plain
+from pellucid.task.contrast import Contrast, ContrastBatch, plain_ids
 from pellucid.task.tokens import continuation_ids, labels, token_id
 from tests.models.tokenizers import byte_level, closing, needs_smol, sentencepiece, smol_tokenizer
 
@@ -126,8 +126,8 @@ def test_to_moves_every_tensor():
 
 def test_ids_from_arrays_and_tensors():
     given = torch.tensor([1, 2]), np.array([1, 2]), [np.int64(1), np.int64(2)], [1, 2]
-    assert [plain(ids, "clean") for ids in given] == [(1, 2)] * 4
-    assert (plain(torch.tensor(4), "answer"), plain(np.int64(5), "foil")) == (4, 5)
+    assert [plain_ids(ids, "clean") for ids in given] == [(1, 2)] * 4
+    assert (plain_ids(torch.tensor(4), "answer"), plain_ids(np.int64(5), "foil")) == (4, 5)
     assert hash(Contrast([1, 2], (1, 3), 4, 5)) == hash(Contrast((1, 2), [1, 3], 4, 5))
 
 
@@ -225,7 +225,7 @@ def test_refused_without_a_tokenizer(parts, words):
 )
 def test_refused_as_a_part(value, name, words):
     with pytest.raises(TokenError, match=words):
-        plain(value, name)
+        plain_ids(value, name)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from pellucid import Model
-from pellucid.model.tiny import TinyConfig, TinyGatedMlp, TinyTransformer, turned
+from pellucid.model.tiny import TinyConfig, TinyGatedMlp, TinyTransformer, rotate
 from pellucid.zoo.build import built, drawn_basis
 from pellucid.zoo.case import CASES
 from pellucid.zoo.registry import made
@@ -78,12 +78,12 @@ def test_a_gate_needs_a_gated_mlp():
 
 def test_rotary_products_depend_on_the_distance_alone():
     x, y = torch.randn(2, 1, 1, 1, 6, dtype=torch.float64).expand(2, 1, 1, 5, 6)
-    products = turned(x, 3)[0, 0] @ turned(y, 3)[0, 0].T
+    products = rotate(x, 3)[0, 0] @ rotate(y, 3)[0, 0].T
     for distance in range(5):
         diagonal = products.diagonal(-distance)
         assert_close(diagonal, diagonal[:1].expand_as(diagonal))
-    assert_close(turned(x, 3).norm(dim=-1), x.norm(dim=-1))
-    assert turned(x, 0) is x
+    assert_close(rotate(x, 3).norm(dim=-1), x.norm(dim=-1))
+    assert rotate(x, 0) is x
 
 
 def test_a_gated_mlp_is_its_formula():

@@ -36,7 +36,7 @@ from pellucid.passes import metering
 from pellucid.run.answers import top_tokens
 from pellucid.run.provenance import provenance_of, with_provenance
 from pellucid.run.setup import Setup, setup_of
-from pellucid.stats.agreement import Agreement, agreement
+from pellucid.stats.agreement import Agreement, rank_agreement
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Nearness
 
@@ -146,7 +146,7 @@ def check_estimates(
     patches = patch(setup.model, contrast, sites="nodes", only=names, trace=setup.trace)
     by_name = {node.name: value for node, value in estimates.items()}
     wanted = [by_name[place.name] for place in patches.places]
-    return patches, agreement(wanted, patches.effect[0])
+    return patches, rank_agreement(wanted, patches.effect[0])
 
 
 def both_faithful(

@@ -16,7 +16,7 @@ NO_ZERO = ("log_prob", "kl")
 
 
 @dataclass(frozen=True)
-class Asked:
+class _Asked:
     """A contrast, and how its corrupted prompt came about."""
 
     contrast: Contrast | ContrastBatch
@@ -32,7 +32,7 @@ def question_of(
     foil: str | int | Sequence[int] | None = None,
     corrupted: str | Sequence[int] | None = None,
     metric: str | Metric = METRIC,
-) -> Asked:
+) -> _Asked:
     """The contrast to analyse; its corrupted prompt is made and judged when it was not given.
 
     **Cost** none, or what ``forwards_to_judge`` says at most.
@@ -43,8 +43,8 @@ def question_of(
         if any(value is not None for value in (prompt, answer, foil, corrupted)):
             raise TaskError("Give a contrast, or prompt= with answer= and foil=, not both.")
         if isinstance(contrast, Contrast):
-            return Asked(contrast, "given")
-        return Asked(ContrastBatch.of(contrast), "given")
+            return _Asked(contrast, "given")
+        return _Asked(ContrastBatch.of(contrast), "given")
     given = {"prompt": prompt, "answer": answer, "foil": foil}
     missing = [f"{name}=" for name, value in given.items() if value is None]
     if missing or prompt is None or answer is None or foil is None:
@@ -52,14 +52,14 @@ def question_of(
             f"Missing {', '.join(missing)}. Give a Contrast, or prompt=, answer= and foil=."
         )
     if corrupted is not None:
-        return Asked(Contrast(prompt, corrupted, answer, foil), "given")
+        return _Asked(Contrast(prompt, corrupted, answer, foil), "given")
     try:
         chosen = best_candidate(model, candidates(model.tokenizer, prompt, answer, foil), metric)
     except CorruptionError as error:
         hints = spelling_hints(model.tokenizer, prompt, answer, foil)
         raise CorruptionError(" ".join([str(error), *hints])) from None
     at = ", ".join(str(position) for position in chosen.changed)
-    return Asked(chosen.contrast, f"made here: {chosen.how}, {chosen.what}, at position {at}")
+    return _Asked(chosen.contrast, f"made here: {chosen.how}, {chosen.what}, at position {at}")
 
 
 def forwards_to_judge(

@@ -7,7 +7,7 @@ from pellucid.analysis.result import Analysis
 from pellucid.circuit.self_repair.result import Backups
 
 OVERSHOOT = 1.15
-OVER = {
+OVER_IN_WORDS = {
     "heads": "heads replaced, MLPs running freely",
     "heads+mlps": "heads and MLPs replaced",
 }

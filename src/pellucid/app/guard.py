@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOSTS = ("127.0.0.1", "localhost")
 HEADER = "x-pellucid-token"
-LARGEST = 1 << 20
+_LARGEST = 1 << 20
 """Bytes that a request may bring."""
 LARGER = MappingProxyType({"/api/files": 32 << 20})
 """Bytes that a request may bring where it brings a saved result."""
@@ -37,7 +37,7 @@ class Guard:
         refusal = self.refusal(scope, headers)
         if refusal:
             await PlainTextResponse(refusal, status_code=403)(scope, receive, send)
-        elif not _small(headers, most := LARGER.get(scope["path"], LARGEST)):
+        elif not _small(headers, most := LARGER.get(scope["path"], _LARGEST)):
             text = f"A request may bring at most {most} bytes, and must say how many."
             await PlainTextResponse(text, status_code=413)(scope, receive, send)
         else:

@@ -15,7 +15,7 @@ from torch import Tensor
 from pellucid.app import pairs, part, saved_files, wiring
 from pellucid.app.jobs import FieldError
 from pellucid.app.replies import (
-    Taps,
+    SiteTaps,
     alone,
     blaming,
     likeliest,
@@ -37,7 +37,7 @@ from pellucid.report.document import compact, document
 from pellucid.run.prompts import prompt_tokens
 from pellucid.task.tokens import label, token_id
 
-COLUMNS = 24
+_COLUMNS = 24
 """Positions of a prompt that the lens reads, the last ones."""
 
 
@@ -71,12 +71,12 @@ def one_token(model: Model, asked: Asked) -> dict[str, Any]:
     return {"id": found, "token": label(model.tokenizer, found)}
 
 
-def lens(model: Model, asked: Asked) -> dict[str, Any]:
+def _lens(model: Model, asked: Asked) -> dict[str, Any]:
     """The logit lens at the last positions."""
     with blaming("prompt"):
         length = prompt_tokens(model, asked.prompt).shape[1]
     answer, foil = one_token_pair(model, asked)
-    positions = range(max(0, length - COLUMNS), length)
+    positions = range(max(0, length - _COLUMNS), length)
     return document(logit_lens(model, asked.prompt, targets=[answer, foil], positions=positions))
 
 
@@ -144,23 +144,23 @@ def vars_of(node: Node) -> dict[str, Any]:
 WORK: dict[str, Callable[[Model, Asked], dict[str, Any]]] = {
     "next": next_tokens,
     "token": one_token,
-    "lens": lens,
+    "lens": _lens,
     "direct": direct,
     "attention": pattern,
     "off": turned_off,
     "sweep": sweep,
-    "circuit": pairs.circuit,
+    "circuit": pairs._circuit,
     "pair": pairs.both,
     "lenses": pairs.lenses,
     "patch": pairs.patched_everywhere,
     "patched": pairs.patched_here,
-    "edges": wiring.edges,
-    "together": wiring.together,
-    "roles": part.roles,
+    "edges": wiring._edges,
+    "together": wiring._together,
+    "roles": part._roles,
     "role": part.role,
     "writes": part.writes,
     "reads": part.reads,
-    "open": saved_files.opened,
+    "open": saved_files._opened,
 }
 
 
@@ -177,7 +177,7 @@ TAKES: dict[str, Callable[[Model, Asked], int]] = {
 }
 
 
-def _taps(off: Sequence[Node], instead: AppAblation) -> Taps:
+def _taps(off: Sequence[Node], instead: AppAblation) -> SiteTaps:
     heads: dict[Site, list[int]] = {}
     for node in off:
         heads.setdefault(site_of(node), []).extend([] if node.head is None else [node.head])

@@ -79,7 +79,7 @@ class Worker:
 
     def _run_all(self) -> None:
         while True:
-            run(self._waiting.get())
+            _run(self._waiting.get())
 
 
 class Following(Callback):
@@ -105,7 +105,7 @@ class Following(Callback):
         self.job.tell("running", forwards=progress.done, total=self.job.forwards, left=left)
 
 
-def run(job: Job) -> None:
+def _run(job: Job) -> None:
     """Do the work; whatever happens becomes the job's last event."""
     begun = time.monotonic()
     try:

@@ -23,13 +23,13 @@ from pellucid.report.document import document
 from pellucid.run.prompts import prompt_tokens
 from pellucid.task.contrast import Contrast
 
-RANDOM_SETS = 10
+_RANDOM_SETS = 10
 """Random sets of each kind that are measured beside a circuit."""
-COLUMNS = 24
+_COLUMNS = 24
 """Positions at which the stream is patched, the last ones from where the prompts part."""
 
 
-def circuit(model: Model, asked: Asked) -> dict[str, Any]:
+def _circuit(model: Model, asked: Asked) -> dict[str, Any]:
     """The circuit behind the answer, measured beside random sets.
 
     **Cost** at most ``circuit_takes`` forwards.
@@ -59,7 +59,7 @@ def circuit_takes(model: Model, asked: Asked) -> int:
 
 
 def _options(asked: Asked) -> AnalysisOptions:
-    return AnalysisOptions(random_sets=RANDOM_SETS, seed=asked.seed)
+    return AnalysisOptions(random_sets=_RANDOM_SETS, seed=asked.seed)
 
 
 def both(model: Model, asked: Asked) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def patches(model: Model, asked: Asked) -> int:
     """How many forwards ``patched_everywhere`` takes at most."""
     if asked.sites == "heads":
         return 2 + sum(node.kind == "head" for node in model.nodes)
-    return 2 + model.anatomy.n_layers * COLUMNS
+    return 2 + model.anatomy.n_layers * _COLUMNS
 
 
 def contrast_of(model: Model, asked: Asked) -> tuple[Contrast, tuple[int, int]]:
@@ -171,7 +171,7 @@ def _columns(contrast: Contrast) -> tuple[int, ...]:
     """Positions from where the prompts part; before it a patch changes nothing."""
     clean, corrupted = torch.tensor(contrast.clean), torch.tensor(contrast.corrupted)
     first = int((clean != corrupted).nonzero()[0])
-    return tuple(range(max(first, len(clean) - COLUMNS), len(clean)))
+    return tuple(range(max(first, len(clean) - _COLUMNS), len(clean)))
 
 
 def _place(model: Model, asked: Asked, length: int) -> tuple[Site, int | None]:

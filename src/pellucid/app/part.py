@@ -14,21 +14,21 @@ from pellucid.app.requests import Asked
 from pellucid.circuit.nodes.circuit import resolve_nodes
 from pellucid.lens.direct.by_source import layer_by_source, source_views
 from pellucid.lens.direct.decision import at_read, decide, one_token_each
-from pellucid.lens.direct.promoted_tokens import node_sites, promoted
-from pellucid.lens.heads.roles import HeadRoles, head_roles, most_forwards
+from pellucid.lens.direct.promoted_tokens import promoted, sites_of_part
+from pellucid.lens.heads.roles import HeadRoles, head_roles, most_forwards_of_roles
 from pellucid.lens.labels import token_labels
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.report.document import document
 from pellucid.task.tokens import label
 
-SHOWN = 8
+_SHOWN = 8
 """Tokens of each kind."""
 _TYPED: WeakKeyDictionary[nn.Module, dict[int, HeadRoles]] = WeakKeyDictionary()
 """Roles by seed, which are the same whatever is asked, kept as long as their model."""
 
 
-def roles(model: Model, asked: Asked) -> dict[str, Any]:
+def _roles(model: Model, asked: Asked) -> dict[str, Any]:
     """What every head does on random tokens; no prompt is needed. Kept once it is known."""
     kept = _TYPED.setdefault(model.module, {})
     if asked.seed not in kept:
@@ -38,7 +38,7 @@ def roles(model: Model, asked: Asked) -> dict[str, Any]:
 
 def roles_take(model: Model, asked: Asked) -> int:
     """How many forwards typing every head takes at most; 0 where it was done already."""
-    return 0 if asked.seed in _TYPED.get(model.module, {}) else most_forwards()
+    return 0 if asked.seed in _TYPED.get(model.module, {}) else most_forwards_of_roles()
 
 
 def role(model: Model, asked: Asked) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def writes(model: Model, asked: Asked) -> dict[str, Any]:
     node = _one(model, asked)
     with blaming("prompt"):
         encoded = one_token_each(model, alone(model, asked))
-    views = dict.fromkeys(node_sites(node), at_read(encoded.reads.repeat(2, 1)))
+    views = dict.fromkeys(sites_of_part(node), at_read(encoded.reads.repeat(2, 1)))
     with torch.inference_mode(False), blaming("nodes"):
         change = promoted(model, decide(model, encoded, views), node)[0]
     return {"promotes": _extremes(model, change, 1), "suppresses": _extremes(model, change, -1)}
@@ -95,13 +95,13 @@ def reads(model: Model, asked: Asked) -> dict[str, Any]:
     reading = at_read(encoded.reads.repeat(2, 1))
     views = {
         **source_views(model, reading, (node.layer,)),
-        **dict.fromkeys(node_sites(node), reading),
+        **dict.fromkeys(sites_of_part(node), reading),
     }
     with torch.inference_mode(False), blaming("nodes"):
         split = layer_by_source(model, decide(model, encoded, views), node.layer, 1)
     share = split[0, node.head]
     tokens = token_labels(model.tokenizer, encoded.clean[0].tolist())
-    largest = share.abs().topk(min(SHOWN, len(share))).indices.tolist()
+    largest = share.abs().topk(min(_SHOWN, len(share))).indices.tolist()
     return {
         "total": float(share.sum()),
         "sources": [
@@ -120,7 +120,7 @@ def _one(model: Model, asked: Asked) -> Node:
 
 
 def _extremes(model: Model, change: Float[Tensor, " d_vocab"], sign: int) -> list[dict[str, Any]]:
-    ids = (sign * change).topk(min(SHOWN, len(change))).indices.tolist()
+    ids = (sign * change).topk(min(_SHOWN, len(change))).indices.tolist()
     return [
         {"id": token, "token": label(model.tokenizer, token), "change": float(change[token])}
         for token in ids

@@ -18,11 +18,11 @@ from pellucid.run.prompts import prompt_tokens, run_tapped
 from pellucid.task.contrast import Contrast
 from pellucid.task.tokens import label, token_id
 
-SHOWN = 10
+_SHOWN = 10
 """Candidates for what comes next."""
-FEW = 5
+_FEW = 5
 """Candidates where several runs stand side by side."""
-Taps: TypeAlias = dict[Site, Callable[[Tensor], Tensor]]
+SiteTaps: TypeAlias = dict[Site, Callable[[Tensor], Tensor]]
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def alone(model: Model, asked: Asked) -> Contrast:
     return Contrast(ids, other, answer, foil)
 
 
-def read_next(model: Model, tokens: Tensor, taps: Taps) -> Float[Tensor, " d_vocab"]:
+def read_next(model: Model, tokens: Tensor, taps: SiteTaps) -> Float[Tensor, " d_vocab"]:
     """Logits behind the prompt."""
     last = torch.tensor([[tokens.shape[1] - 1]], device=tokens.device)
     logits = run_tapped(model, tokens, taps, reads=last)[0, 0].float().cpu()
@@ -65,7 +65,7 @@ def read_next(model: Model, tokens: Tensor, taps: Taps) -> Float[Tensor, " d_voc
 
 def likeliest(model: Model, logits: Float[Tensor, " d_vocab"]) -> list[dict[str, Any]]:
     """The candidates for what comes next."""
-    best = logits.softmax(-1).topk(min(SHOWN, len(logits)))
+    best = logits.softmax(-1).topk(min(_SHOWN, len(logits)))
     return [
         {"id": token, "token": label(model.tokenizer, token), "probability": probability}
         for token, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
@@ -81,5 +81,5 @@ def standing(
         "difference": float(logits[pair[0]] - logits[pair[1]]),
         "answer": float(probability[pair[0]]),
         "foil": float(probability[pair[1]]),
-        "candidates": likeliest(model, logits)[:FEW],
+        "candidates": likeliest(model, logits)[:_FEW],
     }

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from pellucid.app.jobs import FieldError
 from pellucid.options import DIRECTION, SEED, AppAblation, AppSites, Direction
 
-Kind: TypeAlias = Literal[
+_Kind: TypeAlias = Literal[
     "next", "token", "lens", "direct", "attention", "off", "sweep",
     "circuit", "edges", "together", "pair", "lenses", "patch", "patched",
     "roles", "role", "writes", "reads", "open",
@@ -15,8 +15,8 @@ LONGEST = 20_000
 """Characters of a prompt."""
 FILE = 32 << 20
 """Characters of a saved result."""
-LARGEST = 2**31
-GROUPS = 50
+_LARGEST = 2**31
+_GROUPS = 50
 """Groups of nodes that are measured at once."""
 NEEDS: dict[str, tuple[str, ...]] = {
     "next": ("prompt",),
@@ -40,7 +40,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "open": ("file",),
 }
 CHOICES: dict[str, tuple[str, ...]] = {
-    "kind": get_args(Kind),
+    "kind": get_args(_Kind),
     "instead": get_args(AppAblation),
     "direction": get_args(Direction),
     "sites": get_args(AppSites),
@@ -51,7 +51,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 class Asked:
     """One question of the page; ``answer`` and ``foil`` are text or ids of single tokens."""
 
-    kind: Kind
+    kind: _Kind
     prompt: str = ""
     answer: str | int = ""
     foil: str | int = ""
@@ -83,7 +83,7 @@ def read_asked(body: Any) -> Asked:
             raise FieldError(str(name), f"{name!r} is not asked for; the fields are {known}.")
         _check(name, value)
     if "kind" not in body:
-        raise FieldError("kind", f"Say which kind of question it is: one of {get_args(Kind)}.")
+        raise FieldError("kind", f"Say which kind of question it is: one of {get_args(_Kind)}.")
     for name in NEEDS[body["kind"]]:
         if body.get(name) in (None, "", []):
             raise FieldError(name, f"Give a {name}.")
@@ -104,8 +104,8 @@ def _check(name: str, value: Any) -> None:
     elif name == "nodes":
         fits, should = _names(value), "a list of names, as L9H6 or M3"
     elif name == "groups":
-        fits = isinstance(value, list) and len(value) <= GROUPS and all(map(_group, value))
-        should = f"at most {GROUPS} lists of names, as [[L9H6, M3]], none of them empty"
+        fits = isinstance(value, list) and len(value) <= _GROUPS and all(map(_group, value))
+        should = f"at most {_GROUPS} lists of names, as [[L9H6, M3]], none of them empty"
     elif name in ("seed", "layer", "position"):
         fits, should = _whole(value), "a whole number from 0"
     else:
@@ -124,7 +124,7 @@ def _group(value: Any) -> bool:
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST
 
 
 def _encodable(text: str) -> bool:

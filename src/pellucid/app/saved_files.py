@@ -14,7 +14,7 @@ UNFIT = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, As
 """What sentences and tables raise over fields that are each right, and do not fit together."""
 
 
-def opened(_: Model, asked: Asked) -> dict[str, Any]:
+def _opened(_: Model, asked: Asked) -> dict[str, Any]:
     """The result in a file, of whatever kind and from whatever model.
 
     **Raises** ``FieldError`` for one that is damaged, newer, or holds no result.

@@ -27,7 +27,7 @@ from pellucid.report.page import around, policy
 
 LOOK = 0.03
 """Seconds between looks at a job that is followed."""
-OWN = "'self'"
+_OWN = "'self'"
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -65,9 +65,9 @@ async def page(request: Request) -> Response:
         {"type": "App", "fields": about},
         title=f"Pellucid: {model.name}",
         text="This page needs JavaScript; the command line does not: pellucid --help",
-        connect=OWN,
+        connect=_OWN,
     )
-    rules = f"{policy(connect=OWN)}; frame-ancestors 'none'"
+    rules = f"{policy(connect=_OWN)}; frame-ancestors 'none'"
     return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": rules})
 
 
@@ -76,11 +76,11 @@ async def add(request: Request) -> Response:
     try:
         asked = read_asked(json.loads(await request.body()))
     except FieldError as error:
-        return refused(error.field, str(error))
+        return _refused(error.field, str(error))
     except (ValueError, RecursionError):
-        return refused("kind", "The body is not JSON.")
+        return _refused("kind", "The body is not JSON.")
     if request.url.path == "/api/files" and asked.kind != "open":
-        return refused("kind", "Only saved results are brought here.")
+        return _refused("kind", "Only saved results are brought here.")
     model: Model = request.app.state.model
     job = request.app.state.worker.add(work_for(model, asked), forwards=forwards_of(model, asked))
     return JSONResponse({"id": job.id}, status_code=202, headers=HEADERS)
@@ -121,7 +121,7 @@ def as_sent(event: dict[str, Any]) -> str:
     return f"data: {json.dumps(event, allow_nan=False)}\n\n"
 
 
-def refused(field: str, message: str) -> Response:
+def _refused(field: str, message: str) -> Response:
     """What is wrong with a field."""
     return JSONResponse({"field": field, "message": message}, status_code=400, headers=HEADERS)
 

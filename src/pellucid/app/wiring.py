@@ -25,11 +25,11 @@ from pellucid.model.model import Model
 from pellucid.run.setup import setup_of
 from pellucid.task.contrast import Contrast
 
-MOST = 150
+_MOST = 150
 """Edges that are measured for one circuit."""
 
 
-def edges(model: Model, asked: Asked) -> dict[str, Any]:
+def _edges(model: Model, asked: Asked) -> dict[str, Any]:
     """The measured effect of the edges among ``nodes``, the embedding and the logits.
 
     **Cost** 2 forwards + 1 backward and 1 forward for each edge; 2 forwards + 1 backward more where
@@ -39,7 +39,7 @@ def edges(model: Model, asked: Asked) -> dict[str, Any]:
     with blaming("nodes"):
         nodes = resolve_nodes(model, asked.nodes)
     there = between(model, nodes)
-    chosen = strongest(model, contrast, there) if int(there.sum()) > MOST else there
+    chosen = strongest(model, contrast, there) if int(there.sum()) > _MOST else there
     senders, slots, feeds = model.nodes, model.anatomy.slots, model.anatomy.feeds
     pairs = [(senders[i], slots[j]) for i, j in chosen.nonzero().tolist()]
     effect = patch_edges(model, contrast, edges=pairs).matrix[chosen].tolist()
@@ -69,13 +69,13 @@ def strongest(
 ) -> Bool[Tensor, "sender slot"]:
     """The ``MOST`` of these edges with the largest estimates."""
     size = attribute_edges(model, contrast, method="eap").matrix.abs().masked_fill(~there, -1)
-    kept = size.flatten().argsort(descending=True, stable=True)[:MOST]
+    kept = size.flatten().argsort(descending=True, stable=True)[:_MOST]
     chosen = torch.zeros_like(there)
     chosen.view(-1)[kept] = True
     return chosen
 
 
-def together(model: Model, asked: Asked) -> dict[str, Any]:
+def _together(model: Model, asked: Asked) -> dict[str, Any]:
     """The measured effect of each of ``groups``: all its nodes replaced at once.
 
     **Cost** 2 forwards + 1 backward, and 1 forward for each group.
@@ -97,4 +97,4 @@ def measured_edges(model: Model, asked: Asked) -> int:
     known = {node.name: node for node in model.nodes}
     nodes = [known[name] for name in asked.nodes if name in known]
     count = int(between(model, nodes).sum())
-    return count + 2 if count <= MOST else MOST + 4
+    return count + 2 if count <= _MOST else _MOST + 4

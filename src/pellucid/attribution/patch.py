@@ -39,7 +39,7 @@ from pellucid.task.metrics import Metric
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS: dict[str, tuple[SiteKind, ...]] = {
+_KINDS: dict[str, tuple[SiteKind, ...]] = {
     "heads": ("z",),
     "mlps": ("mlp_out",),
     "nodes": ("resid_pre", "z", "mlp_out"),
@@ -150,9 +150,9 @@ def patch(
     ``TaskError`` for a model that is not opened or a trace of another question.
     """
     opened(model)
-    if sites not in KINDS or direction not in get_args(Direction):
+    if sites not in _KINDS or direction not in get_args(Direction):
         raise EditError(
-            f"sites={sites!r}, direction={direction!r}: choose sites from {sorted(KINDS)} and "
+            f"sites={sites!r}, direction={direction!r}: choose sites from {sorted(_KINDS)} and "
             f"direction from {get_args(Direction)}."
         )
     units = named_only(units_at(model, sites), sites, only)
@@ -208,7 +208,7 @@ def units_at(model: Model, sites: PatchSites) -> list[Unit]:
     for layer, block in enumerate(model.anatomy.blocks):
         if sites != "nodes":
             part = block.mlp if sites == "mlps" else block.attention
-            every += [Site(kind, layer) for kind in KINDS[sites] if part is not None]
+            every += [Site(kind, layer) for kind in _KINDS[sites] if part is not None]
     for site in every:
         attention = model.anatomy.blocks[site.layer].attention
         if site.by_head and attention is not None:

@@ -23,7 +23,7 @@ from pellucid.model.anatomy import Anatomy, Node
 Drawn: TypeAlias = Bool[Tensor, "sender slot"]
 NodeRule: TypeAlias = Literal["size", "kinds", "layers"]
 EdgeRule: TypeAlias = Literal["connected", "layers"]
-GROUPS: dict[NodeRule, Callable[[Node], object]] = {
+_GROUPS: dict[NodeRule, Callable[[Node], object]] = {
     "size": lambda node: "any",
     "kinds": lambda node: node.kind,
     "layers": lambda node: (node.kind, node.layer),
@@ -36,7 +36,7 @@ def random_nodes(
     like: frozenset[Node], pool: Sequence[Node], rng: random.Random, *, matched: NodeRule
 ) -> frozenset[Node]:
     """Nodes of ``pool``, drawn without replacement, that match ``like``; fewer where it has few."""
-    group = GROUPS[matched]
+    group = _GROUPS[matched]
     drawn: list[Node] = []
     for which, count in sorted(Counter(map(group, like)).items(), key=str):
         alike = [node for node in pool if group(node) == which]

@@ -8,22 +8,22 @@ from torch import Tensor
 
 from pellucid.analysis.forwards import forwards_by_step
 from pellucid.analysis.options import AnalysisOptions
-from pellucid.cli.question import Question
+from pellucid.cli.question import AskedQuestion
 from pellucid.model.model import Model
 from pellucid.model.running.forward import Batch, forward, undisturbed
-from pellucid.run.question import encode
+from pellucid.run.question import encode_contrast
 from pellucid.task.align import check_length
 from pellucid.task.contrast import Contrast
 from pellucid.task.tokens import continuation_ids, prompt_ids
 
 
-def planned(model: Model, question: Question, options: AnalysisOptions) -> dict[str, Any]:
+def planned(model: Model, question: AskedQuestion, options: AnalysisOptions) -> dict[str, Any]:
     """Forwards of each step at the most, their sum, and the seconds that they would take.
 
     **Cost** 2 plain forwards, of which the second is timed.
     **Raises** what the analysis would for a question that this model cannot be asked.
     """
-    tokens = tokens_of(model, question)
+    tokens = _tokens_of(model, question)
     steps = forwards_by_step(model, options, judged=question.judged(model))
     one, total = seconds(model, tokens), sum(steps.values())
     backwards = 1 + steps[f"attribute by {options.method}"] + steps["self-repair"]
@@ -36,13 +36,13 @@ def planned(model: Model, question: Question, options: AnalysisOptions) -> dict[
     }
 
 
-def tokens_of(model: Model, question: Question) -> Tensor:
+def _tokens_of(model: Model, question: AskedQuestion) -> Tensor:
     """What one forward of the question runs."""
     if question.contrasts is not None:
-        return encode(model, question.contrasts).clean
+        return encode_contrast(model, question.contrasts).clean
     if question.corrupted is not None:
         asked = Contrast(question.prompt, question.corrupted, question.answer, question.foil)
-        return encode(model, asked).clean
+        return encode_contrast(model, asked).clean
     ids = prompt_ids(question.prompt, model.tokenizer, vocab_size=model.anatomy.d_vocab)
     answer, foil = (continuation_ids(x, model.tokenizer) for x in (question.answer, question.foil))
     check_length(ids, answer, foil, model.max_positions)

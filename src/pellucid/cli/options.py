@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from pellucid.cli.expand import LAST, option
-from pellucid.cli.question import Question
+from pellucid.cli.question import AskedQuestion
 from pellucid.cli.terminal import deliver, draw, open_model
 from pellucid.errors import ModelError
 from pellucid.model.opening.placement import device_name
@@ -53,7 +53,7 @@ Prompts = Annotated[
     Path | None,
     option("Many at once: a .csv or .jsonl file of clean, corrupted, answer, foil.", "--prompts"),
 ]
-Metric = Annotated[MetricName, option("What is measured.", "--metric")]
+MetricOption = Annotated[MetricName, option("What is measured.", "--metric")]
 Top = Annotated[int, option("Rows to print.", min=1)]
 
 
@@ -86,7 +86,7 @@ class QuestionOptions(PromptOptions):
     )
     prompts: Prompts = None
 
-    def ask(self) -> Question:
+    def ask(self) -> AskedQuestion:
         """The question that the options ask.
 
         **Raises** ``typer.BadParameter`` when one is missing or they contradict, and ``TaskError``
@@ -101,7 +101,7 @@ class QuestionOptions(PromptOptions):
                 )
             from pellucid.task.prompt_file import read_prompts
 
-            return Question(contrasts=read_prompts(self.prompts))
+            return AskedQuestion(contrasts=read_prompts(self.prompts))
         prompt = self.only(more="; or many with --prompts FILE")
         if self.answer is None or self.foil is None:
             missing = "--answer" if self.answer is None else "--foil"
@@ -110,7 +110,9 @@ class QuestionOptions(PromptOptions):
             raise typer.BadParameter(f"--answer and --foil are both {self.answer!r}.")
         if not prompt.strip() or not self.answer or not self.foil:
             raise typer.BadParameter("Prompt, answer and foil must not be empty.")
-        return Question(prompt=prompt, answer=self.answer, foil=self.foil, corrupted=self.corrupted)
+        return AskedQuestion(
+            prompt=prompt, answer=self.answer, foil=self.foil, corrupted=self.corrupted
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +168,7 @@ class SourceOptions:
 class RankOptions:
     """How nodes are ranked, and by what."""
 
-    metric: Metric = METRIC
+    metric: MetricOption = METRIC
     method: Annotated[NodeMethod, option("How nodes are ranked.")] = NODE_METHOD
 
     def check(self) -> None:

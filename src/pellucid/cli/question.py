@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class AskedQuestion:
     """One prompt with an answer and a foil, or (``contrasts``) those of a file."""
 
     prompt: str = ""

@@ -56,7 +56,7 @@ def deliver(result: Any, text: str, *, as_json: bool, out: str | None) -> None:
     """Print a result on stdout, as ``text`` or as JSON, and write it where ``--out`` says."""
     typer.echo(result.to_json() if as_json else text)
     if out is not None:
-        write(result, Path(out))
+        _write(result, Path(out))
         typer.echo(f"Written to {out}", err=True)
 
 
@@ -97,7 +97,7 @@ def shown_columns(frame: Any, column: str) -> list[str]:
     return [c for c in frame.columns if c == column or frame[c].notna().any()]
 
 
-def write(result: Any, path: Path) -> None:
+def _write(result: Any, path: Path) -> None:
     """Write ``.json`` or ``.csv`` by its ending, anything else as a saved result (a folder)."""
     if path.suffix not in (".json", ".csv"):
         result.save(path)

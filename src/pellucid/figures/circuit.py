@@ -10,7 +10,7 @@ from pellucid.figures.appearance import palette
 from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL, canvas, settle, styled
 from pellucid.figures.appearance.text import printable, widest, wrapped
 from pellucid.figures.cells import colour_bar
-from pellucid.figures.layered import SLOTS, Edge, Room, Vertex, resolve, route, rows_of, stand
+from pellucid.figures.layered import SLOTS, DrawnEdge, Room, Vertex, resolve, route, rows_of, stand
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ THIN, THICK = 0.5, 3.6
 
 def circuit(
     vertices: Sequence[Vertex],
-    edges: Sequence[Edge] = (),
+    edges: Sequence[DrawnEdge] = (),
     *,
     title: str,
     label: str = "effect",
@@ -72,7 +72,7 @@ def circuit(
 
 
 def _curves(
-    edges: Sequence[tuple[Edge, str]], places: dict[str, tuple[float, float]], room: Room
+    edges: Sequence[tuple[DrawnEdge, str]], places: dict[str, tuple[float, float]], room: Room
 ) -> list[np.ndarray]:
     curves = []
     for (sender, receiver, _), slot in edges:
@@ -111,7 +111,7 @@ def _draw_layers(panel: "Axes", rows: Sequence[Sequence[Vertex]], room: Room) ->
     panel.tick_params(axis="y", length=0, labelcolor=palette.QUIET, labelsize=SMALL)
 
 
-def _draw_edges(panel: "Axes", edges: Sequence[Edge], curves: Sequence[np.ndarray]) -> None:
+def _draw_edges(panel: "Axes", edges: Sequence[DrawnEdge], curves: Sequence[np.ndarray]) -> None:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
@@ -175,7 +175,7 @@ def _draw_box(
     )
 
 
-def _legend(label: str, edges: Sequence[Edge], slots: bool) -> str:
+def _legend(label: str, edges: Sequence[DrawnEdge], slots: bool) -> str:
     largest = max((weight for _, _, weight in edges), key=abs)
     text = (
         f"Lines: {printable(label)}. Blue is positive and supports the answer, orange is negative "

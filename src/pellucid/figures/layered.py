@@ -19,7 +19,7 @@ from jaxtyping import Float
 from pellucid.errors import FigureError
 
 Kind: TypeAlias = Literal["embed", "head", "mlp", "logits"]
-Edge: TypeAlias = tuple[str, str, float]
+DrawnEdge: TypeAlias = tuple[str, str, float]
 SWEEPS = 6
 BOWS = (0.0, 0.35, -0.35, 0.7, -0.7, 1.1, -1.1, 1.6, -1.6)
 SLOTS = {"q": -0.3, "k": 0.0, "v": 0.3}
@@ -71,7 +71,9 @@ def rows_of(vertices: Sequence[Vertex]) -> list[list[Vertex]]:
     return [sorted(rows[place], key=_numbers) for place in sorted(rows)]
 
 
-def resolve(edges: Sequence[Edge], rows: Sequence[Sequence[Vertex]]) -> list[tuple[Edge, str]]:
+def resolve(
+    edges: Sequence[DrawnEdge], rows: Sequence[Sequence[Vertex]]
+) -> list[tuple[DrawnEdge, str]]:
     """Edges between vertices, each with the slot it enters (``L9H6.q`` enters ``L9H6`` at q).
 
     **Raises** ``FigureError`` for an end that is not there, or an edge that does not go up.
@@ -92,7 +94,7 @@ def resolve(edges: Sequence[Edge], rows: Sequence[Sequence[Vertex]]) -> list[tup
 
 
 def stand(
-    rows: Sequence[Sequence[Vertex]], edges: Sequence[Edge], room: Room
+    rows: Sequence[Sequence[Vertex]], edges: Sequence[DrawnEdge], room: Room
 ) -> dict[str, tuple[float, float]]:
     """The middle of every box, in inches from the middle of the lowest row."""
     x = {
@@ -139,7 +141,7 @@ def _numbers(vertex: Vertex) -> list[int]:
     return [int(digits) for digits in re.findall(r"\d+", vertex.name)]
 
 
-def _barycentre(name: str, edges: Sequence[Edge], x: Mapping[str, float]) -> float:
+def _barycentre(name: str, edges: Sequence[DrawnEdge], x: Mapping[str, float]) -> float:
     pulls = [(x[a if b == name else b], abs(w)) for a, b, w in edges if name in (a, b)]
     total = sum(weight for _, weight in pulls)
     return sum(place * weight for place, weight in pulls) / total if total else x[name]

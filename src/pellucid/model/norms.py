@@ -25,10 +25,10 @@ from torch import Tensor, nn
 
 from pellucid.model.detection.probe import TOLERANCE
 
-Scale: TypeAlias = Literal["differentiated", "held"]
+NormScale: TypeAlias = Literal["differentiated", "held"]
 """Whether a norm's scale s moves with what is normed, or is taken for a constant."""
 PROBES = 4
-SMALL = 1e-2
+_SMALL = 1e-2
 """Size of the probe from which eps is read: its mean square is near the usual eps of 1e-5."""
 
 
@@ -62,7 +62,7 @@ class NormForm:
         """(I - c 1 1^T / d - n n^T / d) times ``vector``, which is symmetric."""
         return self.centre(vector) - (vector * n).mean(-1, keepdim=True) * n
 
-    def through(self, n: Tensor, vector: Tensor, scale: Scale) -> Tensor:
+    def through(self, n: Tensor, vector: Tensor, scale: NormScale) -> Tensor:
         """The part of the Jacobian between the gain and the division by s."""
         return self.project(n, vector) if scale == "differentiated" else self.centre(vector)
 
@@ -85,7 +85,7 @@ def pulled_back(
     x: Float[Tensor, "row pos d_model"],
     outer: Float[Tensor, "row pos head d_head"],
     weight: Float[Tensor, "head d_head d_model"],
-    scale: Scale = "differentiated",
+    scale: NormScale = "differentiated",
 ) -> Float[Tensor, "head row pos d_model"]:
     """Gradients at what each matrix gives, turned into those at what the norm before them reads.
 
@@ -118,7 +118,7 @@ def pushed_forward(
     norms: Sequence[nn.Module],
     x: Float[Tensor, "row pos d_model"],
     change: Float[Tensor, "row node pos d_model"],
-    scale: Scale = "differentiated",
+    scale: NormScale = "differentiated",
 ) -> Float[Tensor, "row node pos d_model"]:
     """Small changes of what the first norm reads, turned into those of what the last returns."""
     for norm in norms:
@@ -139,7 +139,7 @@ def _found_form(
 ) -> NormForm | None:
     generator = torch.Generator().manual_seed(0)
     probes = torch.randn(PROBES, width, generator=generator) + 0.5
-    probes[-1] *= SMALL
+    probes[-1] *= _SMALL
     probes = probes.to(device, dtype)
     try:
         with torch.no_grad():

@@ -44,7 +44,9 @@ class TinyTransformer(nn.Module):
         self.position = nn.Embedding(
             config.max_position_embeddings, config.hidden_size, dtype=dtype
         )
-        self.layers = nn.ModuleList(Block(config, dtype) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(
+            TinyBlock(config, dtype) for _ in range(config.num_hidden_layers)
+        )
         self.norm = make_norm(config, dtype)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False, dtype=dtype)
         generator = torch.Generator().manual_seed(seed)
@@ -74,7 +76,7 @@ class TinyTransformer(nn.Module):
         return self.lm_head
 
 
-class Block(nn.Module):
+class TinyBlock(nn.Module):
     """Attention and MLP, each reading the normed stream and adding to it."""
 
     def __init__(self, config: TinyConfig, dtype: torch.dtype):
@@ -119,7 +121,7 @@ class TinyAttention(nn.Module):
             project(normed).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )  # row head pos d_head
-        q, k = turned(q, self.rotary_pairs), turned(k, self.rotary_pairs)
+        q, k = rotate(q, self.rotary_pairs), rotate(k, self.rotary_pairs)
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         scores = q @ k.transpose(-1, -2) / self.head_dim**0.5  # row head query key
         pattern = scores.masked_fill(~mask, -torch.inf).softmax(-1)
@@ -156,7 +158,7 @@ class TinyGatedMlp(nn.Module):
         return self.down_proj(gate * self.up_proj(normed))
 
 
-def turned(
+def rotate(
     x: Float[Tensor, "row head pos d_head"], pairs: int
 ) -> Float[Tensor, "row head pos d_head"]:
     """Features i and pairs + i turned by  position x ROTARY_BASE^(-i / pairs),  for i < pairs."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pellucid.results.prose import Quantity, Section, Sentence
-from pellucid.results.result import SCHEMA, Result, encode
+from pellucid.results.result import SCHEMA, Result, to_plain
 
 WRITTEN_AS = {torch.float64: torch.float64, torch.bool: torch.uint8}
 """Other floats are written as float32, other integers as int32."""
@@ -24,7 +24,7 @@ def document(result: Result) -> dict[str, Any]:
     """The whole result, ready for ``json.dumps``."""
     return {
         "schema": SCHEMA,
-        **encode(result, compact),
+        **to_plain(result, compact),
         **beside_fields(result),
         "parts": [beside_fields(part) for part in result.parts()],
     }
@@ -33,18 +33,20 @@ def document(result: Result) -> dict[str, Any]:
 def beside_fields(result: Result) -> dict[str, Any]:
     """What is computed from the fields, and what can be said about them."""
     return {
-        "derived": encode(result.derived(), compact)["mapping"],
-        "story": [told(one) for one in result.story()],
+        "derived": to_plain(result.derived(), compact)["mapping"],
+        "story": [_told(one) for one in result.story()],
     }
 
 
-def told(one: Section) -> dict[str, Any]:
+def _told(one: Section) -> dict[str, Any]:
     """A section as JSON values."""
     return {"title": one.title, "sentences": [_pieces(sentence) for sentence in one.sentences]}
 
 
 def _pieces(sentence: Sentence) -> list[Any]:
-    return [encode(vars(p), compact)["mapping"] if isinstance(p, Quantity) else p for p in sentence]
+    return [
+        to_plain(vars(p), compact)["mapping"] if isinstance(p, Quantity) else p for p in sentence
+    ]
 
 
 def compact(tensor: Tensor) -> dict[str, Any]:

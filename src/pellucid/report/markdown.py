@@ -23,13 +23,13 @@ def _lines(result: Result) -> Iterator[str]:
     for one in result.story():
         yield from ("", f"## {one.title}", "")
         for sentence in one.sentences:
-            yield f"- {quoted(plain(sentence))}"
+            yield f"- {_quoted(plain(sentence))}"
     frame = getattr(result, "to_frame", None)
     if frame is not None:
-        yield from ("", "## Table", "", *table(frame()))
+        yield from ("", "## Table", "", *_table(frame()))
 
 
-def table(frame: pd.DataFrame) -> Iterator[str]:
+def _table(frame: pd.DataFrame) -> Iterator[str]:
     """A frame as a Markdown table; columns that hold nothing are left out."""
     shown = [column for column in frame.columns if frame[column].notna().any()]
     yield f"| {' | '.join(shown)} |"
@@ -38,7 +38,7 @@ def table(frame: pd.DataFrame) -> Iterator[str]:
         yield f"| {' | '.join(map(_cell, row))} |"
 
 
-def quoted(text: str) -> str:
+def _quoted(text: str) -> str:
     """Text of which nothing is taken for markup; line breaks become spaces."""
     return " ".join(text.splitlines()).translate(SPECIAL)
 
@@ -48,4 +48,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:+.4f}"
-    return quoted(str(value))
+    return _quoted(str(value))

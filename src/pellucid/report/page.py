@@ -34,12 +34,12 @@ TEMPLATE = """<!doctype html>
 </body>
 </html>
 """
-HEIGHT = 900
+_HEIGHT = 900
 """Of the frame in a notebook, in pixels."""
 
 
 @shows(Result, "page")
-def page(result: Result) -> str:
+def html_page(result: Result) -> str:
     """The result as a page. Without scripts it shows what ``print(result)`` does."""
     return around(document(result), title=f"Pellucid: {type(result).__name__}", text=str(result))
 
@@ -49,7 +49,7 @@ def framed(result: Result) -> str:
     """The page inside a frame of its own, for notebooks: neither touches the other."""
     return (
         f'<iframe title="{type(result).__name__}" sandbox="allow-scripts allow-downloads" '
-        f'width="100%" height="{HEIGHT}" style="border:0" srcdoc="{escape(page(result))}">'
+        f'width="100%" height="{_HEIGHT}" style="border:0" srcdoc="{escape(html_page(result))}">'
         "</iframe>"
     )
 

@@ -10,14 +10,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import MissingDependencyError
-from pellucid.report.page import page
+from pellucid.report.page import html_page
 from pellucid.results.result import Result
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDTH = 698
+_WIDTH = 698
 """Of A4 without its margins, in CSS pixels; the page is laid out as wide as it is printed."""
 SHARPNESS = 3
 """Pixels of a matrix for each CSS pixel."""
@@ -33,7 +33,7 @@ PAPER: dict[str, Any] = {
     "outline": True,
     "tagged": True,
 }
-DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+_DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def pdf(result: Result) -> bytes:
@@ -49,7 +49,7 @@ def pdf(result: Result) -> bytes:
         )
     # On a thread of its own: notebooks run an event loop on theirs, which playwright refuses.
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(printed, page(result)).result()
+        return thread.submit(printed, html_page(result)).result()
 
 
 def printed(html: str) -> bytes:
@@ -61,14 +61,14 @@ def printed(html: str) -> bytes:
         context = browser.new_context(
             offline=True,
             color_scheme="light",
-            viewport={"width": WIDTH, "height": WIDTH},
+            viewport={"width": _WIDTH, "height": _WIDTH},
             device_scale_factor=SHARPNESS,
         )
         drawn = context.new_page()
         drawn.emulate_media(media="print")
         drawn.set_content(html)
         drawn.wait_for_selector("main .card", state="attached")
-        drawn.evaluate(DRAWN)
+        drawn.evaluate(_DRAWN)
         return drawn.pdf(**PAPER)
 
 

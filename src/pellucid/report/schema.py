@@ -57,7 +57,7 @@ TENSOR = {
         },
     ],
 }
-QUANTITY = {
+_QUANTITY = {
     "type": "object",
     "properties": {
         "ref": {"type": "string", "description": "Path of the value, from the result."},
@@ -130,15 +130,15 @@ def schema() -> dict[str, Any]:
             "nested": NESTED,
             "number": NUMBER,
             "tensor": TENSOR,
-            "quantity": QUANTITY,
+            "quantity": _QUANTITY,
             "section": SECTION,
-            "choices": choices(),
+            "choices": _choices(),
             **{name: _of_kind(name, kind) for name, kind in own.items()},
         },
     }
 
 
-def choices() -> dict[str, Any]:
+def _choices() -> dict[str, Any]:
     """What can be chosen, by the name of its type in ``options.py``; for whoever shows choices."""
     named = {name: of_hint(x) for name, x in vars(options).items() if get_origin(x) is Literal}
     return {

@@ -20,7 +20,7 @@ def check_fields(value: Any) -> None:
             found = getattr(value, field.name)
             if not fits(found, field.type):
                 raise ValueError(
-                    f"{type(value).__name__}.{field.name} should be {shown(field.type)}, and is "
+                    f"{type(value).__name__}.{field.name} should be {_shown(field.type)}, and is "
                     f"{described(found)}"
                 )
 
@@ -47,7 +47,7 @@ def fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint) if isinstance(hint, type) else True
 
 
-def shown(hint: Any) -> str:
+def _shown(hint: Any) -> str:
     """A hint as one writes it."""
     if isinstance(hint, type) and issubclass(hint, AbstractArray):
         return f"a tensor [{hint.dim_str.strip()}] of {hint.dtype.__name__}"

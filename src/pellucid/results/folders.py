@@ -30,12 +30,12 @@ from pellucid.results import locks, rename
 
 DRAFT, PART, REPLACED = ".pellucid-draft", ".pellucid-part", ".pellucid-replaced"
 """Endings of hidden folders: being written, being written over several calls, being replaced."""
-PATIENCE = 60.0
+_PATIENCE = 60.0
 """Seconds for which a place is tried that other writers keep changing."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class FolderKind:
     """What the folders of one kind hold, by which they are told from others' folders."""
 
     noun: str
@@ -69,7 +69,7 @@ def place(path: str | Path) -> Path:
 
 
 @contextmanager
-def replacing(path: str | Path, kind: Kind) -> Iterator[Path]:
+def replacing(path: str | Path, kind: FolderKind) -> Iterator[Path]:
     """A draft to be filled; when the block ends it stands under ``path``.
 
     An exception in the block removes the draft and leaves what stood there.
@@ -149,7 +149,7 @@ def demand_free(target: Path) -> None:
         raise ResultFileError(f"{target} exists. Choose another name, or remove it.")
 
 
-def _locked_and_ours(target: Path, kind: Kind) -> int | None:
+def _locked_and_ours(target: Path, kind: FolderKind) -> int | None:
     """The lock of what stands at ``target``; nobody else replaces or removes it while it is held.
 
     **Raises** ``ResultFileError`` for anything but a folder of this kind, ``BlockingIOError`` when
@@ -253,8 +253,8 @@ def _sync(path: Path) -> None:
         os.close(opened)
 
 
-def _put(draft: Path, target: Path, kind: Kind) -> None:
-    until = time.monotonic() + PATIENCE
+def _put(draft: Path, target: Path, kind: FolderKind) -> None:
+    until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         try:
             if not os.path.lexists(target):
@@ -269,7 +269,7 @@ def _put(draft: Path, target: Path, kind: Kind) -> None:
     raise TimeoutError(f"other writers keep changing {target}")
 
 
-def _replace(draft: Path, target: Path, kind: Kind) -> None:
+def _replace(draft: Path, target: Path, kind: FolderKind) -> None:
     lock = _locked_and_ours(target, kind)
     try:
         shutil.rmtree(_swap(draft, target, kind), ignore_errors=True)
@@ -277,7 +277,7 @@ def _replace(draft: Path, target: Path, kind: Kind) -> None:
         locks.release(lock)
 
 
-def _swap(draft: Path, target: Path, kind: Kind) -> Path:
+def _swap(draft: Path, target: Path, kind: FolderKind) -> Path:
     """Put ``draft`` in the place of ``target``; where what stood there is now."""
     try:
         rename.exchange(draft, target)

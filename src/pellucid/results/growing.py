@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-NAME = "values"
+_NAME = "values"
 """The one tensor of each file."""
-ROOM = 1024
+_ROOM = 1024
 """Bytes before the first row: the header's length, the header, and blanks."""
 CODES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
@@ -41,7 +41,7 @@ class GrowingTensor:
     def keep(self, rows: int) -> None:
         """Have exactly the first ``rows`` rows, and make the file if there is none."""
         with self.path.open("r+b" if self.path.exists() else "xb") as file:
-            file.truncate(ROOM + rows * self.row_bytes)
+            file.truncate(_ROOM + rows * self.row_bytes)
 
     def append(self, values: Tensor) -> None:
         """Add rows, and bring them to the disk."""
@@ -54,7 +54,7 @@ class GrowingTensor:
     def read(self, rows: int) -> Tensor:
         """The first ``rows`` rows of a file that is not closed."""
         with self.path.open("rb") as file:
-            file.seek(ROOM)
+            file.seek(_ROOM)
             data = bytearray(file.read(rows * self.row_bytes))
         flat = (
             torch.frombuffer(data, dtype=self.dtype) if data else torch.empty(0, dtype=self.dtype)
@@ -65,8 +65,8 @@ class GrowingTensor:
         """Write the header of ``rows`` rows."""
         shape = [rows, *self.row]
         entry = {"dtype": CODES[self.dtype], "shape": shape}
-        header = {NAME: {**entry, "data_offsets": [0, rows * self.row_bytes]}}
-        text = json.dumps(header).encode().ljust(ROOM - 8)
+        header = {_NAME: {**entry, "data_offsets": [0, rows * self.row_bytes]}}
+        text = json.dumps(header).encode().ljust(_ROOM - 8)
         with self.path.open("r+b") as file:
             file.write(struct.pack("<Q", len(text)) + text)
 
@@ -76,4 +76,4 @@ def mapped(path: Path) -> Tensor:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        return file.get_tensor(NAME)
+        return file.get_tensor(_NAME)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar, overload
 
-OWN = "pellucid."
+_OWN = "pellucid."
 T = TypeVar("T", bound=type)
 _TYPES: dict[str, type] = {}
 _NAMES: dict[type, str] = {}
@@ -42,12 +42,12 @@ def register(cls: type, name: str | None = None) -> None:
 
     **Raises** ``TypeError`` when another class has the name, or it is not one to declare.
     """
-    own = cls.__module__.startswith(OWN)
-    usual = f"{OWN}{cls.__name__}" if own else f"{cls.__module__}.{cls.__qualname__}"
-    if name is not None and not own and ("." not in name or name.startswith(OWN)):
+    own = cls.__module__.startswith(_OWN)
+    usual = f"{_OWN}{cls.__name__}" if own else f"{cls.__module__}.{cls.__qualname__}"
+    if name is not None and not own and ("." not in name or name.startswith(_OWN)):
         raise TypeError(
             f"{usual} declares the name {name!r}. Give one with a dot in it that does not begin "
-            f"with {OWN!r}, such as 'mylab.{cls.__name__}'."
+            f"with {_OWN!r}, such as 'mylab.{cls.__name__}'."
         )
     full = name or _name_before_slots(cls) or usual
     earlier = _TYPES.get(full)
@@ -100,7 +100,7 @@ def full_name(cls: type) -> str:
 
 def written_name(cls: type) -> str:
     """The name in files: Pellucid's own types without ``pellucid.``."""
-    return full_name(cls).removeprefix(OWN)
+    return full_name(cls).removeprefix(_OWN)
 
 
 def registered(name: str) -> type | None:
@@ -111,13 +111,13 @@ def registered(name: str) -> type | None:
     """
     if "." in name:
         return _TYPES.get(name)
-    if OWN + name in _TYPES:
-        return _TYPES[OWN + name]
+    if _OWN + name in _TYPES:
+        return _TYPES[_OWN + name]
     alike = [one for one in _TYPES.values() if one.__name__ == name]
     return alike[0] if len(alike) == 1 else None
 
 
 def own_types() -> dict[str, type]:
     """Pellucid's own types that are imported, by the name in files."""
-    own = {name: one for name, one in _TYPES.items() if name.startswith(OWN)}
-    return {name.removeprefix(OWN): one for name, one in sorted(own.items())}
+    own = {name: one for name, one in _TYPES.items() if name.startswith(_OWN)}
+    return {name.removeprefix(_OWN): one for name, one in sorted(own.items())}

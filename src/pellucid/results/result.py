@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pellucid.errors import ResultFileError
 from pellucid.results.fields import check_fields
-from pellucid.results.folders import Kind, replacing
+from pellucid.results.folders import FolderKind, replacing
 from pellucid.results.prose import Section
 from pellucid.results.provenance import Provenance
 from pellucid.results.registry import full_name, register, registered, written_name
@@ -26,7 +26,7 @@ from pellucid.results.views import shown, shows
 SCHEMA = 1
 """Version of the JSON layout; a higher one is refused with advice to upgrade."""
 
-SAVED = Kind(noun="saved result", needs=("result.json", "tensors.safetensors"))
+SAVED = FolderKind(noun="saved result", needs=("result.json", "tensors.safetensors"))
 
 R = TypeVar("R", bound="Result")
 
@@ -47,7 +47,7 @@ class Result:
 
     def to_json(self, *, indent: int | None = None) -> str:
         """One JSON document; tensors are nested lists, what is not finite is null."""
-        body = encode(self, _listed)
+        body = to_plain(self, _listed)
         return json.dumps({"schema": SCHEMA, **body}, indent=indent, allow_nan=False)
 
     def derived(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Result:
             tensors[key] = tensor.detach().cpu().contiguous().clone()
             return {"stored": key}
 
-        body = {"schema": SCHEMA, **encode(self, keep)}
+        body = {"schema": SCHEMA, **to_plain(self, keep)}
         with replacing(path, SAVED) as draft:
             save_file(tensors, str(draft / "tensors.safetensors"))
             (draft / "result.json").write_text(json.dumps(body, indent=1, allow_nan=False))
@@ -135,18 +135,20 @@ def untold(result: Result) -> tuple[Section, ...]:
     return ()
 
 
-def encode(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
+def to_plain(value: Any, tensor: Callable[[Tensor], Any]) -> Any:
     """JSON values for what a result may hold; ``tensor`` says how a tensor is written."""
     if isinstance(value, Tensor):
         return tensor(value.detach().cpu())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = written_name(type(value))
-        fields = {f.name: encode(getattr(value, f.name), tensor) for f in dataclasses.fields(value)}
+        fields = {
+            f.name: to_plain(getattr(value, f.name), tensor) for f in dataclasses.fields(value)
+        }
         return {"type": kind, "fields": fields}
     if isinstance(value, dict):
-        return {"mapping": {str(k): encode(v, tensor) for k, v in value.items()}}
+        return {"mapping": {str(k): to_plain(v, tensor) for k, v in value.items()}}
     if isinstance(value, list | tuple):
-        return [encode(v, tensor) for v in value]
+        return [to_plain(v, tensor) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return {"number": str(value)}
     return value

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TypeVar
 
-ROOM = "pellucid.views"
+_ROOM = "pellucid.views"
 F = TypeVar("F", bound=Callable[..., Any])
 _SHOWN_BY: dict[tuple[type, str], Callable[..., Any]] = {}
 
@@ -38,7 +38,7 @@ def shown(result: object, what: str, *arguments: Any, **settings: Any) -> Any:
 
     **Raises** ``TypeError`` where none is registered.
     """
-    import_module(ROOM)
+    import_module(_ROOM)
     for kind in type(result).__mro__:
         if (kind, what) in _SHOWN_BY:
             return _SHOWN_BY[kind, what](result, *arguments, **settings)

@@ -23,7 +23,7 @@ View: TypeAlias = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Observation:
     """What one forward showed."""
 
     kept: dict[Site, Tensor] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Seen:
     """What the model makes of that: equal to ``raw`` unless it scales or caps its logits."""
 
 
-def look(
+def observe(
     model: Model,
     tokens: Tokens,
     views: Mapping[Site, View],
@@ -44,7 +44,7 @@ def look(
     real: Bool[Tensor, "row pos"] | None = None,
     reads: Int[Tensor, "row read"] | None = None,
     variants: int = 1,
-) -> Seen:
+) -> Observation:
     """Run ``tokens`` once and keep what each view makes of its site's tensor.
 
     The rows hold ``variants`` evaluations of a question.
@@ -73,7 +73,7 @@ def read_out(
     streams: Stream,
     *,
     variants: int = 1,
-) -> Seen:
+) -> Observation:
     """What the model makes of ``streams`` put in behind its last block; differentiable in them.
 
     ``tokens`` give the shape ``[row pos]``; what the blocks compute from them is not used. The rows
@@ -88,7 +88,7 @@ def read_out(
         return _run(model, Batch(tokens=tokens, start=start, forwards=variants), taps, {})
 
 
-def _run(model: Model, batch: Batch, taps: Taps, kept: dict[Site, Tensor]) -> Seen:
+def _run(model: Model, batch: Batch, taps: Taps, kept: dict[Site, Tensor]) -> Observation:
     unembedded: list[tuple[Tensor, Tensor, int]] = []
 
     def note(module: nn.Module, args: tuple, output: Any) -> None:
@@ -108,4 +108,4 @@ def _run(model: Model, batch: Batch, taps: Taps, kept: dict[Site, Tensor]) -> Se
         raw = first(model.anatomy.unembed(given))
     # Gradients that start here do not pass the logits, where they would be counted.
     counted = backwards_counted(given.view_as(given), batch.forwards)
-    return Seen(kept=kept, given=counted, raw=raw, logits=logits)
+    return Observation(kept=kept, given=counted, raw=raw, logits=logits)

@@ -28,8 +28,8 @@ from pellucid.task.contrast import Contrast, ContrastBatch
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Result)
-Asked: TypeAlias = Mapping[str, str | int | tuple[int, ...]]
-PARTS = ("clean", "corrupted", "answer", "foil")
+_Asked: TypeAlias = Mapping[str, str | int | tuple[int, ...]]
+_PARTS = ("clean", "corrupted", "answer", "foil")
 WORDS = ("prompt", "corrupted", "answer", "foil")
 """Arguments that are the question where no contrast is given."""
 
@@ -50,14 +50,16 @@ def with_provenance(call: Callable[P, R]) -> Callable[P, R]:
             result = call(*positional, **named)
         given = arguments(declared, positional, named)
         model = next((one for one in given.values() if isinstance(one, Model)), None)
-        options = {name: plain(value) for name, value in given.items() if is_option(name, value)}
+        options = {
+            name: plain_value(value) for name, value in given.items() if is_option(name, value)
+        }
         said = command(call, declared, given)
         made = result.provenance or provenance_of(model, options.get("seed"), said)
         made = replace(
             made,
             created=begun.isoformat(timespec="seconds"),
             call=call.__name__,
-            question=tuple(question(given)),
+            question=tuple(_question(given)),
             options=options,
             passes=meter.passes,
             seconds=round(perf_counter() - clock, 6),
@@ -113,11 +115,11 @@ def is_option(name: str, value: Any) -> bool:
     return next(contrasts(value), None) is None and name != "contrast"
 
 
-def question(given: Mapping[str, Any]) -> Iterator[Asked]:
+def _question(given: Mapping[str, Any]) -> Iterator[_Asked]:
     """The contrasts among the arguments, or the words that are the question."""
     for value in given.values():
         for one in contrasts(value):
-            yield {part: ids(getattr(one, part)) for part in PARTS}
+            yield {part: ids(getattr(one, part)) for part in _PARTS}
     words = {name: ids(given[name]) for name in WORDS if given.get(name) is not None}
     if words:
         yield words
@@ -139,12 +141,12 @@ def ids(value: Any) -> str | int | tuple[int, ...]:
     return value if isinstance(value, str | int) else tuple(int(one) for one in value)
 
 
-def plain(value: Any) -> Plain:
+def plain_value(value: Any) -> Plain:
     """A value that can be written down; what is none by its text, or by its type."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, list | tuple | set | frozenset | range):
-        return ", ".join(str(plain(one)) for one in value)
+        return ", ".join(str(plain_value(one)) for one in value)
     if callable(value):
         return str(getattr(value, "__name__", type(value).__name__))
     return str(value) if isinstance(value, Node | Slot | Site | Path) else type(value).__name__

@@ -7,7 +7,7 @@ from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.encode import Encoded, Padding
 
 
-def encode(model: Model, contrast: Contrasts, *, padding: Padding = "right") -> Encoded:
+def encode_contrast(model: Model, contrast: Contrasts, *, padding: Padding = "right") -> Encoded:
     """The question as token tensors on the model's device, validated against the model.
 
     **Raises** ``TaskError`` for a model that is not opened and a question that is not well posed.

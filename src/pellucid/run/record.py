@@ -27,7 +27,7 @@ from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.run.gradient import Objective, demand_finite, differentiate, differentiate_paired
 from pellucid.run.paired_call import ride_together
-from pellucid.run.question import encode
+from pellucid.run.question import encode_contrast
 from pellucid.run.sites import node_sites
 from pellucid.task.contrast import Contrasts
 from pellucid.task.encode import Encoded, Padding
@@ -91,7 +91,7 @@ def record(
     **Raises** ``TaskError`` for a question that is not well posed, ``NonFiniteError`` when the
     model returns NaN, ``EditError`` for a site that the model does not have.
     """
-    encoded = encode(model, contrast, padding=padding)
+    encoded = encode_contrast(model, contrast, padding=padding)
     observed = list(observed)
     wanted = node_sites(model) if sites is None else list(dict.fromkeys(sites))
     with metering() as meter:

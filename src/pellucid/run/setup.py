@@ -16,7 +16,7 @@ from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.options import ABLATION, METRIC, SEED, Ablation
 from pellucid.run.ablation import replacements
-from pellucid.run.question import encode
+from pellucid.run.question import encode_contrast
 from pellucid.run.record import Trace, record
 from pellucid.run.sites import node_sites, stream_sites
 from pellucid.task.contrast import Contrasts
@@ -137,7 +137,7 @@ def recorded(
 
 def same_question(model: Model, contrast: Contrasts, trace: Trace) -> None:
     """**Raises** ``TaskError`` when ``trace`` is a recording of another question."""
-    tokens = encode(model, contrast)
+    tokens = encode_contrast(model, contrast)
     asked, held = (tokens.clean, tokens.corrupted), (trace.encoded.clean, trace.encoded.corrupted)
     if tokens.example.shape != trace.encoded.example.shape or (
         not trace.encoded.padded and not all(map(torch.equal, asked, held))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pellucid.errors import EditError
 
-Source: TypeAlias = float | Tensor | Callable[[Tensor], Tensor]
+_Source: TypeAlias = float | Tensor | Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Subspace:
     """
 
     basis: Float[Tensor, "k d"]
-    source: Source = 0.0
+    source: _Source = 0.0
 
     def __post_init__(self) -> None:
         basis = torch.as_tensor(self.basis)

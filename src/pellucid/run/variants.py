@@ -168,7 +168,7 @@ class VariantRun:
         for j in replaced.any(dim=0).nonzero()[:, 0].tolist():
             columns.setdefault(self.units[j].site, []).append(j)
         return {
-            site: replacing(
+            site: replacing_tap(
                 self._value(site),
                 replaced[:, js],
                 [self.units[j].head for j in js],
@@ -182,7 +182,7 @@ class VariantRun:
         return value[:, self.shared :] if value.shape[1] > 1 else value
 
 
-def replacing(
+def replacing_tap(
     value: Tensor,
     replaced: Mask,
     heads: Sequence[int | None],

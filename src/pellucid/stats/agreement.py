@@ -19,7 +19,7 @@ class Agreement:
     n: int
 
 
-def agreement(estimate: ArrayLike, effect: ArrayLike) -> Agreement:
+def rank_agreement(estimate: ArrayLike, effect: ArrayLike) -> Agreement:
     """Spearman's rho and Pearson's r; NaN where one of the lists is constant.
 
     **Raises** ``ValueError`` for lists of different length.

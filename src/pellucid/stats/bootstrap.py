@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-DRAWS = 4_000
-FEWEST = 3
+_DRAWS = 4_000
+_FEWEST = 3
 """Examples below which resampling says nothing."""
 
 
@@ -18,9 +18,9 @@ def ratio_interval(
     a, b = np.asarray(part, float).ravel(), np.asarray(whole, float).ravel()
     if a.size != b.size:
         raise ValueError(f"lists of different length: {a.size} and {b.size}")
-    if a.size < FEWEST:
+    if a.size < _FEWEST:
         return None
-    drawn = np.random.default_rng(seed).integers(a.size, size=(DRAWS, a.size))
+    drawn = np.random.default_rng(seed).integers(a.size, size=(_DRAWS, a.size))
     wholes = b[drawn].sum(1)
     if np.any(wholes <= 0):
         return None

@@ -22,7 +22,7 @@ from scipy.special import log_ndtr
 from scipy.stats import norm
 
 EXACT_UP_TO = 12
-DRAWS = 10_000
+_DRAWS = 10_000
 BISECTIONS = 40
 COUNTED_UP_TO = 24
 AT_A_TIME = 512
@@ -42,8 +42,8 @@ def sign_flip_p(values: ArrayLike, *, seed: int = 0) -> float:
         signs = _patterns(sample.size)
         return float(np.mean(signs @ sample >= observed - 1e-12))
     generator = np.random.default_rng(seed)
-    signs = generator.choice((1.0, -1.0), size=(DRAWS, sample.size))
-    return float((1 + np.sum(signs @ sample >= observed)) / (DRAWS + 1))
+    signs = generator.choice((1.0, -1.0), size=(_DRAWS, sample.size))
+    return float((1 + np.sum(signs @ sample >= observed)) / (_DRAWS + 1))
 
 
 def sign_flip_each(values: Float[np.ndarray, "example column"]) -> Float[np.ndarray, " column"]:

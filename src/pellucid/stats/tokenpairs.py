@@ -8,7 +8,7 @@ further pass: the logits of the whole vocabulary are there already.
 import numpy as np
 from jaxtyping import Float, Int
 
-DRAWS = 10_000
+_DRAWS = 10_000
 
 
 def token_pair_p(
@@ -26,9 +26,9 @@ def token_pair_p(
     """
     n, vocabulary = change.shape
     generator = np.random.default_rng(seed)
-    first = generator.integers(vocabulary, size=(DRAWS, n))
-    second = (first + generator.integers(1, vocabulary, size=(DRAWS, n))) % vocabulary
+    first = generator.integers(vocabulary, size=(_DRAWS, n))
+    second = (first + generator.integers(1, vocabulary, size=(_DRAWS, n))) % vocabulary
     rows = np.arange(n)
     observed = (change[rows, answer] - change[rows, foil]).mean()
     null = (change[rows, first] - change[rows, second]).mean(1)
-    return float((1 + np.sum(null >= observed - 1e-12)) / (DRAWS + 1))
+    return float((1 + np.sum(null >= observed - 1e-12)) / (_DRAWS + 1))

@@ -34,7 +34,7 @@ class Pair:
     jaccard: float
     """Shared over either; NaN where one of the two analyses claims no circuit."""
     by_chance: float
-    """The same for random sets of their sizes; NaN where the parts searched are not the same."""
+    """Jaccard index of random sets of these sizes; NaN where other parts were searched."""
     tau: float
     """Kendall's tau-b between the estimates of all nodes; NaN for models of different shape."""
 

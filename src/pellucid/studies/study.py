@@ -11,7 +11,7 @@ from pellucid.errors import TaskError
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model
 from pellucid.run.provenance import with_provenance
-from pellucid.run.question import encode
+from pellucid.run.question import encode_contrast
 from pellucid.studies.result import Study, fit
 from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts
 
@@ -49,7 +49,7 @@ def study(
         if not isinstance(name, str) or not fit(name):
             raise TaskError(f"{name!r} is no name for a question. Give text that can be seen.")
         try:
-            encode(model, contrast)
+            encode_contrast(model, contrast)
         except TaskError as error:
             raise error.about(name) from error
     expect(len(named) * most_forwards(model, AnalysisOptions(**options)))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pellucid.errors import AlignmentError, ContextLengthError, TokenError
 from pellucid.task.tokens import Tokenizer, labels, listing
 
-SHOWN = 12
+_SHOWN = 12
 """Tokens shown in the listing of two prompts that do not align."""
 
 
@@ -52,8 +52,8 @@ def check_alignment(
 
 def two_rows(clean: Sequence[str], corrupted: Sequence[str], parts: int) -> str:
     """Two lists of tokens under each other, with a mark at the place where they part."""
-    start = max(0, parts - SHOWN // 3)
-    stop = min(max(len(clean), len(corrupted)), start + SHOWN)
+    start = max(0, parts - _SHOWN // 3)
+    stop = min(max(len(clean), len(corrupted)), start + _SHOWN)
     cells = [
         (
             str(at),

@@ -50,7 +50,7 @@ class Contrast:
 
     def __post_init__(self) -> None:
         for name in ("clean", "corrupted", "answer", "foil"):
-            value = plain(getattr(self, name), name)
+            value = plain_ids(getattr(self, name), name)
             object.__setattr__(self, name, value)
             if value in ("", ()):
                 what = f"{name} prompt" if name in ("clean", "corrupted") else name
@@ -251,7 +251,7 @@ def spelling_hints(
     return [hint for hint in hints if hint]
 
 
-def plain(value: Any, name: str) -> str | int | tuple[int, ...]:
+def plain_ids(value: Any, name: str) -> str | int | tuple[int, ...]:
     """A string, an int or a tuple of ints, from whatever holds them (lists, arrays, tensors)."""
     if isinstance(value, str):
         return value

@@ -9,7 +9,7 @@ from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.tokens import Tokenizer, encode, following
 
 T = TypeVar("T")
-PATIENCE = 2000
+_PATIENCE = 2000
 """Draws in a row that may bring nothing new."""
 
 
@@ -23,7 +23,7 @@ def distinct(name: str, draw: Callable[[Random], Contrast], n: int, seed: int) -
     rng = Random(seed)
     found: dict[Contrast, None] = {}
     idle = 0
-    while len(found) < n and idle < PATIENCE:
+    while len(found) < n and idle < _PATIENCE:
         one = draw(rng)
         idle = idle + 1 if one in found else 0
         found[one] = None

@@ -118,7 +118,7 @@ class Encoded:
     def take(self, examples: Sequence[int]) -> "Encoded":
         """The batch of these examples only, in this order, renumbered from 0; columns stay."""
         owner = self.example.tolist()
-        chosen = [(new, row) for new, old in enumerate(examples) for row in rows_of(owner, old)]
+        chosen = [(new, row) for new, old in enumerate(examples) for row in _rows_of(owner, old)]
         rows = [row for _, row in chosen]
         tensors: dict[str, Any] = {
             field.name: value[rows]
@@ -140,7 +140,7 @@ class Encoded:
         )
 
 
-def rows_of(owner: Sequence[int], example: int) -> list[int]:
+def _rows_of(owner: Sequence[int], example: int) -> list[int]:
     """Rows that belong to ``example``."""
     found = [row for row, of in enumerate(owner) if of == example]
     if not found:
@@ -178,10 +178,10 @@ def pack(
         real=torch.tensor(real),
         example=torch.tensor([example for example, _ in owned]),
         reads=torch.tensor(reads),
-        answers=torch.tensor([filled(r.answer, n_reads, 0) for r in rows]),
-        answers_real=torch.tensor([filled([True] * len(r.answer), n_reads, False) for r in rows]),
-        foils=torch.tensor([filled(r.foil, n_reads, 0) for r in rows]),
-        foils_real=torch.tensor([filled([True] * len(r.foil), n_reads, False) for r in rows]),
+        answers=torch.tensor([_filled(r.answer, n_reads, 0) for r in rows]),
+        answers_real=torch.tensor([_filled([True] * len(r.answer), n_reads, False) for r in rows]),
+        foils=torch.tensor([_filled(r.foil, n_reads, 0) for r in rows]),
+        foils_real=torch.tensor([_filled([True] * len(r.foil), n_reads, False) for r in rows]),
         clean_labels=tuple(labels),
         corrupted_labels=tuple(other_labels),
         n_examples=len(resolved),
@@ -194,7 +194,7 @@ def pack(
     )
 
 
-def filled(values: Sequence[int], length: int, by: int) -> list[int]:
+def _filled(values: Sequence[int], length: int, by: int) -> list[int]:
     """``values`` made ``length`` long."""
     return [*values, *[by] * (length - len(values))]
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from pellucid.errors import TaskError
 from pellucid.task.contrast import Contrast, ContrastBatch
 
-COLUMNS = ("clean", "corrupted", "answer", "foil")
+_COLUMNS = ("clean", "corrupted", "answer", "foil")
 Line: TypeAlias = tuple[int, Any]
 """The number of a line in the file, and what it holds."""
 
@@ -37,12 +37,12 @@ def read_prompts(path: str | Path) -> ContrastBatch:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TaskError(f"{path} cannot be read: {error}. Give UTF-8 text.") from error
     if not lines:
-        raise TaskError(f"{path} holds no prompts. Each takes a line with {', '.join(COLUMNS)}.")
-    contrasts = tuple(contrast_of(path, number, cells) for number, cells in lines)
+        raise TaskError(f"{path} holds no prompts. Each takes a line with {', '.join(_COLUMNS)}.")
+    contrasts = tuple(_contrast_of(path, number, cells) for number, cells in lines)
     return ContrastBatch(contrasts, name=path.stem)
 
 
-def contrast_of(path: Path, number: int, cells: Any) -> Contrast:
+def _contrast_of(path: Path, number: int, cells: Any) -> Contrast:
     """The contrast of one line.
 
     **Raises** ``TaskError`` naming the line and what is wrong with it.
@@ -54,14 +54,14 @@ def contrast_of(path: Path, number: int, cells: Any) -> Contrast:
             f"{path}, line {number}: more cells than columns. Put a text that holds a comma in "
             'quotes: "When Mary and John went to the store, John".'
         )
-    missing = [name for name in COLUMNS if cells.get(name) is None]
+    missing = [name for name in _COLUMNS if cells.get(name) is None]
     if missing:
         raise TaskError(
             f"{path}, line {number}: {', '.join(missing)} missing. Every line needs "
-            f"{', '.join(COLUMNS)}; found {', '.join(map(str, cells))}."
+            f"{', '.join(_COLUMNS)}; found {', '.join(map(str, cells))}."
         )
     try:
-        return Contrast(**{name: cells[name] for name in COLUMNS})
+        return Contrast(**{name: cells[name] for name in _COLUMNS})
     except TaskError as error:
         raise TaskError(f"{path}, line {number}: {error}") from error
 

@@ -10,11 +10,11 @@ T = TypeVar("T")
 Continuation = str | int | Sequence[int]
 How = Literal["repeat", "swap", "replace answer", "replace word"]
 
-Proposal = tuple[How, str, str | tuple[int, ...], list[str]]
+_Proposal = tuple[How, str, str | tuple[int, ...], list[str]]
 """How, what, the corrupted prompt, and the prompts with one of its changes only (when several)."""
 
 
-def proposed_texts(prompt: str, answer: Continuation, foil: Continuation) -> Iterator[Proposal]:
+def proposed_texts(prompt: str, answer: Continuation, foil: Continuation) -> Iterator[_Proposal]:
     """Corrupted versions of a prompt given as text, the aligned and the others."""
     if isinstance(answer, str) and isinstance(foil, str) and answer.strip() and foil.strip():
         yield from proposed_names(prompt, answer.strip(), foil.strip())
@@ -24,7 +24,7 @@ def proposed_texts(prompt: str, answer: Continuation, foil: Continuation) -> Ite
             yield "replace word", what, replaced(prompt, match.span(), other), []
 
 
-def proposed_names(prompt: str, answer: str, foil: str) -> Iterator[Proposal]:
+def proposed_names(prompt: str, answer: str, foil: str) -> Iterator[_Proposal]:
     """Corrupted versions in which answer and foil, as whole words, stand for each other."""
     other = {answer: foil, foil: answer}
     either = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest(other)))
@@ -42,7 +42,7 @@ def proposed_names(prompt: str, answer: str, foil: str) -> Iterator[Proposal]:
 
 def proposed_ids(
     prompt: tuple[int, ...], answer: tuple[int, ...], foil: tuple[int, ...]
-) -> Iterator[Proposal]:
+) -> Iterator[_Proposal]:
     """Corrupted prompts for a prompt of ids, when answer and foil are one token each."""
     if len(answer) != 1 or len(foil) != 1:
         return

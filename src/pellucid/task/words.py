@@ -5,16 +5,16 @@ one token in most vocabularies; whoever uses a list keeps those that are.
 """
 
 
-def listed(text: str) -> tuple[str, ...]:
+def _listed(text: str) -> tuple[str, ...]:
     """The words of a line."""
     return tuple(text.split())
 
 
-WOMEN = listed(
+WOMEN = _listed(
     "Mary Sarah Anna Emma Laura Alice Julia Lisa Jane Susan Karen Emily Rachel Maria Linda "
     "Barbara Helen Nancy Elizabeth Margaret Ruth Kate Amy Michelle Jessica"
 )
-MEN = listed(
+MEN = _listed(
     "John Tom James Robert David Michael William Paul Mark George Peter Jack Daniel Henry "
     "Thomas Charles Richard Joseph Edward Frank Martin Simon Adam Andrew Steven"
 )
@@ -132,21 +132,21 @@ OPPOSITES = {
     "loved": "hated",
     "male": "female",
 }
-PLACES = listed("store park school office market garden station beach house library")
-OBJECTS = listed("drink book ring letter gift ball watch phone card snack")
-EVENTS = listed("war campaign conflict reign project siege journey mission trial strike")
-ARGUMENTS = listed(
+PLACES = _listed("store park school office market garden station beach house library")
+OBJECTS = _listed("drink book ring letter gift ball watch phone card snack")
+EVENTS = _listed("war campaign conflict reign project siege journey mission trial strike")
+ARGUMENTS = _listed(
     "size name key path value index width height color label file node shape model date text "
     "user state count line"
 )
 """Names of function arguments that are words on their own."""
-COLOURS = listed("red blue green yellow black white brown purple orange pink")
-ANIMALS = listed("dog cat horse cow bird fish lion tiger bear wolf rabbit mouse")
-DAYS = listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
-MONTHS = listed(
+COLOURS = _listed("red blue green yellow black white brown purple orange pink")
+ANIMALS = _listed("dog cat horse cow bird fish lion tiger bear wolf rabbit mouse")
+DAYS = _listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+MONTHS = _listed(
     "January February March April May June July August September October November December"
 )
-NUMBERS = listed("one two three four five six seven eight nine ten")
+_NUMBERS = _listed("one two three four five six seven eight nine ten")
 
 PAIRED = (PLURALS, GENDERS, OPPOSITES)
 """Classes in which a word has one counterpart; both directions hold."""
@@ -154,7 +154,7 @@ SETS: dict[str, tuple[str, ...]] = {
     "name": WOMEN + MEN,
     "country": tuple(CAPITALS),
     "city": tuple(CAPITALS.values()),
-    "number": NUMBERS,
+    "number": _NUMBERS,
     "colour": COLOURS,
     "animal": ANIMALS,
     "day": DAYS,

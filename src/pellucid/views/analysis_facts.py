@@ -7,7 +7,7 @@ numbers keep their place, the summary as a line, or as a row of a table in its c
 from collections.abc import Iterator
 
 from pellucid.analysis.result import Analysis
-from pellucid.analysis.wording import NOT_DONE, OVER, metric_template
+from pellucid.analysis.wording import NOT_DONE, OVER_IN_WORDS, metric_template
 from pellucid.circuit.self_repair.result import Backups
 
 LIKELY = 4
@@ -18,7 +18,7 @@ SHARES = {
 }
 
 
-def question(a: Analysis) -> dict[str, str]:
+def _question(a: Analysis) -> dict[str, str]:
     """What was asked, by what it is."""
     several = {"Question": "{question.clean.length} prompts; the first is shown"}
     return {
@@ -30,7 +30,7 @@ def question(a: Analysis) -> dict[str, str]:
     }
 
 
-def behaviour(a: Analysis) -> Iterator[str]:
+def _behaviour(a: Analysis) -> Iterator[str]:
     """The metric on both prompts, what the model says next, and whether it does this at all."""
     yield metric_template(a.question.metric)
     if a.top:
@@ -47,7 +47,7 @@ def searched(a: Analysis) -> str:
     return "over_heads" if a.circuit.over == "heads" else "over_heads_and_mlps"
 
 
-def circuit(a: Analysis) -> str:
+def _circuit(a: Analysis) -> str:
     """How many parts it has, out of how many, and how it was found; or why there is none."""
     if a.faithfulness is None:
         return f"No circuit is claimed: {'{circuit.note}' if a.circuit.note else 'none was found'}."
@@ -57,14 +57,14 @@ def circuit(a: Analysis) -> str:
     return f"Circuit: {{circuit.nodes.length}} of {total} {parts} ({{circuit.method}}{checked})"
 
 
-def names(a: Analysis) -> list[str]:
+def _names(a: Analysis) -> list[str]:
     """The nodes of the circuit."""
     return [f"{{circuit.names.{i}}}" for i in range(len(a.circuit))]
 
 
 def measured_with(over: str) -> str:
     """What was replaced in a measurement of faithfulness."""
-    return f"Measured with {OVER[over]}"
+    return f"Measured with {OVER_IN_WORDS[over]}"
 
 
 def among_random_sets(name: str) -> tuple[str, str]:
@@ -87,7 +87,7 @@ def ablations(b: Backups) -> str:
     return ", ".join(f"{{backups.repairs.{i}.ablation}}" for i in range(len(b.repairs)))
 
 
-def backups(b: Backups) -> Iterator[str]:
+def _backups(b: Backups) -> Iterator[str]:
     """What it takes to be a backup, and what the backups do; or that there is none."""
     if not b.found:
         yield f"nothing found (circuit replaced by: {ablations(b)})"

@@ -13,7 +13,7 @@ from pellucid.results.prose import Section, section
 from pellucid.results.views import shows
 from pellucid.views import analysis_facts as facts
 
-METHOD = (
+_METHOD = (
     "A measured effect is how far the metric falls when the model is run with one node's values on "
     "the prompt replaced by those on the corrupted prompt.",
     "For the circuit, parts are replaced with: {circuit.ablation}.",
@@ -43,13 +43,13 @@ REPRODUCE = (
 
 
 @shows(Analysis, "story")
-def story_of(a: Analysis) -> tuple[Section, ...]:
+def _story_of(a: Analysis) -> tuple[Section, ...]:
     """What was asked, found and measured; how; how to do it again."""
     return (
         section(a, "Summary", [*_question(a), *_circuit(a), *_agreement(a)]),
         section(a, "Self-repair", [*_repair(a)]),
         section(a, "Read with care", facts.caveats(a)),
-        section(a, "Method", METHOD),
+        section(a, "Method", _METHOD),
         section(a, "Limits", LIMITS),
         section(a, "Cost", ["{passes}."]),
         section(a, "How to reproduce", REPRODUCE),
@@ -62,20 +62,20 @@ def sentence(fact: str) -> str:
 
 
 def _question(a: Analysis) -> Iterator[str]:
-    for label, fact in facts.question(a).items():
+    for label, fact in facts._question(a).items():
         yield f"{label}: {fact}."
     yield (
         "{provenance.model} gives the answer a log-probability that differs by {preference:+z.2f} "
         "from that of the foil."
     )
-    yield from facts.behaviour(a)
+    yield from facts._behaviour(a)
 
 
 def _circuit(a: Analysis) -> Iterator[str]:
     if a.faithfulness is None:
-        yield facts.circuit(a)
+        yield facts._circuit(a)
         return
-    yield f"{facts.circuit(a)}: {', '.join(facts.names(a))}."
+    yield f"{facts._circuit(a)}: {', '.join(facts._names(a))}."
     if a.circuit.minimal:
         yield "Without any one of them, sufficiency fell below the target of {circuit.target:.2f}."
     first = facts.searched(a)
@@ -118,7 +118,7 @@ def _repair(a: Analysis) -> Iterator[str]:
     grown = [i for i, one in enumerate(b.looked_at) if one.found]
     for i in sorted(grown, key=lambda i: -b.looked_at[i].effect):
         yield _growth(b, i)
-    yield from map(sentence, facts.backups(b))
+    yield from map(sentence, facts._backups(b))
     ablations = {b.looked_at[i].ablation for i in grown}
     for i, one in enumerate(b.repairs):
         if one.ablation in ablations:

@@ -11,14 +11,14 @@ from pellucid.results.prose import plain, say
 from pellucid.results.views import shows
 from pellucid.views import analysis_facts as facts
 
-WIDTH = 80
-COLUMNS = 11
-SHOWN = 12
+_WIDTH = 80
+_COLUMNS = 11
+_SHOWN = 12
 """Rows of a table before the rest is only counted."""
 
 
 @shows(Analysis, "text")
-def summarise(analysis: Analysis) -> str:
+def _summarise(analysis: Analysis) -> str:
     """The whole result, measured numbers first."""
     return "\n".join(_lines(analysis))
 
@@ -45,21 +45,21 @@ def _lines(a: Analysis) -> Iterator[str]:
         yield ""
         yield "Read with care"
         for fact in facts.caveats(a):
-            yield from _wrapped(told(a, fact), "  - ", "    ")
+            yield from _wrapped(_told(a, fact), "  - ", "    ")
     yield ""
     yield f"Cost: {a.passes}."
     yield "Again:"
     yield from _command(p.command)
 
 
-def told(a: Analysis, fact: str) -> str:
+def _told(a: Analysis, fact: str) -> str:
     """A fact with its numbers."""
     return plain(say(a, fact))
 
 
 def _question(a: Analysis) -> Iterator[str]:
-    for label, fact in facts.question(a).items():
-        text = told(a, fact)
+    for label, fact in facts._question(a).items():
+        text = _told(a, fact)
         if label in ("Question", "Answer"):
             yield f"{label:11}{text}"
         elif label == "How":
@@ -69,14 +69,14 @@ def _question(a: Analysis) -> Iterator[str]:
 
 
 def _behaviour(a: Analysis) -> Iterator[str]:
-    for fact in facts.behaviour(a):
-        yield from _wrapped(told(a, fact), "", "  ")
+    for fact in facts._behaviour(a):
+        yield from _wrapped(_told(a, fact), "", "  ")
 
 
 def _circuit(a: Analysis) -> Iterator[str]:
-    yield from _wrapped(told(a, facts.circuit(a)), "", "  ")
+    yield from _wrapped(_told(a, facts._circuit(a)), "", "  ")
     if a.circuit.nodes:
-        yield from _wrapped(told(a, " ".join(facts.names(a))), "  ", "  ")
+        yield from _wrapped(_told(a, " ".join(facts._names(a))), "  ", "  ")
 
 
 def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
@@ -87,11 +87,11 @@ def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
     yield f"  {'F1':17}  {f.f1:z7.3f}   {f.category}"
     yield from _wrapped(MEANING[f.category], " " * 31, " " * 31)
     if f.percentile_same_size is not None:
-        yield from (f"  {told(a, fact)}" for fact in facts.among_random_sets(name))
+        yield from (f"  {_told(a, fact)}" for fact in facts.among_random_sets(name))
     if f.curve:
         yield "  sufficiency of the highest ranked nodes, by how many"
-        for begin in range(0, len(f.curve), COLUMNS):
-            part = slice(begin, begin + COLUMNS)
+        for begin in range(0, len(f.curve), _COLUMNS):
+            part = slice(begin, begin + _COLUMNS)
             yield "  nodes       " + "".join(f"{size:>6}" for size in f.curve_sizes[part])
             yield "  sufficiency " + "".join(f"{value:z6.2f}" for value in f.curve[part])
 
@@ -100,15 +100,15 @@ def _backups(a: Analysis, b: Backups) -> Iterator[str]:
     yield "Self-repair: what does more for the answer once the circuit is replaced"
     if b.found:
         yield "  node     replaced by  effect before     after  (both measured)"
-    for growth in b.found[:SHOWN]:
+    for growth in b.found[:_SHOWN]:
         yield (
             f"  {growth.node.name:8} {growth.ablation:11} {growth.effect_before:+z13.3f} "
             f"{growth.effect_after:+z9.3f}  {growth.role}"
         )
-    if len(b.found) > SHOWN:
-        yield f"  and {len(b.found) - SHOWN} more"
-    for fact in (*facts.backups(b), *facts.notes(b)):
-        yield from _wrapped(told(a, fact), "  ", "  ")
+    if len(b.found) > _SHOWN:
+        yield f"  and {len(b.found) - _SHOWN} more"
+    for fact in (*facts._backups(b), *facts.notes(b)):
+        yield from _wrapped(_told(a, fact), "  ", "  ")
 
 
 def _nodes(a: Analysis) -> Iterator[str]:
@@ -120,10 +120,10 @@ def _nodes(a: Analysis) -> Iterator[str]:
     )
     yield "Nodes ranked highest, each replaced alone (positive supports the answer)"
     yield "  node     effect (measured)  estimate  in circuit"
-    for name, effect in rows[:SHOWN]:
+    for name, effect in rows[:_SHOWN]:
         inside = "yes" if name in a.circuit else ""
         yield f"  {name:8} {effect:+z13.3f}     {estimates[name]:+z8.3f}  {inside}".rstrip()
-    yield f"  {told(a, facts.AGREEMENT)}"
+    yield f"  {_told(a, facts.AGREEMENT)}"
 
 
 def _command(command: str) -> Iterator[str]:
@@ -133,7 +133,7 @@ def _command(command: str) -> Iterator[str]:
         return
     line = " "
     for word in map(shlex.quote, shlex.split(command)):
-        if len(line) + len(word) + 3 > WIDTH and line.strip():
+        if len(line) + len(word) + 3 > _WIDTH and line.strip():
             yield f"{line} \\"
             line = "   "
         line = f"{line} {word}"
@@ -143,7 +143,7 @@ def _command(command: str) -> Iterator[str]:
 def _wrapped(text: str, first: str, rest: str) -> list[str]:
     return textwrap.wrap(
         text,
-        WIDTH,
+        _WIDTH,
         initial_indent=first,
         subsequent_indent=rest,
         break_on_hyphens=False,

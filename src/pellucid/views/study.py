@@ -9,12 +9,12 @@ from pellucid.results.prose import Section, plain, section
 from pellucid.results.views import shows
 from pellucid.studies.result import Study
 
-WIDTH = 80
-NAME = 24
+_WIDTH = 80
+_NAME = 24
 OFTEN = 8
 """Nodes in more than one circuit that are named."""
 
-METHOD = (
+_METHOD = (
     "Each question was analysed by itself; sufficiency and comprehensiveness were measured by "
     "running the model, over the parts in which the circuit was searched.",
     "The Jaccard index of two circuits is the number of nodes in both over the number in either. "
@@ -26,14 +26,14 @@ METHOD = (
 
 
 @shows(Study, "story")
-def story_of(s: Study) -> tuple[Section, ...]:
+def _story_of(s: Study) -> tuple[Section, ...]:
     """What was found of each question, what the circuits share; how; how to do it again."""
     everyone = range(len(s.analyses))
     return (
         section(s, "Summary", [_one(s, i) for i in everyone]),
         section(s, "Circuits", [*_circuits(s)]),
         section(s, "Read with care", [f"{{caveats.{i}}}" for i in range(len(s.caveats))]),
-        section(s, "Method", METHOD),
+        section(s, "Method", _METHOD),
         section(s, "Cost", ["{passes}."]),
         section(
             s,
@@ -92,7 +92,7 @@ def _circuits(s: Study) -> Iterator[str]:
 
 
 @shows(Study, "text")
-def summarise(s: Study) -> str:
+def _summarise(s: Study) -> str:
     """The whole study in at most 80 columns."""
     return "\n".join(_lines(s))
 
@@ -101,18 +101,18 @@ def _lines(s: Study) -> Iterator[str]:
     n = len(s.analyses)
     yield f"Study of {n} {'analysis' if n == 1 else 'analyses'} ({s.passes})"
     yield ""
-    yield f"{'':{NAME + 2}}  metric  parts  sufficiency  comprehensiveness"
+    yield f"{'':{_NAME + 2}}  metric  parts  sufficiency  comprehensiveness"
     for own, one in zip(s.names, s.analyses, strict=True):
         # Names are often told apart by their end.
-        name = own if cell_len(own) <= NAME else f"{own[:10]}...{own[-11:]}"
+        name = own if cell_len(own) <= _NAME else f"{own[:10]}...{own[-11:]}"
         found, kept = one.faithfulness, "no circuit is claimed"
         if found is not None:
             kept = f"{found.size:5}  {found.sufficiency:z11.3f}  {found.comprehensiveness:z17.3f}"
-        yield f"  {set_cell_size(name, NAME)}  {one.metric_clean:+z6.2f}  {kept}"
+        yield f"  {set_cell_size(name, _NAME)}  {one.metric_clean:+z6.2f}  {kept}"
     for part in s.story()[1:3]:
         yield ""
         yield part.title
         for sentence in part.sentences:
             yield from textwrap.wrap(
-                plain(sentence), WIDTH, initial_indent="  - ", subsequent_indent="    "
+                plain(sentence), _WIDTH, initial_indent="  - ", subsequent_indent="    "
             )

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from pellucid.model.tiny import (
     ROTARY_BASE,
-    Block,
     TinyAttention,
+    TinyBlock,
     TinyConfig,
     TinyGatedMlp,
     TinyMlp,
@@ -289,8 +289,8 @@ def _calibrate(model: TinyTransformer, prompts: Tensor) -> None:
         norm.weight.fill_(float(seen[0].square().mean(-1).sqrt().mean()))
 
 
-def _blocks(model: TinyTransformer) -> list[Block]:
-    return [block for block in model.layers if isinstance(block, Block)]
+def _blocks(model: TinyTransformer) -> list[TinyBlock]:
+    return [block for block in model.layers if isinstance(block, TinyBlock)]
 
 
 def _norms(model: TinyTransformer) -> list[nn.LayerNorm | nn.RMSNorm]:

@@ -72,7 +72,7 @@ def changed(prompt: Iterable[int], changes: dict[int, int]) -> list[int]:
     return new
 
 
-def edges(text: str, plan: Plan, group: int) -> frozenset[EdgeName]:
+def true_edges(text: str, plan: Plan, group: int) -> frozenset[EdgeName]:
     """The edges of ``text`` under the names that the model gives to its parts."""
     places = plan.places(group)
 

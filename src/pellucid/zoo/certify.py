@@ -32,7 +32,7 @@ from pellucid.results.result import Result
 from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import setup_of
 from pellucid.zoo.case import EdgeName
-from pellucid.zoo.registry import Kind, Specimen
+from pellucid.zoo.registry import Specimen, SpecimenKind
 
 NECESSARY, IDLE, SUFFICES = 0.15, 0.1, 0.15
 FEW_EDGES = 13
@@ -44,7 +44,7 @@ class Certificate(Result):
     """What enumeration found of one model; edges are pairs of names."""
 
     name: str
-    kind: Kind
+    kind: SpecimenKind
     n_edges: int
     truth: tuple[EdgeName, ...]
     hidden: tuple[EdgeName, ...]
@@ -119,13 +119,13 @@ def certify(specimen: Specimen) -> Certificate:
     opposing = mattering & (torch.where(necessary, alone, mean_effect(kept, f)) < 0)
     beside = float((f - within).abs().max())
     claims = {
-        "necessary edges": same([necessary], [specimen.necessary]),
+        "necessary edges": _same([necessary], [specimen.necessary]),
         "edges that do nothing alone": float(rest.max()) <= IDLE,
-        "minimal sufficient sets": same(sufficient, specimen.sufficient),
-        "minimal sufficient sets among all": not few or same(among_all, specimen.sufficient),
+        "minimal sufficient sets": _same(sufficient, specimen.sufficient),
+        "minimal sufficient sets among all": not few or _same(among_all, specimen.sufficient),
         "all other edges together": beside <= SUFFICES,
-        "signs": same([opposing], [specimen.opposes]),
-        "true edges": same([torch.stack([necessary, *sufficient]).any(0)], [specimen.truth]),
+        "signs": _same([opposing], [specimen.opposes]),
+        "true edges": _same([torch.stack([necessary, *sufficient]).any(0)], [specimen.truth]),
     }
 
     def named(edges: EdgeSet) -> tuple[EdgeName, ...]:
@@ -208,7 +208,7 @@ def mean_effect(kept: Sequence[EdgeSet], values: Tensor) -> Tensor:
     return 2 * torch.einsum("kuv,k->uv", 2 * having - 1, values.double()) / len(having)
 
 
-def same(found: Iterable[EdgeSet], stated: Iterable[EdgeSet]) -> bool:
+def _same(found: Iterable[EdgeSet], stated: Iterable[EdgeSet]) -> bool:
     """Whether two collections hold the same sets."""
     one, other = ({s.numpy().tobytes() for s in sets} for sets in (found, stated))
     return one == other

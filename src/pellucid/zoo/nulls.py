@@ -20,16 +20,16 @@ from pellucid.results.registry import stored
 from pellucid.stats.signflip import sign_flip_each
 from pellucid.task.contrast import Contrast, ContrastBatch
 
-SMALL = TinyConfig(num_attention_heads=2, num_key_value_heads=2, d_mlp=16)
+_SMALL = TinyConfig(num_attention_heads=2, num_key_value_heads=2, d_mlp=16)
 NULLS: dict[str, TinyConfig] = {
-    "layer": replace(SMALL, norm="layer"),
-    "rms-rotary-gated": replace(SMALL, rotary_pairs=2, mlp="gated"),
-    "grouped": replace(SMALL, num_attention_heads=4),
-    "attention-only": replace(SMALL, norm="none", d_mlp=0),
+    "layer": replace(_SMALL, norm="layer"),
+    "rms-rotary-gated": replace(_SMALL, rotary_pairs=2, mlp="gated"),
+    "grouped": replace(_SMALL, num_attention_heads=4),
+    "attention-only": replace(_SMALL, norm="none", d_mlp=0),
 }
 EXAMPLES = 12
 """Examples of one test: so many have every pattern of signs counted; the least p is 0.0005."""
-LENGTH = 6
+_LENGTH = 6
 NOMINAL = 0.1
 """Rate of false discoveries that Benjamini and Hochberg's rule is asked for."""
 
@@ -60,8 +60,8 @@ def null_questions(config: TinyConfig, tests: int, *, seed: int = 0) -> tuple[Mo
     model = Model.build(TinyTransformer(config, seed=seed).eval())
 
     def draw() -> Contrast:
-        clean = random.choices(range(config.vocab_size), k=LENGTH)
-        place = random.randrange(LENGTH)
+        clean = random.choices(range(config.vocab_size), k=_LENGTH)
+        place = random.randrange(_LENGTH)
         other = random.choice([t for t in range(config.vocab_size) if t != clean[place]])
         answer, foil = random.sample(range(config.vocab_size), 2)
         return Contrast(clean, [*clean[:place], other, *clean[place + 1 :]], answer, foil)

@@ -23,7 +23,7 @@ with the rest cut and with the rest in place. Names are `behaviour/corruption@va
   answer (the truth, or a minimal sufficient set), in size.
 - *false discoveries*: how often anything is discovered in models without a circuit, over the
   nominal rate of {nominal:.0%} (Benjamini-Hochberg on sign-flip p-values, {examples} examples)."""
-HEADS = {
+_HEADS = {
     "method": "method", "behaviour": "behaviour", "models": "models", "necessary": "necessary",
     "mean": "mean", "minimum": "minimum", "at": "at", "precision": "precision", "extra": "extra",
     "auroc": "AUROC", "log_cmd": "log-CMD", "forwards": "forwards", "backwards": "backwards",
@@ -35,10 +35,10 @@ ROUND = {"extra": 1, "forwards": 0, "backwards": 0, "models": 0, "false_discover
 def page(result: ZooResult) -> str:
     """The whole page."""
     summary = result.summary().dropna(axis=1, how="all")
-    parts = [introduction(), "## All methods", table(summary)]
+    parts = [introduction(), "## All methods", _table(summary)]
     for method in summary.method:
         parts += [f"## {method}", result.notes.get(method, "")]
-        parts.append(table(result.by_behaviour(method)))
+        parts.append(_table(result.by_behaviour(method)))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -47,12 +47,12 @@ def introduction() -> str:
     return INTRODUCTION.format(nominal=NOMINAL, examples=EXAMPLES)
 
 
-def table(frame: pd.DataFrame) -> str:
+def _table(frame: pd.DataFrame) -> str:
     """A frame as a Markdown table, numbers rounded by column."""
-    lines = [[HEADS[column] for column in frame.columns], ["---"] * len(frame.columns)]
+    lines = [[_HEADS[column] for column in frame.columns], ["---"] * len(frame.columns)]
     lines += [
         [
-            shown(value, ROUND.get(column, 3))
+            _shown(value, ROUND.get(column, 3))
             for column, value in zip(frame.columns, row, strict=True)
         ]
         for row in frame.itertuples(index=False)
@@ -60,7 +60,7 @@ def table(frame: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def shown(value: object, digits: int) -> str:
+def _shown(value: object, digits: int) -> str:
     """A cell: text as it is, a number rounded, nothing for NaN."""
     if isinstance(value, str):
         return value

@@ -20,14 +20,14 @@ from pellucid.model.model import Model
 from pellucid.task.contrast import ContrastBatch
 from pellucid.zoo import copying, logic, matching, sequences
 from pellucid.zoo.build import built
-from pellucid.zoo.case import CASES, N_EXAMPLES, Case, edges
+from pellucid.zoo.case import CASES, N_EXAMPLES, Case, true_edges
 from pellucid.zoo.variety import VARIETIES, Variety
 
 BEHAVIOURS = (copying, matching, logic, sequences)
 """Modules that put their cases into ``CASES`` when they are imported."""
 
-Kind: TypeAlias = Literal["necessary", "sufficient"]
-MIXED = ("saturated-junk", "gpt", "llama")
+SpecimenKind: TypeAlias = Literal["necessary", "sufficient"]
+_MIXED = ("saturated-junk", "gpt", "llama")
 ELSEWHERE = {"fraction/marks": ("saturated-junk", "layer", "rms")}
 """A mean over all keys is thin beside junk that a norm scales, which leaks through many edges."""
 EVERYWHERE = ("induction/key", "duplicate/both", "or/both", "xor/left")
@@ -54,7 +54,7 @@ class Specimen:
     """Every minimal set that gives the behaviour with all other edges cut."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> SpecimenKind:
         """Whether cutting edges one at a time shows the whole truth."""
         return "necessary" if torch.equal(self.necessary, self.truth) else "sufficient"
 
@@ -113,7 +113,7 @@ def made(name: str, case: Case, variety: Variety, *, seed: int = 0) -> Specimen:
 
     def stated(text: str) -> EdgeSet:
         anatomy = model.anatomy
-        found = edges(text, case.plan, variety.group)
+        found = true_edges(text, case.plan, variety.group)
         return named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, sorted(found))
 
     # Heads that share their values can work for and against the answer through one edge.
@@ -136,6 +136,6 @@ def made(name: str, case: Case, variety: Variety, *, seed: int = 0) -> Specimen:
 
 
 def _varieties(case: str) -> tuple[str, ...]:
-    mixed = ELSEWHERE.get(case, MIXED)
+    mixed = ELSEWHERE.get(case, _MIXED)
     rest = tuple(name for name in VARIETIES if name not in mixed)
     return (*rest, *mixed) if case in EVERYWHERE else mixed

@@ -8,7 +8,7 @@ from pellucid.results.passes import Passes
 from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.zoo.nulls import Calibration
-from pellucid.zoo.registry import Kind
+from pellucid.zoo.registry import SpecimenKind
 
 BLIND = {
     "eap": "The gradient on the clean prompt is zero where attention is saturated, and where "
@@ -28,7 +28,7 @@ BLIND = {
     "exact": "One edge is cut at a time, so an edge with a stand-in (OR, backup) measures 0.",
 }
 """What a method cannot see by construction, beside the note that may come with its scores."""
-COLUMNS = ["auprc", "precision", "worst_rank", "auroc", "log_cmd"]
+_COLUMNS = ["auprc", "precision", "worst_rank", "auroc", "log_cmd"]
 
 
 @stored
@@ -38,7 +38,7 @@ class ZooScore:
 
     model: str
     method: str
-    kind: Kind
+    kind: SpecimenKind
     n_edges: int
     """Edges that are judged."""
     n_true: int

@@ -39,8 +39,8 @@ from pellucid.zoo.nulls import NULLS, Calibration, calibrate, null_questions
 from pellucid.zoo.registry import Specimen, names, specimen
 from pellucid.zoo.result import BLIND, ZooResult, ZooScore
 
-Found: TypeAlias = EdgeScores | EdgeCircuit | Float[Tensor, "sender slot"]
-Scorer: TypeAlias = Callable[[Model, ContrastBatch], Found]
+_Found: TypeAlias = EdgeScores | EdgeCircuit | Float[Tensor, "sender slot"]
+Scorer: TypeAlias = Callable[[Model, ContrastBatch], _Found]
 SEARCHES: tuple[EdgeSearch, ...] = ("verified", "automatic")
 """Searches that end with a set of edges, whose size is judged beside its ranking."""
 METHODS: tuple[str, ...] = (*get_args(EdgeMethod), *SEARCHES)
@@ -111,7 +111,7 @@ def scorers(methods: str | Scorer | Sequence[str | Scorer]) -> dict[str, Scorer]
 
 def scored(
     subject: Specimen, measure: EdgeMeasure, method: str, scorer: Scorer
-) -> tuple[Found, ZooScore]:
+) -> tuple[_Found, ZooScore]:
     """What ``scorer`` finds of one model, and how good that is.
 
     **Raises** ``EditError`` for a matrix of another shape than the model's.
@@ -184,7 +184,7 @@ def _searched(method: EdgeSearch, model: Model, contrast: ContrastBatch) -> Edge
     )
 
 
-def _matrix(subject: Specimen, method: str, found: Found) -> Float[Tensor, "sender slot"]:
+def _matrix(subject: Specimen, method: str, found: _Found) -> Float[Tensor, "sender slot"]:
     """Scores of a method as one matrix."""
     if isinstance(found, EdgeScores):
         return found.matrix.double()

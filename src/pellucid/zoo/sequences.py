@@ -13,13 +13,13 @@ from pellucid.zoo.copying import BOS, VOCAB, copy
 from pellucid.zoo.plan import Head, Look, Move, Neuron, Plan, eye, one_hot
 
 END = 9
-NUMBERS = range(1, END)
+_NUMBERS = range(1, END)
 
 
 def sort_plan() -> Plan:
     """Prefers, of the numbers above the last one, the smaller by one unit a step; never itself."""
     table = torch.zeros(VOCAB, VOCAB, dtype=torch.float64)
-    for number in NUMBERS:
+    for number in _NUMBERS:
         for greater in range(number + 1, END):
             table[number, greater] = VOCAB - greater
     looks = (Look("token", "token", table), Look("position", "position", -VOCAB * eye(7)))
@@ -27,7 +27,7 @@ def sort_plan() -> Plan:
     return Plan(vocab=VOCAB, length=7, heads=(head,))
 
 
-def following(number: int, numbers: list[int]) -> int:
+def _following(number: int, numbers: list[int]) -> int:
     """The next greater one, or 0."""
     return min((n for n in numbers if n > number), default=0)
 
@@ -37,9 +37,9 @@ def sort_case(corruption: str, truth: str, hidden: str = "") -> Case:
 
     def draw(random: Random) -> Contrast:
         while True:
-            numbers = random.sample(NUMBERS, 4)
-            last, other = random.choice(numbers), random.choice(NUMBERS)
-            answer, place = following(last, numbers), random.randrange(1, 5)
+            numbers = random.sample(_NUMBERS, 4)
+            last, other = random.choice(numbers), random.choice(_NUMBERS)
+            answer, place = _following(last, numbers), random.randrange(1, 5)
             prompt = [BOS, *numbers, END, last]
             at = prompt.index(answer)
             changes = {
@@ -49,7 +49,7 @@ def sort_case(corruption: str, truth: str, hidden: str = "") -> Case:
                 "both": {at: other},
             }[corruption]
             corrupted = changed(prompt, changes)
-            foil = following(corrupted[6], corrupted[1:5])
+            foil = _following(corrupted[6], corrupted[1:5])
             moved = bool(foil) and corrupted.index(foil) != at
             plain = answer and other not in (*numbers, last) and last in corrupted[1:5]
             if corruption == "query":
@@ -85,7 +85,7 @@ def sort_both() -> Case:
     return sort_case("both", "embed>next.k embed>next.v next>logits")
 
 
-LENGTH = 7
+_LENGTH = 7
 
 
 def reverse_plan() -> Plan:
@@ -96,24 +96,24 @@ def reverse_plan() -> Plan:
     neurons = [
         Neuron(
             layer=0,
-            reads={"end": one_hot(LENGTH, end), "position": one_hot(LENGTH, own)},
+            reads={"end": one_hot(_LENGTH, end), "position": one_hot(_LENGTH, own)},
             bias=-1.0,
-            writes={"target": one_hot(LENGTH, 2 * end - own - 1)},
+            writes={"target": one_hot(_LENGTH, 2 * end - own - 1)},
         )
-        for end in range(2, LENGTH)
-        for own in range(end, LENGTH)
+        for end in range(2, _LENGTH)
+        for own in range(end, _LENGTH)
         if 2 * end - own - 1 > 0
     ]
     ends = Look("one", "token", one_hot(VOCAB, END)[None])
-    there = Look("target", "position", eye(LENGTH))
+    there = Look("target", "position", eye(_LENGTH))
     heads = (
-        Head(name="end", layer=0, looks=(ends,), moves=(Move("position", "end", eye(LENGTH)),)),
+        Head(name="end", layer=0, looks=(ends,), moves=(Move("position", "end", eye(_LENGTH)),)),
         Head(name="read", layer=1, looks=(there,), moves=(copy(),)),
     )
     return Plan(
         vocab=VOCAB,
-        length=LENGTH,
-        parts={"end": LENGTH, "target": LENGTH},
+        length=_LENGTH,
+        parts={"end": _LENGTH, "target": _LENGTH},
         heads=heads,
         neurons=tuple(neurons),
     )
@@ -123,7 +123,7 @@ def reverse_case(corruption: str, truth: str) -> Case:
     """``BOS a b c d END d`` is continued with c."""
 
     def draw(random: Random) -> Contrast:
-        a, b, c, d, other = random.sample(NUMBERS, 5)
+        a, b, c, d, other = random.sample(_NUMBERS, 5)
         prompt = [BOS, a, b, c, d, END, d]
         changes, foil = {
             "content": ({3: other}, other),

@@ -5,14 +5,14 @@ import torch
 
 import pellucid
 from pellucid.lens.direct.decision import at_read, decide, one_token_each
-from pellucid.lens.direct.promoted_tokens import node_sites, promoted
+from pellucid.lens.direct.promoted_tokens import promoted, sites_of_part
 from tests.models.small import PAIR, family, tiny
 
 
 def change_of(model, name: str) -> torch.Tensor:
     encoded = one_token_each(model, PAIR)
     node = next(node for node in model.nodes if node.name == name)
-    views = dict.fromkeys(node_sites(node), at_read(encoded.reads.repeat(2, 1)))
+    views = dict.fromkeys(sites_of_part(node), at_read(encoded.reads.repeat(2, 1)))
     with torch.inference_mode(False):
         return promoted(model, decide(model, encoded, views), node)[0]
 

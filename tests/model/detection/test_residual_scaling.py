@@ -12,13 +12,13 @@ from pellucid import Contrast, Model
 from pellucid.errors import UnsupportedArchitectureError
 from pellucid.model.anatomy import Slot
 from pellucid.model.residual_scaling import StoredFactor, times
-from pellucid.model.tiny import Block, TinyConfig, TinyTransformer
+from pellucid.model.tiny import TinyBlock, TinyConfig, TinyTransformer
 from tests.models.families import tiny_model
 
 PAIR = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
 
 
-class MultiplyingBlock(Block):
+class MultiplyingBlock(TinyBlock):
     """The tiny block with factors: g, h of the stream and s, t of what is added to it."""
 
     names: dict[str, str]

@@ -18,7 +18,7 @@ from pellucid.model.model import Model
 from pellucid.model.proof.selfcheck import fingerprint, selfcheck
 from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.sites import Site
-from pellucid.model.tiny import Block, TinyConfig, TinyTransformer
+from pellucid.model.tiny import TinyBlock, TinyConfig, TinyTransformer
 from tests.models.families import tiny_model
 
 REFUSED = pytest.raises(UnsupportedArchitectureError)
@@ -240,7 +240,7 @@ def test_embeddings_of_each_layer_are_noticed() -> None:
     assert not Model.build(tiny_model("gemma4_text")).check.embedding_is_all
 
 
-class Around(Block):
+class Around(TinyBlock):
     """A block whose MLP also gates its term by the stream itself, past its norm."""
 
     def forward(self, stream: Tensor, mask: Tensor) -> Tensor:

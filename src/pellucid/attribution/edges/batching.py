@@ -14,7 +14,7 @@ from torch.nn.functional import pad
 
 from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.model.model import Model
-from pellucid.run.question import encode
+from pellucid.run.question import encode_contrast
 from pellucid.task.contrast import ContrastBatch, Contrasts
 
 PART_BYTES = 4 << 30
@@ -26,7 +26,7 @@ WIDTHS = 70
 def parts_of(model: Model, contrast: Contrasts) -> list[ContrastBatch]:
     """The batch in parts, in order, each small enough to be recorded within ``PART_BYTES``."""
     batch = ContrastBatch.of(contrast)
-    encoded = encode(model, batch)
+    encoded = encode_contrast(model, batch)
     rows, length = encoded.clean.shape
     anatomy = model.anatomy
     per_row = 4 * WIDTHS * anatomy.n_layers * anatomy.d_model * length

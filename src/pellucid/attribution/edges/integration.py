@@ -41,7 +41,7 @@ def record_edges(
 def record_frozen(
     model: Model, contrast: Contrasts, *, metric: str | Metric = METRIC
 ) -> tuple[Trace, str]:
-    """The same with gradients of the affine run, and what of the model could not be held.
+    """A recording with gradients of the affine run, and what of the model could not be held.
 
     Where patterns are held queries and keys are constants: their gradients are zeros.
 

@@ -124,11 +124,11 @@ class EdgeCircuit(Result):
         return "\n".join(lines)
 
 
-Edges: TypeAlias = EdgeCircuit | EdgeSet | Iterable[tuple[Node | str, Slot | str]]
+EdgeNames: TypeAlias = EdgeCircuit | EdgeSet | Iterable[tuple[Node | str, Slot | str]]
 """A circuit, a matrix [sender, slot], or pairs of names."""
 
 
-def resolve_edges(model: Model, edges: Edges) -> EdgeSet:
+def resolve_edges(model: Model, edges: EdgeNames) -> EdgeSet:
     """Edges given as a circuit, as a matrix or by name, as a matrix.
 
     **Raises** ``EditError`` for a circuit of another model, or an edge that is not there.

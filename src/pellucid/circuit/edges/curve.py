@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """MIB's fractions of all edges."""
-Order: TypeAlias = Literal["absolute", "signed"]
+_Order: TypeAlias = Literal["absolute", "signed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class EdgeCurve(Result):
     """f of growing circuits, taken from one ranking of the edges."""
 
     ranked_by: str
-    order: Order
+    order: _Order
     selection: Selection
     ablation: str
     out_of: int
@@ -121,7 +121,7 @@ def edge_curve(
     scores: EdgeScores | EdgeCircuit,
     *,
     selection: Selection = "greedy",
-    order: Order = "absolute",
+    order: _Order = "absolute",
     fractions: tuple[float, ...] = FRACTIONS,
     random_sets: int = RANDOM_SETS,
     **options: Unpack[MeasureKeywords],
@@ -185,8 +185,8 @@ def _check(selection: str, order: str, fractions: tuple[float, ...], random_sets
         raise EditError(f"fractions={fractions}: give numbers that rise, above 0 and up to 1.")
     if selection not in SELECTIONS:
         raise EditError(f"selection={selection!r}: choose one of {tuple(SELECTIONS)}.")
-    if order not in get_args(Order) or random_sets < 0:
+    if order not in get_args(_Order) or random_sets < 0:
         raise EditError(
-            f"order={order!r}, random_sets={random_sets}: choose an order from {get_args(Order)} "
+            f"order={order!r}, random_sets={random_sets}: choose an order from {get_args(_Order)} "
             "and 0 or more random sets."
         )

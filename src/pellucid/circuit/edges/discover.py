@@ -29,7 +29,7 @@ from pellucid.circuit.edges.fdr_search import automatic, demand_examples
 from pellucid.circuit.edges.matryoshka import learned_ranking
 from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.options import EdgeSearchKeywords, EdgeSearchOptions
-from pellucid.circuit.edges.outcome import Found, steps_of
+from pellucid.circuit.edges.outcome import SearchOutcome, steps_of
 from pellucid.circuit.edges.search import prune_edges, smallest_size
 from pellucid.circuit.edges.sets import SELECTIONS, EdgeSet, connected
 from pellucid.circuit.nodes.claim import nothing_to_explain
@@ -84,7 +84,9 @@ def discover_edges(
             )
         nearness = Nearness(KL(trace.logits_clean)) if method == "acdc" else None
         measure = EdgeMeasure(setup, metric=nearness)
-        found = Found.refused(measure.none, refusal) if refusal else Found(measure.none)
+        found = (
+            SearchOutcome.refused(measure.none, refusal) if refusal else SearchOutcome(measure.none)
+        )
         matrix = torch.zeros(model.anatomy.edges.shape, dtype=torch.float32)
         if scores is not None:
             matrix = scores.matrix.float()
@@ -116,10 +118,10 @@ def discover_edges(
     )
 
 
-def _by_loss(measure: EdgeMeasure, tau: float) -> Found:
+def _by_loss(measure: EdgeMeasure, tau: float) -> SearchOutcome:
     """ACDC on the KL divergence from the clean run."""
     kept, note = acdc(measure.all, lambda sets: -measure.metric(sets).mean(1), tau)
-    return Found(connected(measure.setup.model.anatomy, kept), note)
+    return SearchOutcome(connected(measure.setup.model.anatomy, kept), note)
 
 
 def _by_scores(
@@ -127,16 +129,18 @@ def _by_scores(
     scores: EdgeScores,
     matrix: Float[Tensor, "sender slot"],
     chosen: EdgeSearchOptions,
-) -> Found:
+) -> SearchOutcome:
     if chosen.method == "automatic":
         return automatic(measure, scores, chosen.target, seed=chosen.seed)
     if chosen.method in SELECTIONS:
         anatomy = measure.setup.model.anatomy
-        return Found(SELECTIONS[chosen.method](anatomy, matrix, chosen.size or 0))
+        return SearchOutcome(SELECTIONS[chosen.method](anatomy, matrix, chosen.size or 0))
     return _verified(measure, matrix, chosen.target)
 
 
-def _verified(measure: EdgeMeasure, matrix: Float[Tensor, "sender slot"], target: float) -> Found:
+def _verified(
+    measure: EdgeMeasure, matrix: Float[Tensor, "sender slot"], target: float
+) -> SearchOutcome:
     """Steps 2 to 4 of the module's note."""
     anatomy = measure.setup.model.anatomy
 
@@ -145,10 +149,10 @@ def _verified(measure: EdgeMeasure, matrix: Float[Tensor, "sender slot"], target
 
     size, note = smallest_size(measure, first, int(anatomy.edges.sum()), target)
     if size is None:
-        return Found.unreached(measure.none, note, target)
+        return SearchOutcome.unreached(measure.none, note, target)
     kept, unfinished = prune_edges(measure, first(size), matrix, target)
     steps = steps_of(measure, {"ranked": first(size), "pruned": kept})
-    return Found(kept, unfinished or note, minimal=not unfinished, steps=steps)
+    return SearchOutcome(kept, unfinished or note, minimal=not unfinished, steps=steps)
 
 
 def _sufficiency(measure: EdgeMeasure, kept: EdgeSet) -> float | None:

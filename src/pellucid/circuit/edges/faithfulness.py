@@ -18,7 +18,7 @@ from typing import Literal, Unpack
 import pandas as pd
 import torch
 
-from pellucid.circuit.edges.circuit import Edges, resolve_edges
+from pellucid.circuit.edges.circuit import EdgeNames, resolve_edges
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.optimal_ablation import optimal_constants
 from pellucid.circuit.edges.sets import EdgeSet
@@ -36,7 +36,7 @@ from pellucid.run.setup import RecordKeywords, RecordOptions
 from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
 
-PARTS = 10
+_PARTS = 10
 """Random parts of the circuit from which the completeness gap is averaged."""
 
 
@@ -73,7 +73,7 @@ class EdgeFaithfulness(Result):
 
     @property
     def percentile_like(self) -> float | None:
-        """The same among random sets with as many edges between the same layers."""
+        """Percentage of less sufficient random sets with as many edges between the same layers."""
         return _percentile(self.sufficiency, self.random_like)
 
     def to_frame(self) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class EdgeFaithfulness(Result):
 def edge_faithfulness(
     model: Model,
     contrast: Contrasts,
-    circuit: Edges,
+    circuit: EdgeNames,
     *,
     ablation: Ablation | Literal["optimal"] = ABLATION,
     random_sets: int = RANDOM_SETS,
@@ -130,7 +130,7 @@ def edge_faithfulness(
             carried = optimal_constants(setup, kept) if ablation == "optimal" else ablation
             measure = EdgeMeasure(replace(setup, ablation=carried))
         without = measure.all & ~kept
-        parts = [_part(kept, generator) for _ in range(PARTS)]
+        parts = [_part(kept, generator) for _ in range(_PARTS)]
         size = int(kept.sum())
         draws = range(random_sets)
         grown = [random_edges(kept, model.anatomy, generator, matched="connected") for _ in draws]
@@ -143,9 +143,9 @@ def edge_faithfulness(
         right = measure.kept_right([kept])
         own, rest = measure.intervals([kept, without])
         ends = measure.metric([measure.all, measure.none, kept, without]).double().mean(1).tolist()
-    in_circuit, in_model = f[2 : 2 + PARTS], f[2 + PARTS : 2 + 2 * PARTS]
+    in_circuit, in_model = f[2 : 2 + _PARTS], f[2 + _PARTS : 2 + 2 * _PARTS]
     gaps = [abs(a - b) for a, b in zip(in_circuit, in_model, strict=True)]
-    chance = f[2 + 2 * PARTS :]
+    chance = f[2 + 2 * _PARTS :]
     return EdgeFaithfulness(
         ablation=ablation,
         size=size,
@@ -156,7 +156,7 @@ def edge_faithfulness(
         comprehensiveness_interval=None if rest is None else (1 - rest[1], 1 - rest[0]),
         f1=f1(f[0], 1 - f[1]),
         category=categorise(f[0], 1 - f[1]),
-        completeness_gap=sum(gaps) / PARTS,
+        completeness_gap=sum(gaps) / _PARTS,
         largest_gap=max(gaps),
         kept_right=None if right is None else right[0],
         metric_all=ends[0],

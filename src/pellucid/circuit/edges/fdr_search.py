@@ -20,28 +20,30 @@ from torch import Tensor
 
 from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.circuit.edges.measure import EdgeMeasure
-from pellucid.circuit.edges.outcome import Found, halves, steps_of
+from pellucid.circuit.edges.outcome import SearchOutcome, halves, steps_of
 from pellucid.circuit.edges.search import prune_edges, smallest_size
 from pellucid.circuit.edges.sets import EdgeSet, connected, top
 from pellucid.errors import TaskError
 from pellucid.results.refusal import Refusal
 from pellucid.stats.signflip import sign_flip_each
 
-RATE = 0.05
-FEWEST = 12
+_RATE = 0.05
+_FEWEST = 12
 """With eight examples to choose from, an edge's p-value can be as small as 1/128."""
 
 
 def demand_examples(n_examples: int) -> None:
     """**Raises** ``TaskError`` when there are too few examples to choose from and to hold out."""
-    if n_examples < FEWEST:
+    if n_examples < _FEWEST:
         raise TaskError(
             f"method='automatic' tests every edge over examples and holds a third of them out; "
-            f"{n_examples} are too few. Give a ContrastBatch of at least {FEWEST}, better 30."
+            f"{n_examples} are too few. Give a ContrastBatch of at least {_FEWEST}, better 30."
         )
 
 
-def automatic(measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: int = 0) -> Found:
+def automatic(
+    measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: int = 0
+) -> SearchOutcome:
     """Steps 1 to 4 of the module's note.
 
     **Cost** forwards for the sizes and for pruning, as the budget of ``measure`` allows.
@@ -56,12 +58,12 @@ def automatic(measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: 
         edges, examples = int(anatomy.edges.sum()), len(choosing)
         refusal = Refusal(
             code="no_edge_beyond_chance",
-            text=f"no edge is beyond chance at a false discovery rate of {RATE:.0%}; with "
+            text=f"no edge is beyond chance at a false discovery rate of {_RATE:.0%}; with "
             f"{examples} examples to choose from, p can be as small as {least:.1g} and has to "
             f"pass among {edges} edges: more examples can find more",
-            data={"rate": RATE, "examples": examples, "edges": edges, "least_p": least},
+            data={"rate": _RATE, "examples": examples, "edges": edges, "least_p": least},
         )
-        return Found.refused(measure.none, refusal)
+        return SearchOutcome.refused(measure.none, refusal)
     ranking = mean.masked_fill(~proposed, 0.0)
 
     def first(size: int) -> EdgeSet:
@@ -77,7 +79,7 @@ def automatic(measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: 
         )
     size, note = smallest_size(measure, first, n, goal, held_out)
     if size is None or whole <= 0:
-        return Found.unreached(measure.none, said or note, goal)
+        return SearchOutcome.unreached(measure.none, said or note, goal)
     start = first(size)
     kept, unfinished = prune_edges(measure, start, ranking, goal, choosing)
     steps = steps_of(
@@ -85,7 +87,7 @@ def automatic(measure: EdgeMeasure, scores: EdgeScores, target: float, *, seed: 
                   "pruned": kept}, held_out,
     )  # fmt: skip
     notes = "; ".join(filter(None, (said, note, unfinished)))
-    return Found(kept, notes, minimal=not unfinished, steps=steps)
+    return SearchOutcome(kept, notes, minimal=not unfinished, steps=steps)
 
 
 def tested(
@@ -99,7 +101,7 @@ def tested(
 
 
 def discoveries(
-    p: Float[Tensor, "sender slot"], exists: Bool[Tensor, "sender slot"], rate: float = RATE
+    p: Float[Tensor, "sender slot"], exists: Bool[Tensor, "sender slot"], rate: float = _RATE
 ) -> EdgeSet:
     """Edges that Benjamini and Hochberg keep at a false discovery rate."""
     found = torch.zeros_like(exists)

@@ -22,14 +22,14 @@ from torch import Tensor
 from pellucid.run.edges.soft_cut import run_partly_cut
 from pellucid.run.setup import Setup
 
-STEPS = 60
-RATE = 0.05
+_STEPS = 60
+_RATE = 0.05
 TEMPERATURE = 0.1
 """In units of the scores' spread at the start."""
 
 
 def learned_ranking(
-    setup: Setup, start: Float[Tensor, "sender slot"], *, steps: int = STEPS
+    setup: Setup, start: Float[Tensor, "sender slot"], *, steps: int = _STEPS
 ) -> Float[Tensor, "sender slot"]:
     """Positive scores, the edge to keep first largest; 0 where there is no edge.
 
@@ -39,7 +39,7 @@ def learned_ranking(
     model, trace = setup.model, setup.trace
     exists, values = model.anatomy.edges, setup.values()
     scores = quantiles_of_ranks(start[exists].abs()).to(model.device).requires_grad_()
-    optimiser = torch.optim.Adam([scores], lr=RATE)
+    optimiser = torch.optim.Adam([scores], lr=_RATE)
     generator = torch.Generator().manual_seed(setup.seed)
     scale = trace.difference.mean().abs().clamp_min(1e-9)
     with torch.inference_mode(False), torch.enable_grad():

@@ -20,12 +20,12 @@ from pellucid.run.setup import Setup
 from pellucid.run.sites import node_sites
 from pellucid.task.metrics import KL
 
-STEPS = 50
-RATE = 0.03
+_STEPS = 50
+_RATE = 0.03
 """Of each constant's typical size, a step."""
 
 
-def optimal_constants(setup: Setup, kept: EdgeSet, *, steps: int = STEPS) -> dict[Site, Tensor]:
+def optimal_constants(setup: Setup, kept: EdgeSet, *, steps: int = _STEPS) -> dict[Site, Tensor]:
     """A constant for each node, broadcastable to its site, with which cutting all but ``kept``
     moves the predictions least.
 
@@ -42,7 +42,7 @@ def optimal_constants(setup: Setup, kept: EdgeSet, *, steps: int = STEPS) -> dic
         # In units of its size each constant can be moved by the same rate.
         sizes = {s: v.square().mean().sqrt().clamp_min(1e-6) for s, v in means.items()}
         moved = {site: torch.zeros_like(value).requires_grad_() for site, value in means.items()}
-        optimiser = torch.optim.Adam(list(moved.values()), lr=RATE)
+        optimiser = torch.optim.Adam(list(moved.values()), lr=_RATE)
         for _ in range(steps):
             constants = {site: means[site] + sizes[site] * moved[site] for site in means}
             loss = run_partly_cut(setup, shares, constants, metric=divergence).mean()

@@ -28,7 +28,7 @@ class SizeStep:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchOutcome:
     """What a search ends with."""
 
     kept: EdgeSet
@@ -38,12 +38,12 @@ class Found:
     refusal: Refusal | None = None
 
     @classmethod
-    def refused(cls, none: EdgeSet, refusal: Refusal) -> "Found":
+    def refused(cls, none: EdgeSet, refusal: Refusal) -> "SearchOutcome":
         """No edge, and why."""
         return cls(none, refusal.text, refusal=refusal)
 
     @classmethod
-    def unreached(cls, none: EdgeSet, text: str, target: float) -> "Found":
+    def unreached(cls, none: EdgeSet, text: str, target: float) -> "SearchOutcome":
         """No edge, since no set of them keeps as much as ``target``."""
         return cls.refused(
             none, Refusal(code="target_not_reached", text=text, data={"target": target})

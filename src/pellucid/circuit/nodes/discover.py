@@ -93,14 +93,14 @@ def discover(
         refusal = None if chosen.insist else nothing_to_explain(trace)
         with measure.limited_to(chosen.budget, spent=trace.passes.forwards):
             if refusal:
-                circuit = refused(blank, refusal)
+                circuit = _refused(blank, refusal)
             elif chosen.method == "mfc":
                 circuit = minimum_faithful(measure, blank, estimates)
             else:
                 circuit = verified(measure, blank, estimates)
             if circuit.nodes and not chosen.insist:
                 refusal = ablation_does_not_hurt(measure)
-                circuit = refused(blank, refusal) if refusal else circuit
+                circuit = _refused(blank, refusal) if refusal else circuit
     return replace(
         circuit,
         estimates=tuple(estimates[node] for node in circuit.nodes),
@@ -108,7 +108,7 @@ def discover(
     )
 
 
-def refused(blank: Circuit, refusal: Refusal) -> Circuit:
+def _refused(blank: Circuit, refusal: Refusal) -> Circuit:
     """No node, and why."""
     return replace(blank, refusal=refusal, note=refusal.text)
 
@@ -124,7 +124,7 @@ def verified(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) 
             f"{target:.0%}; the smallest found has {len(start)} of {len(measure.over)}",
             data={"target": target, "smallest": len(start), "out_of": len(measure.over)},
         )
-        return refused(blank, refusal)
+        return _refused(blank, refusal)
     kept, drops, note = prune(measure, start, target)
     nodes = tuple(node for node in measure.over if node in kept)
     return replace(
@@ -230,7 +230,7 @@ def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, 
             "method='verified'",
             data={"metric_clean": clean},
         )
-        return refused(blank, refusal)
+        return _refused(blank, refusal)
     corrupted = float(measure.setup.trace.metric_corrupted.mean())
     added: list[Node] = []
     for node in sorted(measure.over, key=lambda node: -estimates[node]):

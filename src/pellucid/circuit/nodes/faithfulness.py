@@ -74,7 +74,7 @@ class Faithfulness(Result):
 
     @property
     def percentile_same_layers(self) -> float | None:
-        """The same among random sets with as many nodes of each kind in each layer."""
+        """Percentage of less sufficient random sets with as many of each kind in each layer."""
         return _percentile(self.sufficiency, self.random_same_layers)
 
     def to_frame(self) -> pd.DataFrame:

@@ -22,9 +22,9 @@ from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 from pellucid.run.gradient import Objective, differentiate
 from pellucid.run.record import Trace
-from pellucid.run.variants import replacing
+from pellucid.run.variants import replacing_tap
 
-Values: TypeAlias = Mapping[Site, Tensor]
+_Values: TypeAlias = Mapping[Site, Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def estimates_given(
     trace: Trace,
     sets: Sequence[Nodes],
     nodes: Sequence[Node],
-    values: Values,
+    values: _Values,
 ) -> ConditionalEstimates:
     """Estimated effect of replacing each of ``nodes`` when those of a set are replaced already.
 
@@ -64,7 +64,7 @@ def estimates_given(
         if not here:
             return value.clone()
         mask = torch.tensor([[u in one for u in here] for one in sets], device=value.device)
-        return replacing(values[site], mask, [u.head for u in here], None)(value)
+        return replacing_tap(values[site], mask, [u.head for u in here], None)(value)
 
     found = differentiate(model, Objective(repeated, trace.metric, n), sites, change=hold)
     estimates = added_up(trace, nodes, values, found.values, found.gradients)
@@ -76,9 +76,9 @@ def estimates_given(
 
 
 def intact_estimates(
-    trace: Trace, nodes: Sequence[Node], values: Values
+    trace: Trace, nodes: Sequence[Node], values: _Values
 ) -> Float[Tensor, "example node"]:
-    """The same with nothing replaced, from the recording.
+    """Estimates of all nodes with nothing replaced, from the recording.
 
     **Cost** none.
     """
@@ -86,7 +86,7 @@ def intact_estimates(
 
 
 def added_up(
-    trace: Trace, nodes: Sequence[Node], values: Values, reached: Values, gradients: Values
+    trace: Trace, nodes: Sequence[Node], values: _Values, reached: _Values, gradients: _Values
 ) -> Float[Tensor, "set example node"]:
     """(z - r) . g of every node, summed over positions and the rows of an example."""
     rows = len(trace.encoded.real)

@@ -9,7 +9,7 @@ from pellucid.run.setup import RecordKeywords, RecordOptions
 
 ABLATIONS: tuple[Ablation, ...] = ("zero", "mean", "corrupted")
 SHARE, CONTROLS, ROUNDS = 0.05, 19, 5
-BUDGET = 300
+_BUDGET = 300
 
 
 class BackupKeywords(RecordKeywords, total=False):
@@ -40,7 +40,7 @@ class BackupOptions(RecordOptions):
     controls: int = CONTROLS
     """Random sets that are replaced instead of the circuit, for comparison."""
     rounds: int = ROUNDS
-    budget: int = BUDGET
+    budget: int = _BUDGET
     """Forwards that may be spent beside the recording, in equal parts by ablation."""
 
     def __post_init__(self) -> None:

@@ -12,10 +12,10 @@ from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 
-Role: TypeAlias = Literal["takes over", "opposes less"]
+BackupRole: TypeAlias = Literal["takes over", "opposes less"]
 
 
-def role_of(before: float, after: float) -> Role:
+def role_of(before: float, after: float) -> BackupRole:
     """Whether more of a growth lies above zero than below."""
     gained = max(after, 0) - max(before, 0)
     return "takes over" if gained > (after - before) / 2 else "opposes less"
@@ -56,7 +56,7 @@ class Growth:
         return self.effect_after - self.effect_before
 
     @property
-    def role(self) -> Role:
+    def role(self) -> BackupRole:
         """Whether more of the growth is support gained, or opposition given up."""
         return role_of(self.effect_before, self.effect_after)
 

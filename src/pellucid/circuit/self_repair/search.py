@@ -15,7 +15,7 @@ from pellucid.circuit.nodes.claim import CHANCE, ENOUGH_TO_TEST
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure
 from pellucid.circuit.random_sets import random_nodes
 from pellucid.circuit.self_repair.conditional import estimates_given, intact_estimates
-from pellucid.circuit.self_repair.result import Growth, Repair, Role, role_of
+from pellucid.circuit.self_repair.result import BackupRole, Growth, Repair, role_of
 from pellucid.errors import BudgetError
 from pellucid.model.anatomy import Node
 from pellucid.model.sites import site_of
@@ -27,12 +27,12 @@ Estimates: TypeAlias = dict[Node, float]
 
 CANDIDATES = 8
 """Nodes proposed in a round, those of the largest estimated growth."""
-TOGETHER = 5
+_TOGETHER = 5
 """Sets replaced and differentiated in one call."""
 
 
 @dataclass(frozen=True)
-class Proposal:
+class _Proposal:
     """A node whose estimate grew, in the round in which it first did."""
 
     node: Node
@@ -41,7 +41,7 @@ class Proposal:
     after: float
 
     @property
-    def role(self) -> Role:
+    def role(self) -> BackupRole:
         """What the estimates say of it."""
         return role_of(self.before, self.after)
 
@@ -93,16 +93,16 @@ class Search:
 
     def propose(
         self, members: Nodes, rounds: int, first: Estimates
-    ) -> tuple[list[Proposal], int, bool]:
+    ) -> tuple[list[_Proposal], int, bool]:
         """Step 1: what grows, the number of rounds, and whether the last found nothing more."""
-        replaced, proposals = members, list[Proposal]()
+        replaced, proposals = members, list[_Proposal]()
         for number in range(1, rounds + 1):
             after = first if number == 1 else self.estimates([replaced])[0]
             known = {proposal.node for proposal in proposals}
             grown = {n: after[n] - self.before[n] for n in self.nodes if n not in replaced | known}
             ranked = sorted(grown, key=lambda node: -grown[node])
             found = [
-                Proposal(node, number, self.before[node], after[node])
+                _Proposal(node, number, self.before[node], after[node])
                 for node in ranked[:CANDIDATES]
                 if grown[node] > self.least
             ]
@@ -113,7 +113,7 @@ class Search:
             replaced |= more
         return proposals, rounds, False
 
-    def measured(self, proposals: Sequence[Proposal], members: Nodes) -> list[Growth]:
+    def measured(self, proposals: Sequence[_Proposal], members: Nodes) -> list[Growth]:
         """Step 2: each proposal alone, and where that shows nothing, with the others replaced."""
         found = self.judged(proposals, members, frozenset())
         stand_in = {proposal.node for proposal in proposals if proposal.role == "takes over"}
@@ -124,7 +124,7 @@ class Search:
                 found[i] = again if again.found else found[i]
         return found
 
-    def judged(self, proposals: Sequence[Proposal], members: Nodes, others: Nodes) -> list[Growth]:
+    def judged(self, proposals: Sequence[_Proposal], members: Nodes, others: Nodes) -> list[Growth]:
         """Measured growths, with ``others`` replaced both before and after."""
         nodes = [proposal.node for proposal in proposals]
         before, after = self.costs([others, members | others], nodes)
@@ -262,7 +262,7 @@ def first_looks(searches: Sequence[Search], members: Nodes) -> list[Estimates]:
 
 def sets_per_call(setup: Setup) -> int:
     """How many sets are replaced and differentiated in one call."""
-    return min(TOGETHER, variants_per_call(setup, 0))
+    return min(_TOGETHER, variants_per_call(setup, 0))
 
 
 def _only(node: Node) -> Nodes:

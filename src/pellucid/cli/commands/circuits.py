@@ -9,7 +9,7 @@ import typer
 
 from pellucid import options
 from pellucid.cli.expand import expanded, option
-from pellucid.cli.options import FigureOptions, Metric, ModelOptions, QuestionOptions, Top
+from pellucid.cli.options import FigureOptions, MetricOption, ModelOptions, QuestionOptions, Top
 from pellucid.cli.terminal import draw, progress, table_text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class CircuitOptions(FigureOptions):
 def circuit(
     question: QuestionOptions,
     model: ModelOptions,
-    metric: Metric = options.METRIC,
+    metric: MetricOption = options.METRIC,
     ablation: Annotated[options.Ablation, option("What cut edges carry.")] = options.ABLATION,
     method: Annotated[options.EdgeSearch, option("How edges are chosen.")] = options.EDGE_SEARCH,
     size: Annotated[int | None, option("For top and greedy: edges to take.", min=0)] = None,

@@ -50,9 +50,9 @@ def roles(
 ) -> None:
     """Type every head by what it does on random tokens said twice."""
     opened = model.opened()
-    from pellucid.lens.heads.roles import head_roles, most_forwards
+    from pellucid.lens.heads.roles import head_roles, most_forwards_of_roles
 
-    with progress("Typing heads", total=most_forwards(nulls, controls)):
+    with progress("Typing heads", total=most_forwards_of_roles(nulls, controls)):
         result = head_roles(
             opened, seed=seed, sequences=sequences, length=length, nulls=nulls, controls=controls
         )

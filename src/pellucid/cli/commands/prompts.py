@@ -7,7 +7,13 @@ import typer
 
 from pellucid import options
 from pellucid.cli.expand import expanded, option
-from pellucid.cli.options import FigureOptions, Metric, ModelOptions, PromptOptions, QuestionOptions
+from pellucid.cli.options import (
+    FigureOptions,
+    MetricOption,
+    ModelOptions,
+    PromptOptions,
+    QuestionOptions,
+)
 from pellucid.cli.terminal import progress
 
 
@@ -106,7 +112,7 @@ def tokens(
     method: Annotated[
         options.TokenMethod, option("Occlusion measures; gradient and ig estimate.")
     ] = options.TOKEN_METHOD,
-    metric: Metric = options.METRIC,
+    metric: MetricOption = options.METRIC,
     steps: Annotated[int | None, option("For ig.", min=1)] = None,
     replacement: Annotated[str | None, option("For occlusion: one token to put in.")] = None,
     seed: Annotated[int, option("Of the tokens that occlusion draws.")] = options.SEED,

@@ -10,7 +10,7 @@ from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import (
     FigureOptions,
-    Metric,
+    MetricOption,
     ModelOptions,
     QuestionOptions,
     RankOptions,
@@ -50,7 +50,7 @@ def attribute(
 def patch(
     question: QuestionOptions,
     model: ModelOptions,
-    metric: Metric = options.METRIC,
+    metric: MetricOption = options.METRIC,
     direction: Annotated[options.Direction, option("What is put where.")] = options.DIRECTION,
     sites: Annotated[
         options.PatchSites, option("What is replaced, one at a time.")
@@ -89,19 +89,19 @@ def patch(
 def tokens_of(model: Any, contrast: Any) -> tuple[str, ...] | None:
     """The tokens of a single clean prompt, which name positions; None for several prompts."""
     from pellucid.lens.labels import token_labels
-    from pellucid.run.question import encode
+    from pellucid.run.question import encode_contrast
     from pellucid.task.contrast import ContrastBatch
 
     if len(ContrastBatch.of(contrast)) > 1:
         return None
-    return token_labels(model.tokenizer, encode(model, contrast).clean[0].tolist())
+    return token_labels(model.tokenizer, encode_contrast(model, contrast).clean[0].tolist())
 
 
 @expanded
 def edges(
     question: QuestionOptions,
     model: ModelOptions,
-    metric: Metric = options.METRIC,
+    metric: MetricOption = options.METRIC,
     method: Annotated[
         options.EdgeEstimate, option("How edges are ranked; eap is the cheapest.")
     ] = options.EDGE_METHOD,

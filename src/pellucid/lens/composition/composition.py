@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CHUNK = 64
+_CHUNK = 64
 """Senders multiplied together, so that large models need little memory."""
-SHOWN = 8
+_SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class Composition(Result):
             f"chance {self.chance:.3f}"
         ]
         for kind in self.kinds:
-            part = frame[frame["composition"] == kind].nlargest(SHOWN, "score")
+            part = frame[frame["composition"] == kind].nlargest(_SHOWN, "score")
             share = part["score"] / part["maximum"]
             columns = (part["sender"], part["node"], part["score"], share, part["z"])
             lines += [f"\n{kind.upper()}-composition, highest    score  of max       z"]
@@ -251,7 +251,7 @@ def _pairs(
         centres = matrices[layer].centres
         for index, kind in enumerate(kinds):
             reads = factors(reader(matrices[layer], kind)[heads])
-            for some in before.split(CHUNK):
+            for some in before.split(_CHUNK):
                 block = compose(reads, writes[centres][some], model.anatomy.d_model - centres)
                 found[:, index, rows[:, None], some] = block.to(found)
     return found

@@ -22,8 +22,8 @@ from pellucid.model.model import Model
 from pellucid.model.running.taps import first
 from pellucid.model.sites import Site
 from pellucid.run.gradient import demand_finite
-from pellucid.run.observe import Seen, View, look, read_out
-from pellucid.run.question import encode
+from pellucid.run.observe import Observation, View, observe, read_out
+from pellucid.run.question import encode_contrast
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.encode import Encoded
 from pellucid.task.tokens import listing
@@ -66,7 +66,7 @@ def decide(
     last = Site("resid_pre", model.anatomy.n_layers)
     tokens = torch.cat([encoded.clean, encoded.corrupted])
     reads = encoded.reads.repeat(2, 1)
-    seen = look(
+    seen = observe(
         model,
         tokens,
         {**views, last: at_read(reads)},
@@ -107,7 +107,7 @@ CAPPED = (
 )
 
 
-def postprocessing(seen: Seen) -> tuple[float, bool]:
+def postprocessing(seen: Observation) -> tuple[float, bool]:
     """What the logits are multiplied by behind the unembedding, and whether they are bent too."""
     if torch.equal(seen.raw, seen.logits):
         return 1.0, False
@@ -145,7 +145,7 @@ def one_token_each(model: Model, contrast: Contrast | ContrastBatch) -> Encoded:
 
     **Raises** ``TaskError`` naming the pieces of a longer one, and what ``encode`` raises.
     """
-    encoded = encode(model, contrast)
+    encoded = encode_contrast(model, contrast)
     if encoded.reads.shape[1] == 1 and encoded.n_examples == len(encoded.example):
         return encoded
     row = int(torch.cat([encoded.answers_real, encoded.foils_real]).sum(1).argmax())

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-SHOWN = 12
+_SHOWN = 12
 
 
 @stored
@@ -153,7 +153,7 @@ class DirectEffects(Result):
         return shown(self, "figure", show)
 
     def __str__(self) -> str:
-        return "\n".join(lines(self))
+        return "\n".join(_lines(self))
 
 
 @with_provenance
@@ -253,13 +253,13 @@ def demand_sum(model: Model, shares: Float[Tensor, "row term"], decision: Decisi
         )
 
 
-def lines(found: DirectEffects) -> Iterator[str]:
+def _lines(found: DirectEffects) -> Iterator[str]:
     """The largest shares, what kinds they are of, and the check, in at most 80 columns."""
     frame = found.to_frame()
     yield "Direct effects: shares in logit(answer) - logit(foil); positive supports it"
     yield ""
     yield "  component        share    change"
-    for row in frame.loc[frame["share"].abs().nlargest(SHOWN).index].to_dict("records"):
+    for row in frame.loc[frame["share"].abs().nlargest(_SHOWN).index].to_dict("records"):
         yield f"  {column(row['node'], 13)} {row['share']:+8.3f}  {row['change']:+8.3f}"
     yield ""
     summed = frame.groupby("kind", sort=False)[["share", "change"]].sum()

@@ -16,7 +16,7 @@ from pellucid.lens.text import column, wrapped
 from pellucid.options import AgainstView
 from pellucid.results.result import Result
 from pellucid.results.views import shown
-from pellucid.stats.agreement import Agreement, agreement
+from pellucid.stats.agreement import Agreement, rank_agreement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 LARGE = 0.1
 """Part of the largest measured effect from which on an effect is called large."""
-SMALL = 0.25
+_SMALL = 0.25
 """Part of its own effect below which a head's direct part is called small."""
-SHOWN = 10
+_SHOWN = 10
 
 
 class Measured(Protocol):
@@ -90,18 +90,18 @@ def share_against_effect(shares: pd.DataFrame, effects: Measured) -> ShareAgains
             f"effects have {', '.join(measured['node'][:3])}, .... Patch sites='heads'."
         )
     size = joined["effect"].abs()
-    far = joined[(size >= LARGE * size.max()) & (joined["change"].abs() < SMALL * size)]
+    far = joined[(size >= LARGE * size.max()) & (joined["change"].abs() < _SMALL * size)]
     far = far.reindex(far["effect"].abs().sort_values(ascending=False).index)
     return ShareAgainstEffect(
         nodes=tuple(joined["node"]),
         share=_column(joined, "share"),
         change=_column(joined, "change"),
         effect=_column(joined, "effect"),
-        share_agreement=agreement(joined["share"], joined["effect"]),
-        change_agreement=agreement(joined["change"], joined["effect"]),
+        share_agreement=rank_agreement(joined["share"], joined["effect"]),
+        change_agreement=rank_agreement(joined["change"], joined["effect"]),
         indirect=tuple(far["node"]),
         criterion=(
-            f"effect at least {LARGE:.0%} of the largest, and less than {SMALL:.0%} of it direct "
+            f"effect at least {LARGE:.0%} of the largest, and less than {_SMALL:.0%} of it direct "
             "(change of share)"
         ),
     )
@@ -120,12 +120,12 @@ def _lines(found: ShareAgainstEffect) -> Iterator[str]:
     yield ""
     yield from wrapped(f"Act through others ({found.criterion}):")
     frame = found.to_frame().set_index("node")
-    for node in found.indirect[:SHOWN]:
+    for node in found.indirect[:_SHOWN]:
         row = frame.loc[node]
         yield (
             f"  {column(node, 8)} effect {row['effect']:+7.3f}, share {row['share']:+7.3f}, "
             f"change {row['change']:+7.3f}"
         )
-    more = len(found.indirect) - SHOWN
+    more = len(found.indirect) - _SHOWN
     if more > 0 or not found.indirect:
         yield f"  and {more} more" if found.indirect else "  none"

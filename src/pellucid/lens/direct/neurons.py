@@ -94,7 +94,7 @@ class Neurons(Result):
         return shown(self, "figure")
 
     def __str__(self) -> str:
-        return "\n".join(lines(self))
+        return "\n".join(_lines(self))
 
 
 @with_provenance
@@ -166,7 +166,7 @@ def extremes(model: Model, change: Float[Tensor, "top d_vocab"]) -> tuple[tuple[
     return tuple(labels(model.tokenizer, row) for row in ids)
 
 
-def lines(found: Neurons) -> Iterator[str]:
+def _lines(found: Neurons) -> Iterator[str]:
     """The top neurons with what they promote, in at most 80 columns."""
     width = found.per_example.shape[1]
     yield f"Neurons of M{found.layer}: shares in logit(answer) - logit(foil)"

@@ -17,7 +17,7 @@ from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 
 
-def node_sites(node: Node) -> tuple[Site, ...]:
+def sites_of_part(node: Node) -> tuple[Site, ...]:
     """What a ``Decision`` must keep for ``promoted``."""
     own = site_of(node)
     return (own,) if node.kind == "mlp" else (own, Site("attn_out", own.layer))

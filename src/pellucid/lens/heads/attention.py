@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 
 PerHead: TypeAlias = Literal["head", "query"]
-CHUNK = 16
+_CHUNK = 16
 """Heads whose shares are computed together, so that long prompts need little beside the pattern."""
-SHOWN = 20
+_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +129,7 @@ class AttentionPatterns(Result):
     def __str__(self) -> str:
         frame = self.to_frame().set_index("node")
         looking = frame[[t for t in TARGETS if t != "first"]].max(axis=1).fillna(-1)
-        shown = looking.sort_values(ascending=False, kind="stable").index[:SHOWN]
+        shown = looking.sort_values(ascending=False, kind="stable").index[:_SHOWN]
         some = "1 head" if len(self.heads) == 1 else f"{len(self.heads)} heads"
         lines = [
             f"Attention of {some} on {len(self.tokens)} tokens",
@@ -162,7 +162,7 @@ def attention(
         reading = _read(model, tokens, nodes)
     where = targets(tokens)
     entropy, share = [], {kind: [] for kind in TARGETS}  # type: ignore[var-annotated]
-    for part in reading.pattern.split(CHUNK):
+    for part in reading.pattern.split(_CHUNK):
         entropy.append(torch.special.entr(part).sum(-1))
         for kind in TARGETS:
             share[kind].append(shares(part[None], where[kind])[0])

@@ -32,7 +32,7 @@ from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 from pellucid.options import Role
 from pellucid.run.prompts import run_tapped
-from pellucid.run.question import encode
+from pellucid.run.question import encode_contrast
 from pellucid.shapes import Tokens
 from pellucid.task.builtin import ioi
 from pellucid.task.contrast import ContrastBatch
@@ -200,4 +200,4 @@ def _ioi_prompts(model: Model) -> Encoded:
     if model.tokenizer is None:
         raise TaskError("there is no tokenizer to read IOI prompts with")
     batch: ContrastBatch = ioi(model.tokenizer, IOI_PROMPTS)
-    return encode(model, batch)
+    return encode_contrast(model, batch)

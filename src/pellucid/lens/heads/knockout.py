@@ -26,7 +26,7 @@ from pellucid.results.registry import stored
 from pellucid.run.edit import Edit, applying
 from pellucid.run.prompts import run_tapped
 
-MOST = 10
+_MOST = 10
 """Heads of one role that are ablated together."""
 
 
@@ -113,7 +113,7 @@ def _comparable(holders: Sequence[Node], others: dict[int | None, list[Node]]) -
     kept: list[Node] = []
     taken: Counter[int | None] = Counter()
     for node in holders:
-        if len(kept) < MOST and taken[node.layer] < len(others.get(node.layer, ())):
+        if len(kept) < _MOST and taken[node.layer] < len(others.get(node.layer, ())):
             kept.append(node)
             taken[node.layer] += 1
     return kept

@@ -182,7 +182,7 @@ def head_roles(
         raise TaskError(f"nulls={nulls}, controls={controls}: at least one of each is needed.")
     drawn = draw_sequences(model, rows=sequences, length=length, seed=seed)
     generator = torch.Generator().manual_seed(seed)
-    expect(most_forwards(nulls, controls))
+    expect(most_forwards_of_roles(nulls, controls))
     with metering() as meter:
         found = measure(model, drawn, nulls=nulls, generator=generator)
         loss = found.baseline.loss
@@ -220,7 +220,7 @@ def head_roles(
     return replace(result, checks=kept, passes=meter.passes)
 
 
-def most_forwards(nulls: int = ROLE_NULLS, controls: int = ROLE_CONTROLS) -> int:
+def most_forwards_of_roles(nulls: int = ROLE_NULLS, controls: int = ROLE_CONTROLS) -> int:
     """What ``head_roles`` costs where every role is held by some head."""
     return 2 * (1 + nulls) + (1 + controls) * len(ROLES)
 

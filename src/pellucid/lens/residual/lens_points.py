@@ -15,7 +15,7 @@ from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.results.registry import stored
 from pellucid.run.gradient import demand_finite
-from pellucid.run.observe import look, read_out
+from pellucid.run.observe import observe, read_out
 from pellucid.shapes import Tokens
 
 Sublayer: TypeAlias = Literal["embed", "attn", "mlp", "block"]
@@ -36,7 +36,7 @@ class LensPoint:
     sublayer: Sublayer
 
 
-def observe(
+def streams_at_points(
     model: Model, tokens: Tokens, at: Sequence[int]
 ) -> tuple[tuple[LensPoint, ...], list[Read], Float[Tensor, "row read d_vocab"]]:
     """Every point with the stream there at positions ``at``, and the model's own logits there."""
@@ -46,7 +46,7 @@ def observe(
     halves = [layer for layer, b in enumerate(blocks) if b.attention and b.mlp and not b.parallel]
     sites += [Site("attn_out", layer) for layer in halves]
     whole = len(at) == tokens.shape[1]
-    seen = look(
+    seen = observe(
         model,
         tokens,
         dict.fromkeys(sites, lambda value: value[:, index]),

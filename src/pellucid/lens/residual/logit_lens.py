@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import AlignmentError, EditError, TaskError
-from pellucid.lens.residual.lens_points import LensPoint, demand_exact, observe, through
+from pellucid.lens.residual.lens_points import LensPoint, demand_exact, streams_at_points, through
 from pellucid.lens.residual.readings import LensReading, readings_of
 from pellucid.lens.text import column, quoted
 from pellucid.model.model import Model, opened
@@ -131,7 +131,7 @@ class LogitLens(Result):
         return shown(self, "figure", show)
 
     def __str__(self) -> str:
-        return "\n".join(lines(self))
+        return "\n".join(_lines(self))
 
 
 @with_provenance
@@ -174,7 +174,7 @@ def logit_lens(
         raise TaskError(f"top={top}: give a number from 1 to {model.anatomy.d_vocab}.")
     with torch.inference_mode(False), metering() as meter:
         tokens = torch.tensor(rows, device=model.device)
-        points, streams, own = observe(model, tokens, at)
+        points, streams, own = streams_at_points(model, tokens, at)
         digests, error = through(model, tokens[:, list(at)], streams, own, ids, top)
     demand_exact(model, error, own)
     readings = readings_of(model, rows, at, digests)
@@ -215,7 +215,7 @@ def ids_of(model: Model, targets: Target | Sequence[Target] | None) -> tuple[int
     return tuple(token_id(model.tokenizer, t, vocab_size=model.anatomy.d_vocab) for t in listed)
 
 
-def lines(lens: LogitLens) -> Iterator[str]:
+def _lines(lens: LogitLens) -> Iterator[str]:
     """The lens at its last position, a line a point, in at most 80 columns."""
     side, other = lens.prompt, lens.against
     diff = lens.logit_difference is not None

@@ -17,7 +17,7 @@ from pellucid.results.result import as_tensor
 from pellucid.task.metrics import at_least_float32
 from pellucid.task.tokens import labels
 
-SHOWN = 3
+_SHOWN = 3
 """Likeliest tokens in a line of text."""
 
 
@@ -95,7 +95,7 @@ class LensReading:
     def to_frame(
         self,
         name: str,
-        points: Sequence["Point"],
+        points: Sequence["_Point"],
         positions: Sequence[int],
         of: Literal["top", "targets"],
         targets: Sequence[str],
@@ -140,7 +140,7 @@ class LensReading:
     def line(self, point: int) -> str:
         """A point at the last position, in at most 73 cells."""
         ranks = [column(f"{int(rank):>9}", 13) for rank in self.target_rank[point, -1, :2]]
-        line = column(self._likeliest(point, SHOWN), 41) + "".join(ranks)
+        line = column(self._likeliest(point, _SHOWN), 41) + "".join(ranks)
         if self.logit_difference is None:
             return line
         return f"{line}{float(self.logit_difference[point, -1]):+6.2f}"
@@ -150,7 +150,7 @@ class LensReading:
         return "".join(column(f"{float(p):4.0%} {quoted(t, 8)}", 14) for t, p in list(found)[:most])
 
 
-class Point(Protocol):
+class _Point(Protocol):
     """A place on the stream."""
 
     @property

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
-from pellucid.run.observe import View, look
+from pellucid.run.observe import View, observe
 from pellucid.task.encode import Encoded
 
 
@@ -28,7 +28,7 @@ def rollout(model: Model, encoded: Encoded) -> Float[Tensor, "example pos"]:
         for layer, block in enumerate(model.anatomy.blocks)
         if block.attention
     }
-    seen = look(model, encoded.clean, views, real=encoded.real, reads=encoded.reads)
+    seen = observe(model, encoded.clean, views, real=encoded.real, reads=encoded.reads)
     length = encoded.clean.shape[1]
     eye = torch.eye(length, device=encoded.clean.device, dtype=torch.float64)
     rolled = eye.expand(len(encoded.clean), -1, -1)

@@ -42,9 +42,9 @@ from pellucid.results.passes import Passes
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.views import shown
 from pellucid.run.gradient import Objective, differentiate
-from pellucid.run.observe import look
+from pellucid.run.observe import observe
 from pellucid.run.provenance import with_provenance
-from pellucid.run.question import encode
+from pellucid.run.question import encode_contrast
 from pellucid.run.record import Trace, record
 from pellucid.run.setup import Setup
 from pellucid.run.sites import EMBED
@@ -59,16 +59,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-Quantity: TypeAlias = Literal["estimate", "effect", "weight"]
-QUANTITY: dict[TokenMethod, Quantity] = {
+_Quantity: TypeAlias = Literal["estimate", "effect", "weight"]
+_QUANTITY: dict[TokenMethod, _Quantity] = {
     "gradient": "estimate",
     "ig": "estimate",
     "occlusion": "effect",
     "rollout": "weight",
 }
-STEPS = (4, 8, 16, 32, 64, 128)
-CONVERGED = 0.02
-DRAWN = 8
+_STEPS = (4, 8, 16, 32, 64, 128)
+_CONVERGED = 0.02
+_DRAWN = 8
 """Replacements over which occlusion takes the mean when none is given."""
 
 
@@ -80,7 +80,7 @@ class TokenAttribution(Result):
     """
 
     method: TokenMethod
-    quantity: Quantity
+    quantity: _Quantity
     tokens: tuple[tuple[str, ...], ...]
     """The prompt of each example, "" on padding."""
     per_example: Float[Tensor, "example pos"]
@@ -104,7 +104,7 @@ class TokenAttribution(Result):
     @property
     def converged(self) -> bool | None:
         """For ig: whether the completeness residual is below 2 %; else None."""
-        return None if self.completeness is None else self.completeness < CONVERGED
+        return None if self.completeness is None else self.completeness < _CONVERGED
 
     def to_frame(self) -> pd.DataFrame:
         """Columns ``example position token`` and one named for what it is: ``quantity``."""
@@ -121,7 +121,7 @@ class TokenAttribution(Result):
         return shown(self, "figure", show, example)
 
     def __str__(self) -> str:
-        return "\n".join(lines(self))
+        return "\n".join(_lines(self))
 
 
 @with_provenance
@@ -161,7 +161,7 @@ def token_attribution(
             trace = record(model, contrast, metric=metric, sites=[EMBED])
             found = _occluded(model, trace, tokens)
         else:
-            encoded = encode(model, contrast)
+            encoded = encode_contrast(model, contrast)
             found = _result(encoded, "rollout", rollout(model, encoded))
     return replace(found, passes=meter.passes)
 
@@ -184,7 +184,7 @@ def _check(
 def _gradient(
     model: Model, contrast: Contrast | ContrastBatch, metric: str | Metric
 ) -> TokenAttribution:
-    encoded = encode(model, contrast)
+    encoded = encode_contrast(model, contrast)
     measure = resolve_metric(metric)
     found = differentiate(model, Objective(encoded, measure), [EMBED])
     products = (found.values[EMBED] * found.gradients[EMBED]).sum(-1)  # row pos
@@ -195,7 +195,7 @@ def _gradient(
 def _integrated(model: Model, trace: Trace, steps: int | None) -> TokenAttribution:
     """Gradients at midpoints of the path, doubling the steps until the sum is complete."""
     clean, corrupted = trace.clean[EMBED], trace.corrupted[EMBED]
-    for count in STEPS if steps is None else (steps,):
+    for count in _STEPS if steps is None else (steps,):
         total = torch.zeros_like(clean)
         for step in range(count):
             weight = (step + 0.5) / count
@@ -223,7 +223,7 @@ def _occluded(model: Model, trace: Trace, tokens: Sequence[int]) -> TokenAttribu
     effects = []
     for token in tokens:
         ids = torch.full_like(trace.encoded.clean, token)
-        shown = look(model, ids, {EMBED: torch.clone}, real=trace.encoded.real)
+        shown = observe(model, ids, {EMBED: torch.clone}, real=trace.encoded.real)
         measured = run_variants(
             Setup(model=model, trace=trace),
             [Unit(EMBED)],
@@ -246,7 +246,7 @@ def _replacements(model: Model, given: str | int | None, seed: int) -> tuple[int
     special = set(getattr(model.tokenizer, "all_special_ids", ()))
     size = min(model.anatomy.d_vocab, len(model.tokenizer or range(model.anatomy.d_vocab)))
     ordinary = [token for token in range(size) if token not in special]
-    return tuple(random.Random(seed).sample(ordinary, min(DRAWN, len(ordinary))))
+    return tuple(random.Random(seed).sample(ordinary, min(_DRAWN, len(ordinary))))
 
 
 def _by_example(rows: Float[Tensor, "row pos"], encoded: Encoded) -> Float[Tensor, "example pos"]:
@@ -262,7 +262,7 @@ def _result(
     shown = [owners.index(example) for example in range(encoded.n_examples)]
     return TokenAttribution(
         method=method,
-        quantity=QUANTITY[method],
+        quantity=_QUANTITY[method],
         tokens=tuple(encoded.clean_labels[row] for row in shown),
         per_example=as_tensor(values),
         metric=None,
@@ -273,7 +273,7 @@ def _result(
     )
 
 
-def lines(found: TokenAttribution) -> Iterator[str]:
+def _lines(found: TokenAttribution) -> Iterator[str]:
     """The first example's tokens with a bar each, in at most 80 columns."""
     yield f"Tokens by {found.method}: {found.quantity}"
     if found.replacements:

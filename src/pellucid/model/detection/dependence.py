@@ -87,7 +87,7 @@ def faults_at(
             taps[Site("v", layer)] = permuting(starts["v"], attention.n_kv_heads, 0, size)
         taps[Site("z", layer)] = keeping(z, layer)
         taps[Site("attn_out", layer)] = as_first_row
-    run(model, anatomy, tokens, 1 + most_q + 2 * most_kv, taps)
+    _run(model, anatomy, tokens, 1 + most_q + 2 * most_kv, taps)
     found = {i: layout_faults(a, z[i], starts) for i, a in layers.items()}
     return {i: faults for i, faults in found.items() if faults}
 
@@ -186,9 +186,9 @@ def changed_by_patterns(
         taps[Site("attn_out", layer)] = as_first_row
     # Differential attention has more patterns than heads, which only running it shows.
     rows = max(a.n_heads for a in layers.values())
-    run(model, anatomy, tokens, 1 + rows, taps)
+    _run(model, anatomy, tokens, 1 + rows, taps)
     if max(counts.values()) > rows:
-        run(model, anatomy, tokens, 1 + max(counts.values()), taps)
+        _run(model, anatomy, tokens, 1 + max(counts.values()), taps)
     return {i: (z[i] - z[i][:1]).abs()[1 : 1 + counts[i]] for i in layers}
 
 
@@ -205,7 +205,7 @@ def prove_locality(model: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
         if block.attention:
             taps[Site("attn_out", layer)] = as_first_row
     taps[Site("resid_pre", anatomy.n_layers)] = keeping(stream, anatomy.n_layers)
-    run(model, anatomy, tokens, 2, taps)
+    _run(model, anatomy, tokens, 2, taps)
     for layer, seen in sorted(stream.items()):
         if _moved(seen, slice(1, None)):
             raise UnsupportedArchitectureError(
@@ -225,7 +225,7 @@ def first_to_look_ahead(model: nn.Module, anatomy: Anatomy, tokens: Tensor) -> i
     taps: dict[Site, Tap] = {Site("resid_pre", 0): disturbing_last}
     for layer in range(1, anatomy.n_layers + 1):
         taps[Site("resid_pre", layer)] = keeping(stream, layer)
-    run(model, anatomy, tokens, 2, taps)
+    _run(model, anatomy, tokens, 2, taps)
     return next((i - 1 for i, seen in sorted(stream.items()) if _moved(seen, slice(-1))), None)
 
 
@@ -238,7 +238,7 @@ def _moved(stream: Tensor, where: slice) -> bool:
     return float((other - one).abs().max()) > rounding
 
 
-def run(
+def _run(
     model: nn.Module, anatomy: Anatomy, tokens: Tensor, rows: int, taps: dict[Site, Tap]
 ) -> None:
     """One forward of ``rows`` copies of ``tokens``, with the logits of one position only."""

@@ -28,7 +28,7 @@ from pellucid.model.detection.probe import (
     find_blocks,
     probe,
     probe_tokens,
-    same,
+    same_values,
     text_config,
 )
 from pellucid.model.detection.projections import HeadSizes, find_projections
@@ -96,7 +96,7 @@ def detect(model: nn.Module) -> Anatomy:
         blocks = find_blocks(model)
         tokens = probe_tokens(model)
         *records, outside = probe(model, blocks, tokens)
-        demand_finite(model, blocks, records)
+        _demand_finite(model, blocks, records)
         *alone, _ = probe(model, blocks, tokens[:, :1])
         found: list[Block] = []
         hint: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ def detect(model: nn.Module) -> Anatomy:
         return proved(model, unproved, tokens)
 
 
-def demand_finite(model: nn.Module, blocks: list[nn.Module], records: list[Record]) -> None:
+def _demand_finite(model: nn.Module, blocks: list[nn.Module], records: list[Record]) -> None:
     """**Raises** ``CorruptModelError`` naming the first layer that gives NaN or infinity."""
     for layer, (block, record) in enumerate(zip(blocks, records, strict=True)):
         call = record.of(block)
@@ -284,6 +284,10 @@ def build_attention(
 def find_final_norm(outside: Record, stream: Tensor) -> nn.Module | None:
     """The module that reads what the last block returned, if it is a norm."""
     for call in outside.calls:
-        if is_plain(call.module) and same(call.given, stream) and not same(call.out, stream):
+        if (
+            is_plain(call.module)
+            and same_values(call.given, stream)
+            and not same_values(call.out, stream)
+        ):
             return call.module
     return None

@@ -185,7 +185,7 @@ def first_tensor(value: Any) -> Tensor | None:
     return None
 
 
-def same(one: Tensor | None, other: Tensor | None) -> bool:
+def same_values(one: Tensor | None, other: Tensor | None) -> bool:
     """Whether two recorded tensors hold the same numbers, whatever their leading axes."""
     if one is None or other is None or one.numel() != other.numel():
         return False

@@ -21,7 +21,7 @@ NAMES = {
     "k": re.compile(r"(?i)^(k|wk|k_proj|key|key_proj|k_lin|to_k|linear_k|k_linear|project_k)$"),
     "v": re.compile(r"(?i)^(v|wv|v_proj|value|value_proj|v_lin|to_v|linear_v|v_linear|project_v)$"),
 }
-Found = tuple[Projection | None, Projection | None, Projection | None, int]
+_Found = tuple[Projection | None, Projection | None, Projection | None, int]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def find_projections(
     attention: nn.Module,
     out_proj: nn.Module,
     heads: HeadSizes,
-) -> Found:
+) -> _Found:
     """The q, k and v projections and the number of key/value heads; None where there are none.
 
     Multi-head latent attention, for one, has no per-head key or value that reads the stream.
@@ -68,7 +68,7 @@ def _width(record: "Record", module: nn.Module) -> int:
     return call.out.shape[-1] if is_leaf and call is not None and call.out is not None else 0
 
 
-def _separate(record: "Record", modules: dict[str, nn.Module], heads: HeadSizes) -> Found:
+def _separate(record: "Record", modules: dict[str, nn.Module], heads: HeadSizes) -> _Found:
     n_heads, d_head = heads.n_heads, heads.d_head
     widths = {kind: _width(record, module) for kind, module in modules.items()}
     n_kv = max(1, widths["v"] // d_head)
@@ -88,7 +88,7 @@ def _separate(record: "Record", modules: dict[str, nn.Module], heads: HeadSizes)
 
 def _fused(
     width: int, single: "Record", module: nn.Module, out_proj: nn.Module, heads: HeadSizes
-) -> Found | None:
+) -> _Found | None:
     n_heads, d_head = heads.n_heads, heads.d_head
     for n_kv in dict.fromkeys((heads.n_kv_heads, n_heads, 1)):
         if width != (n_heads + 2 * n_kv) * d_head or n_heads % n_kv:

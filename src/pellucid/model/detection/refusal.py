@@ -6,14 +6,14 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from pellucid.model.detection.probe import TOLERANCE, Call, Record, same
+from pellucid.model.detection.probe import TOLERANCE, Call, Record, same_values
 from pellucid.model.detection.residual_scaling import coarse
 from pellucid.model.detection.writes import (
     EQUATIONS_PER_TERM,
-    column,
     is_norm,
     least_squares,
     numbers,
+    term_column,
 )
 
 
@@ -21,18 +21,18 @@ def explain_misfit(before: Tensor, after: Tensor, record: Record, terms: list[Ca
     """What was found instead of constants times the stream and its terms."""
     target = numbers(after) - numbers(before)
     sized = [c for c in terms if c.out is not None and c.out.numel() == target.numel()]
-    columns = [column(c) for c in sized]
+    columns = [term_column(c) for c in sized]
     left = least_squares(columns, target)[1] if columns else float(target.norm())
-    if any(same(c.out, after) and is_norm(c.module) for c in record.calls):
+    if any(same_values(c.out, after) and is_norm(c.module) for c in record.calls):
         reason = "The block ends in a norm over the whole stream (post-layer-norm)"
-    elif coarse(after) and explained(before, after, sized, axis=0):
+    elif coarse(after) and _explained(before, after, sized, axis=0):
         reason = (
             f"The block multiplies the residual stream by numbers that {after.dtype} does not show "
             "well enough (load the model with dtype='float32')"
         )
-    elif explained(before, after, sized, axis=0):
+    elif _explained(before, after, sized, axis=0):
         reason = "The block multiplies the residual stream by numbers that differ between tokens"
-    elif explained(before, after, sized, axis=1):
+    elif _explained(before, after, sized, axis=1):
         reason = (
             "The block multiplies the residual stream, or what is added to it, by a vector that "
             "none of its parameters holds"
@@ -46,7 +46,7 @@ def explain_misfit(before: Tensor, after: Tensor, record: Record, terms: list[Ca
     )
 
 
-def explained(before: Tensor, after: Tensor, terms: Sequence[Call], axis: int) -> bool:
+def _explained(before: Tensor, after: Tensor, terms: Sequence[Call], axis: int) -> bool:
     """Whether stream and two terms, with weights of their own for each position (axis 0) or each
     feature (axis 1), make the block's output."""
     limit = TOLERANCE.get(after.dtype, 1e-4) * float(numbers(after).norm())

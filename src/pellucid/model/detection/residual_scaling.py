@@ -24,7 +24,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from pellucid.model.detection.probe import Call, Record, same
+from pellucid.model.detection.probe import Call, Record, same_values
 from pellucid.model.detection.writes import (
     EQUATIONS_PER_TERM,
     MOST_CANDIDATES,
@@ -99,7 +99,7 @@ def fit_gains(
 
 def in_sequence(parts: Parts, given: Sequence[Tensor | None]) -> Fit | None:
     """Steps 1 and 2: by way of a middle among the tensors ``given`` to modules."""
-    for middle in distinct(given, parts.before):
+    for middle in _distinct(given, parts.before):
         for a in parts.terms_a:
             first = solve(middle, parts.before, [a], parts.held)
             if first is None:
@@ -128,13 +128,13 @@ def at_once(parts: Parts) -> Fit | None:
     return None
 
 
-def distinct(given: Sequence[Tensor | None], before: Tensor) -> Iterator[Tensor]:
+def _distinct(given: Sequence[Tensor | None], before: Tensor) -> Iterator[Tensor]:
     """Tensors of the stream's size, each once and shaped as it, without the stream itself."""
     seen = [before]
     for tensor in given:
         if tensor is None or tensor.numel() != before.numel():
             continue
-        if not any(same(tensor, other) for other in seen):
+        if not any(same_values(tensor, other) for other in seen):
             seen.append(tensor)
             yield tensor.reshape(before.shape)
 
@@ -170,7 +170,7 @@ def solve(
         for gain, scales in proposals(len(columns), held)
     ]
     if min(s.error for s in found) > limit or coarse(target):
-        fits = (fitted(wanted, carried, columns, gain) for gain in (*held, None))
+        fits = (_fitted(wanted, carried, columns, gain) for gain in (*held, None))
         found += [s for s in fits if s is not None]
     best = min(s.error for s in found)
     plainest = next(s for s in found if not clearly_better(best, s.error, wanted))
@@ -255,7 +255,7 @@ def proposals(count: int, held: list[StoredFactor]) -> Iterator[tuple[Factor, tu
         yield from ((gain, (scale,)) for gain in one for scale in held if scale != gain)
 
 
-def fitted(
+def _fitted(
     wanted: Tensor, carried: Tensor, columns: list[Tensor], gain: StoredFactor | None
 ) -> Sum | None:
     """One number for each term, and for the stream too where no ``gain`` is given."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pellucid.errors import UnsupportedArchitectureError
 from pellucid.model.anatomy import Projection, Write
 from pellucid.model.detection.families import HEADS
-from pellucid.model.detection.probe import Call, Record, same, text_config
+from pellucid.model.detection.probe import Call, Record, same_values, text_config
 from pellucid.model.detection.writes import behind, is_norm, is_plain
 
 HEAD_NAMES = ("num_heads", "num_attention_heads", "n_heads", "n_head", "num_query_heads")
@@ -18,7 +18,7 @@ KV_HEAD_NAMES = ("num_key_value_heads", "num_kv_heads", "n_kv_heads", "kv_heads"
 
 
 @dataclass(frozen=True)
-class Reading:
+class _Reading:
     """How a sublayer reads the stream."""
 
     norm: nn.Module | None
@@ -112,7 +112,7 @@ def _attribute(owner: Any, name: str) -> Any:
         return None
 
 
-def reading(record: Record, inside: set[nn.Module], points: list[Tensor]) -> Reading:
+def reading(record: Record, inside: set[nn.Module], points: list[Tensor]) -> _Reading:
     """The norm whose input is the stream at one of ``points`` and whose output is read inside.
 
     Both ends are compared by value, so nothing is taken for a norm because of its name.
@@ -128,17 +128,17 @@ def reading(record: Record, inside: set[nn.Module], points: list[Tensor]) -> Rea
         whole = is_plain(call.module) or is_norm(call.module)
         if not whole or holds_attention(call, record) or call.out is None:
             continue
-        if same(call.given, call.out):
+        if same_values(call.given, call.out):
             continue
         point = nearest(call.given, points)
-        fed = (r for r in readers if r.module is not call.module and same(r.given, call.out))
+        fed = (r for r in readers if r.module is not call.module and same_values(r.given, call.out))
         if point is not None and any(fed):
-            return Reading(call.module, point)
+            return _Reading(call.module, point)
     for call in readers:
         point = nearest(call.given, points)
         if point is not None:
-            return Reading(None, point)
-    return Reading(None, None)
+            return _Reading(None, point)
+    return _Reading(None, None)
 
 
 def holds_attention(call: Call, record: Record) -> bool:
@@ -151,7 +151,7 @@ def nearest(given: Tensor | None, points: list[Tensor]) -> int | None:
     """Which point of the stream ``given`` is, to rounding; the exact one if there is one."""
     if given is None:
         return None
-    exact = [i for i, point in enumerate(points) if same(given, point)]
+    exact = [i for i, point in enumerate(points) if same_values(given, point)]
     if exact:
         return exact[0]
     for i, point in enumerate(points):
@@ -183,7 +183,7 @@ def leads_to(record: Record, module: nn.Module, write: Write) -> bool:
     start, end = record.of(module), record.of(write.module)
     if start is None or end is None:
         return False
-    return any(same(c.out, end.out) for c in (start, *behind(record, [start])))
+    return any(same_values(c.out, end.out) for c in (start, *behind(record, [start])))
 
 
 def norms_between(record: Record, module: nn.Module, write: Write) -> tuple[nn.Module, ...]:
@@ -195,9 +195,13 @@ def norms_between(record: Record, module: nn.Module, write: Write) -> tuple[nn.M
     assert reached is not None
     assert end is not None
     found: list[nn.Module] = []
-    while not same(reached.out, end.out):
+    while not same_values(reached.out, end.out):
         steps = behind(record, [reached])
-        reached = next(c for c in steps if same(c.given, reached.out) and not same(c.out, c.given))
+        reached = next(
+            c
+            for c in steps
+            if same_values(c.given, reached.out) and not same_values(c.out, c.given)
+        )
         found.append(reached.module)
     return tuple(found)
 
@@ -209,7 +213,7 @@ def reads_more(record: Record, attention: nn.Module, found: Sequence[Projection]
     for call in record.within(attention):
         if call.module in modules or is_plain(call.module) or any(call.module.children()):
             continue
-        if any(one is not None and same(call.given, one.given) for one in inputs):
+        if any(one is not None and same_values(call.given, one.given) for one in inputs):
             return True
     for module, one in zip(modules, inputs, strict=True):
         covered = torch.cat([p.columns.flatten() for p in found if p.module is module])

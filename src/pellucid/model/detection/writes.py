@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.model.anatomy import Write
-from pellucid.model.detection.probe import Call, Record, same
+from pellucid.model.detection.probe import Call, Record, same_values
 from pellucid.model.residual_scaling import Factor
 
 EQUATIONS_PER_TERM = 8
@@ -67,7 +67,7 @@ def behind(record: Record, calls: Sequence[Call]) -> list[Call]:
             continue
         if not record.ran_once(call):
             continue
-        if any(same(call.given, c.out) for c in reached) and same_size(call, reached[0]):
+        if any(same_values(call.given, c.out) for c in reached) and same_size(call, reached[0]):
             reached.append(call)
             found.append(call)
     return found
@@ -114,7 +114,7 @@ def fit_writes(
     over weighted ones.
     """
     target = numbers(after) - numbers(before)
-    columns = {c.name: column(c) for c in terms_a + terms_m}
+    columns = {c.name: term_column(c) for c in terms_a + terms_m}
     # Sums are rounded at the stream's own size, which in bfloat16 can exceed the term's.
     rounding = torch.finfo(after.dtype).eps * float(after.double().norm())
     limit = 1e-5 * float(target.norm()) + rounding
@@ -129,7 +129,7 @@ def fit_writes(
     return plain_fit(*given) or weighted_fit(*given) or biased_fit(*given, biases)
 
 
-def column(call: Call) -> Tensor:
+def term_column(call: Call) -> Tensor:
     """A term's numbers in a row, in double precision."""
     assert call.out is not None
     return numbers(call.out)

@@ -21,7 +21,7 @@ from pellucid.model.opening.sources import (
     Folder,
     HeldObject,
     HubName,
-    Named,
+    NamedSource,
     Opened,
     Origin,
     Source,
@@ -138,7 +138,7 @@ class _Place:
     folder: Path | None
 
 
-def _place(what: Named, revision: str | None, offline: bool) -> _Place:
+def _place(what: NamedSource, revision: str | None, offline: bool) -> _Place:
     from pellucid.model.opening import pretrained
 
     if isinstance(what, HubName):
@@ -184,7 +184,7 @@ def _adopted(held: HeldObject, dtype_name: str | None, device_name: str | None) 
     return Opened(hf=hf, tokenizer=tokenizer, origin=origin)
 
 
-def _checked_tokenizer(tokenizer: object) -> Named | None:
+def _checked_tokenizer(tokenizer: object) -> NamedSource | None:
     """Say where a tokenizer given by name is; None for a tokenizer object or none at all."""
     if isinstance(tokenizer, str | os.PathLike | tuple):
         return identify_name(tokenizer)

@@ -49,7 +49,7 @@ def open_folder(folder: Path, dtype: "torch.dtype") -> Any:
     """
     check_config(folder)
     check_files(folder)
-    with explained(str(folder)), quiet():
+    with _explained(str(folder)), quiet():
         model, loading = _causal_lm(str(folder), dtype, local_files_only=True)
     check_loaded(loading, model, str(folder))
     return model
@@ -63,7 +63,7 @@ def open_hub(name: str, commit: str, dtype: "torch.dtype") -> Any:
         CorruptModelError: weights are missing.
         ModelError: any other reason for which transformers does not open it.
     """
-    with explained(name):
+    with _explained(name):
         model, loading = _causal_lm(name, dtype, revision=commit)
     check_loaded(loading, model, name)
     return model
@@ -84,7 +84,7 @@ def open_tokenizer(where: str, *, commit: str | None = None) -> Any:
             "a tokenizer object.",
             name=str(where),
         )
-    with explained(f"The tokenizer of {where}"):
+    with _explained(f"The tokenizer of {where}"):
         return AutoTokenizer.from_pretrained(
             where, revision=commit, local_files_only=commit is None, trust_remote_code=False
         )
@@ -142,7 +142,7 @@ def _cached(
 
 
 @contextmanager
-def explained(name: str) -> Iterator[None]:
+def _explained(name: str) -> Iterator[None]:
     """Turn what transformers raises inside the block into one of our errors."""
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError

@@ -78,8 +78,8 @@ class HeldObject:
     model: object
 
 
-Named: TypeAlias = GgufFile | Folder | HubName
-Source: TypeAlias = Named | HeldObject
+NamedSource: TypeAlias = GgufFile | Folder | HubName
+Source: TypeAlias = NamedSource | HeldObject
 
 
 def identify(source: object) -> Source:
@@ -104,7 +104,7 @@ def identify(source: object) -> Source:
     return HeldObject(kind, source)
 
 
-def identify_name(source: str | os.PathLike[str] | tuple[object, ...]) -> Named:
+def identify_name(source: str | os.PathLike[str] | tuple[object, ...]) -> NamedSource:
     """Say what a name, a path or a (folder, file name) pair is.
 
     Raises: as `identify`.
@@ -116,7 +116,7 @@ def identify_name(source: str | os.PathLike[str] | tuple[object, ...]) -> Named:
     return _named(source)
 
 
-def _named(name: str) -> Named:
+def _named(name: str) -> NamedSource:
     if name.lower() in embedded.EMBEDDED:
         return embedded.find(name.lower())
     path = Path(name).expanduser()

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from pellucid.errors import CorruptModelError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Slot
 from pellucid.model.detection.dependence import prove_heads, prove_layouts, prove_locality
-from pellucid.model.detection.probe import TOLERANCE, Record, probe, proof_tokens, same
+from pellucid.model.detection.probe import TOLERANCE, Record, probe, proof_tokens, same_values
 from pellucid.model.detection.sublayers import mlp_parts, nearest
 from pellucid.model.proof.routes import embedding_is_all, read_around_norms
 from pellucid.model.proof.shortcuts import shares_prefix, starts_late
@@ -211,7 +211,7 @@ def _check_norm(
         return
     call = record.of(norm)
     fed = call is not None and any(
-        c.module in inside and c.module is not norm and same(c.given, call.out)
+        c.module in inside and c.module is not norm and same_values(c.given, call.out)
         for c in record.calls
     )
     if call is None or nearest(call.given, points) is None or not fed:

@@ -18,7 +18,7 @@ from pellucid.model.running.forward import Batch, forward
 from pellucid.model.running.taps import Tap, tapped
 from pellucid.model.sites import Site, SiteKind
 
-KINDS: tuple[SiteKind, ...] = (
+_KINDS: tuple[SiteKind, ...] = (
     "resid_pre", "attn_in", "q", "k", "v", "pattern", "z", "attn_out", "mlp_in", "neurons",
     "mlp_out",
 )  # fmt: skip
@@ -47,7 +47,7 @@ def check_writes(
     """
     sites: list[Site] = []
     missing: dict[SiteKind, str] = {}
-    for kind in KINDS:
+    for kind in _KINDS:
         having = layers_with(anatomy, kind)
         if not having:
             missing[kind] = "no layer has such a sublayer"

@@ -17,7 +17,7 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Anatomy
 from pellucid.model.sites import Site
 
-NAME = "pellucid_patterns"
+_NAME = "pellucid_patterns"
 PatternTap: TypeAlias = Callable[[Tensor], Tensor | None]
 PatternTaps: TypeAlias = Mapping[Site, PatternTap]
 
@@ -49,12 +49,12 @@ def tapped_patterns(model: nn.Module, anatomy: Anatomy, taps: PatternTaps) -> It
         if hasattr(getattr(m, "config", None), "_attn_implementation_internal")
     }
     before = {key: config._attn_implementation_internal for key, config in configs.items()}
-    ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
-    ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+    ALL_ATTENTION_FUNCTIONS.register(_NAME, attend)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(_NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
     token = _active.set((owner, ran))
     try:
         for config in configs.values():
-            config._attn_implementation_internal = NAME
+            config._attn_implementation_internal = _NAME
         yield
         _demand_all_ran(taps, anatomy, ran)
     finally:

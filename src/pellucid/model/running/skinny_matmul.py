@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
-FEW = 8
+_FEW = 8
 FILLED = 16
 
 
@@ -37,7 +37,7 @@ def unembedding(plain: nn.Linear) -> Any:
 
     def forward(x: Tensor) -> Tensor:
         learning = plain.weight.requires_grad and torch.is_grad_enabled()
-        if learning or x.numel() > FEW * x.shape[-1]:
+        if learning or x.numel() > _FEW * x.shape[-1]:
             return usual(x)
         logits = FewRows.apply(x.reshape(-1, x.shape[-1]), plain.weight)
         assert isinstance(logits, Tensor)
@@ -57,7 +57,7 @@ class FewRows(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         """The product, ``[row d_out]``."""
         ctx.save_for_backward(weight)
-        rows = filled(x, 2) if len(x) == 1 else x
+        rows = _filled(x, 2) if len(x) == 1 else x
         return torch.mm(weight, rows.T).T[: len(x)].contiguous()
 
     @staticmethod
@@ -85,7 +85,7 @@ def backward_product(outer: Tensor, weight: Tensor) -> Tensor:
     """g W, ``[row d_in]``."""
     if not _gains(outer):
         return outer @ weight
-    return torch.mm(weight.T, filled(outer, FILLED).T).T[: len(outer)]
+    return torch.mm(weight.T, _filled(outer, FILLED).T).T[: len(outer)]
 
 
 def _gains(rows: Tensor) -> bool:
@@ -93,7 +93,7 @@ def _gains(rows: Tensor) -> bool:
     return several and rows.device.type == "cpu" and rows.dtype == torch.float32
 
 
-def filled(rows: Tensor, multiple: int) -> Tensor:
+def _filled(rows: Tensor, multiple: int) -> Tensor:
     """``rows`` and rows of zeros, up to a multiple of a number."""
     missing = -len(rows) % multiple
     return nn.functional.pad(rows, (0, 0, 0, missing)) if missing else rows

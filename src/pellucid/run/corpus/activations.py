@@ -15,7 +15,7 @@ from typing import get_args
 
 import torch
 
-from pellucid.callbacks import Task, task
+from pellucid.callbacks import LongTask, long_task
 from pellucid.errors import BudgetError, EditError, ResultFileError, TaskError
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import HOOK_NAMES, Site, site_named
@@ -34,7 +34,7 @@ from pellucid.run.corpus.store import (
 )
 from pellucid.run.corpus.texts import Text, Texts, TooLong, as_tensors, how_many, read_texts
 
-MEMORY_BUDGET = 2 << 30
+_MEMORY_BUDGET = 2 << 30
 """Bytes for values and calls together, unless the caller says otherwise."""
 PART = 256 << 20
 """Bytes of values after which a part is written, at most: what a kill can cost."""
@@ -49,7 +49,7 @@ def activations(
     folder: str | Path | None = None,
     dtype: str | torch.dtype | None = None,
     device: str | torch.device = "cpu",
-    memory_budget: int = MEMORY_BUDGET,
+    memory_budget: int = _MEMORY_BUDGET,
     batching: Batching = "padded",
     too_long: TooLong = "refuse",
 ) -> Activations:
@@ -95,7 +95,7 @@ def activations(
         versions=versions(),
     )
     run = _Run(reader, layouts_of(reader, kept_in), about)
-    with task("Reading activations", total=how_many(texts), unit="texts") as told:
+    with long_task("Reading activations", total=how_many(texts), unit="texts") as told:
         read = read_texts(model, texts, too_long)
         if folder is not None:
             return run.into_folder(read, place(folder), told)
@@ -116,7 +116,7 @@ class _Run:
         self.proved = 0
 
     def into_memory(
-        self, texts: Iterator[Text], device: str | torch.device, told: Task
+        self, texts: Iterator[Text], device: str | torch.device, told: LongTask
     ) -> Activations:
         """All values in memory."""
         budget, kept, size = self.about.memory_budget, [], 0
@@ -140,7 +140,7 @@ class _Run:
             values=values, tokens=tokens, lengths=lengths, digests=digests, about=about
         )
 
-    def into_folder(self, texts: Iterator[Text], target: Path, told: Task) -> Activations:
+    def into_folder(self, texts: Iterator[Text], target: Path, told: LongTask) -> Activations:
         """Values appended to a folder part by part."""
         if target.exists():
             return self._checked(Activations.open(target), texts, target)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pellucid.errors import BudgetError
-from pellucid.run.corpus.reading import Call, Place, Reader
+from pellucid.run.corpus.reading import ReadCall, Reader, TextPlace
 
 MOST_TOKENS = 4096
 """Of one call; beyond it, calls are not faster on the machines that were measured."""
@@ -18,7 +18,7 @@ class Filling:
     packs: bool
     free: list[int] = field(default_factory=list)
     """Positions left in each row."""
-    places: list[Place] = field(default_factory=list)
+    places: list[TextPlace] = field(default_factory=list)
 
     def row_for(self, length: int) -> int:
         """The first row with room, or the next new one."""
@@ -30,16 +30,16 @@ class Filling:
         row = self.row_for(length)
         if row == len(self.free):
             self.free.append(self.length)
-        self.places.append(Place(text, row, self.length - self.free[row], length))
+        self.places.append(TextPlace(text, row, self.length - self.free[row], length))
         self.free[row] -= length
 
     @property
-    def call(self) -> Call:
+    def call(self) -> ReadCall:
         """As it is now."""
-        return Call(len(self.free), self.length, tuple(self.places))
+        return ReadCall(len(self.free), self.length, tuple(self.places))
 
 
-def planned(reader: Reader, lengths: Sequence[int], room: int) -> Iterator[Call]:
+def planned_calls(reader: Reader, lengths: Sequence[int], room: int) -> Iterator[ReadCall]:
     """Calls that read every text once and take at most ``room`` bytes each.
 
     **Raises** ``BudgetError`` when one text alone takes more.

@@ -16,7 +16,7 @@ from pellucid.results.folders import demand_free, growing, place
 from pellucid.results.growing import GrowingTensor
 from pellucid.run.corpus.store import MANIFEST, TABLES, About, Manifest, opened_values
 
-MIXED = 32
+_MIXED = 32
 """Blocks of tokens that are held and shuffled together by ``batches``."""
 
 
@@ -163,7 +163,7 @@ class Activations:
         generator = torch.Generator().manual_seed(shuffle_seed)
         blocks = -(-len(values) // size)
         rest = values[:0]
-        for drawn in torch.randperm(blocks, generator=generator).split(MIXED):
+        for drawn in torch.randperm(blocks, generator=generator).split(_MIXED):
             held = torch.cat([rest, *(values[b * size : (b + 1) * size] for b in drawn.tolist())])
             held = held[torch.randperm(len(held), generator=generator).to(held.device)]
             whole = len(held) // size * size

@@ -8,10 +8,10 @@ from math import prod
 import torch
 from torch import Tensor
 
-from pellucid.callbacks import Task
+from pellucid.callbacks import LongTask
 from pellucid.errors import NonFiniteError
 from pellucid.model.sites import Site
-from pellucid.run.corpus.calls import planned
+from pellucid.run.corpus.calls import planned_calls
 from pellucid.run.corpus.reading import Reader
 from pellucid.run.corpus.texts import Text
 
@@ -62,7 +62,7 @@ def filled(
     *,
     room: int,
     device: torch.device | str = "cpu",
-    told: Task,
+    told: LongTask,
 ) -> dict[Site, Tensor]:
     """Values of ``texts`` at every site; each call takes at most ``room`` bytes.
 
@@ -83,7 +83,7 @@ def filled(
         values[site][start:end].copy_(value.reshape(-1) if site.kind == "pattern" else value)
 
     ids = [text.ids for text in texts]
-    for call in planned(reader, lengths, room):
+    for call in planned_calls(reader, lengths, room):
         reader.read(call, ids, put)
         told.step(len(call.places))
     for layout in layouts:

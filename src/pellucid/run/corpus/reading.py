@@ -36,7 +36,7 @@ SHORTEST_ROW = 6
 
 
 @dataclass(frozen=True)
-class Place:
+class TextPlace:
     """Where a text stands in a call."""
 
     text: int
@@ -46,12 +46,12 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Call:
+class ReadCall:
     """A rectangle of texts."""
 
     rows: int
     length: int
-    places: tuple[Place, ...]
+    places: tuple[TextPlace, ...]
 
     def tensors(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Tokens and positions ``[row pos]``; 0 where nothing stands."""
@@ -83,7 +83,7 @@ class Reader:
     """Whether calls may hold several texts a row."""
     cost: CallBytes = NOT_MEASURED
 
-    def read(self, call: Call, ids: Sequence[Sequence[int]], put: Put) -> None:
+    def read(self, call: ReadCall, ids: Sequence[Sequence[int]], put: Put) -> None:
         """Run ``call`` and hand each text's values to ``put``.
 
         **Cost** 1 forward for each text, in one call.
@@ -148,23 +148,25 @@ def packs(reader: Reader, length: int) -> bool:
     call, ids = prompts(reader.model, _thirds(length))
     alone: dict[tuple[Site, int], Tensor] = {}
     for text, own in enumerate(ids):
-        one = Call(1, len(own), (Place(text, 0, 0, len(own)),))
+        one = ReadCall(1, len(own), (TextPlace(text, 0, 0, len(own)),))
         alone |= _values(reader, one, ids)
     packing = replace(reader, packs=True)
     return _same(alone, lambda: _values(packing, call, ids), exactly=False)
 
 
-def prompts(model: Model, lengths: Sequence[int]) -> tuple[Call, list[list[int]]]:
+def prompts(model: Model, lengths: Sequence[int]) -> tuple[ReadCall, list[list[int]]]:
     """Texts of these lengths from ordinary tokens, behind one another in one row."""
     ids = as_row(model.module, ordinary_tokens(model.module), sum(lengths))[0].tolist()
     ends = list(accumulate(lengths))
-    places = [Place(i, 0, end - n, n) for i, (end, n) in enumerate(zip(ends, lengths, strict=True))]
+    places = [
+        TextPlace(i, 0, end - n, n) for i, (end, n) in enumerate(zip(ends, lengths, strict=True))
+    ]
     own = [ids[place.start : place.start + place.length] for place in places]
-    return Call(1, sum(lengths), tuple(places)), own
+    return ReadCall(1, sum(lengths), tuple(places)), own
 
 
 def _values(
-    reader: Reader, call: Call, ids: Sequence[Sequence[int]]
+    reader: Reader, call: ReadCall, ids: Sequence[Sequence[int]]
 ) -> dict[tuple[Site, int], Tensor]:
     found: dict[tuple[Site, int], Tensor] = {}
 
@@ -194,7 +196,7 @@ def _same(
     )
 
 
-def _tap(site: Site, call: Call, put: Put) -> Tap:
+def _tap(site: Site, call: ReadCall, put: Put) -> Tap:
     def tap(value: Tensor) -> None:
         for place in call.places:
             span = slice(place.start, place.start + place.length)

@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.model.anatomy import Anatomy, Attention, Node, Slot
-from pellucid.model.norms import Scale, pulled_back, pushed_forward
+from pellucid.model.norms import NormScale, pulled_back, pushed_forward
 from pellucid.model.residual_scaling import times
 from pellucid.model.sites import Site, site_of
 from pellucid.run.sites import EMBED
@@ -33,7 +33,7 @@ from pellucid.run.sites import EMBED
 Values = Mapping[Site, Tensor]
 ROW_BYTES = 1 << 28
 """Bytes of sender changes that are held at a time; more rows are done one part after another."""
-TOGETHER = 32
+_TOGETHER = 32
 """Slots that one matrix product should have at least."""
 
 
@@ -75,7 +75,7 @@ class Point:
     """What the nodes gave (``node_sites``) and the norms read (``stream_read``) in this run."""
     gradient: Values
     """The metric's gradient at the slots (``slot_sites``) and nodes (``node_sites``)."""
-    scale: Scale = "differentiated"
+    scale: NormScale = "differentiated"
     """How gradients passed through norms in this run."""
 
 
@@ -177,7 +177,7 @@ def readers(anatomy: Anatomy, point: Point) -> Iterator[Readers]:
         waiting.append(found)
         count = sum(map(len, waiting))
         last = index + count == len(anatomy.slots)
-        if count >= TOGETHER or last or anatomy.multiplies:
+        if count >= _TOGETHER or last or anatomy.multiplies:
             senders = anatomy.senders_of(anatomy.slots[index + count - 1])
             gradient = torch.cat(waiting) if len(waiting) > 1 else found
             yield Readers(slice(index, index + count), senders, gradient)
@@ -186,7 +186,7 @@ def readers(anatomy: Anatomy, point: Point) -> Iterator[Readers]:
 
 
 def _by_place(anatomy: Anatomy, point: Point) -> Iterator[Float[Tensor, "slot row pos d_model"]]:
-    """The same for the slots that read the stream at one place, in the order of ``slots``."""
+    """Gradients of the slots that read the stream at one place, in the order of ``slots``."""
     for layer, block in enumerate(anatomy.blocks):
         if block.attention:
             yield _attention_gradient(block.attention, layer, point)
@@ -240,7 +240,7 @@ def head_changes(
     attention: Attention,
     z: Float[Tensor, "row pos head d_head"],
     change: Float[Tensor, "row pos head d_head"],
-    scale: Scale = "differentiated",
+    scale: NormScale = "differentiated",
 ) -> Float[Tensor, "row head pos d_model"]:
     """What a change of each head's z adds to the stream, to first order."""
     weight = attention.head_weight().to(change.dtype)
