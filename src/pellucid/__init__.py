@@ -13,6 +13,8 @@ _HOMES = {
     "Model": "pellucid.model.model",
     "Node": "pellucid.model.anatomy",
     "Slot": "pellucid.model.anatomy",
+    "PartKind": "pellucid.model.parts",
+    "register_part": "pellucid.model.parts",
     "Site": "pellucid.model.sites",
     "Contrast": "pellucid.task.contrast",
     "ContrastBatch": "pellucid.task.contrast",
@@ -154,6 +156,8 @@ if TYPE_CHECKING:
     from pellucid.model.anatomy import Slot as Slot
     from pellucid.model.model import Model as Model
     from pellucid.model.opening.load import load as load
+    from pellucid.model.parts import PartKind as PartKind
+    from pellucid.model.parts import register_part as register_part
     from pellucid.model.sites import Site as Site
     from pellucid.progress_bar import showing_progress as showing_progress
     from pellucid.results.passes import Passes as Passes

@@ -61,7 +61,7 @@ def test_positions_may_be_counted_from_the_end(one_tiny, pair):
 
 def test_what_is_not_there_is_named(one_tiny, pair):
     with pytest.raises(EditError, match="choose sites from"):
-        pellucid.patch(one_tiny, pair, sites="neurons")
+        pellucid.patch(one_tiny, pair, sites="tails")
     with pytest.raises(EditError, match="6 positions"):
         pellucid.patch(one_tiny, pair, positions=[6])
     with pytest.raises(EditError, match="no such place"):

@@ -17,18 +17,19 @@ What must equal the metric difference (``completeness``) is for mask-ig the sum 
 atp and ig the embedding's estimate alone, since its total derivative passes through every node.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.attribution.products import Products, by_position_of, products_of, with_embedding
 from pellucid.errors import TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
+from pellucid.model.named_parts import parts_named
 from pellucid.model.sites import Site, site_of
 from pellucid.options import METRIC, NODE_METHOD, NodeMethod, demand_choice
 from pellucid.passes import metering
@@ -38,9 +39,9 @@ from pellucid.results.tables import Per, tabulate
 from pellucid.results.views import shown
 from pellucid.run.gradient import differentiate
 from pellucid.run.provenance import with_provenance
-from pellucid.run.record import Trace
-from pellucid.run.setup import recorded
-from pellucid.run.sites import EMBED, node_sites
+from pellucid.run.record import Trace, record
+from pellucid.run.setup import recorded, same_question
+from pellucid.run.sites import EMBED
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric, Nearness
 
@@ -119,6 +120,7 @@ def attribute(
     metric: str | Metric = METRIC,
     steps: int | None = None,
     trace: Trace | None = None,
+    parts: str | Iterable[Node | str] | None = None,
 ) -> Attribution:
     """Estimate the effect of every embedding, head and MLP: (clean - corrupted output) . gradient.
 
@@ -127,13 +129,17 @@ def attribute(
     and their corrupted values (``mask-ig``, whose estimates add up to the metric difference).
 
     ``steps`` is for ig and mask-ig; when it is not given they double from 4 until the completeness
-    residual is below 2 %, or 64. A ``trace`` of the same contrast is used instead of recording.
+    residual is below 2 %, or 64. A ``trace`` of the same contrast is used instead of recording;
+    where it lacks sites of ``parts``, the question is recorded again.
+
+    ``parts`` are ranked instead of all nodes, by atp or ig: ``"M1.neurons"`` is every neuron of
+    layer 1's MLP (see ``parts_named``).
 
     **Assumes** for atp that the metric is linear in a node's output between its two values.
     **Cost** atp 2 forwards + 1 backward; the others one more of each per step, those of every
     number of steps that was tried included.
-    **Raises** ``TaskError`` for an unknown method or a bad number of steps, and what ``record``
-    raises.
+    **Raises** ``TaskError`` for an unknown method or a bad number of steps, ``EditError`` for
+    ``parts`` that the model does not have, and what ``record`` raises.
     """
     demand_choice("method", method, NodeMethod, TaskError)
     if steps is not None and (method == "atp" or steps < 1):
@@ -142,13 +148,17 @@ def attribute(
         )
     demand_gradient(method, metric if trace is None else trace.metric)
     with metering() as meter:
-        trace = recorded(model, contrast, metric=metric, trace=trace)
+        ranked = model.nodes if parts is None else _chosen(model, method, parts)
+        if parts is None:
+            trace = recorded(model, contrast, metric=metric, trace=trace)
+        else:
+            trace = _holding(model, contrast, ranked, metric, trace)
         if method == "atp":
-            result = from_trace(model, trace)
+            result = from_trace(model, trace, ranked)
         else:
             schedule = STEPS if steps is None else (steps,)
             for count in schedule:
-                result = _integrated(model, trace, method, count)
+                result = _integrated(model, trace, method, count, ranked)
                 if result.converged:
                     break
     spent = meter.passes if meter.passes.forwards else trace.passes
@@ -164,18 +174,52 @@ def demand_gradient(method: NodeMethod, metric: str | Metric) -> None:
         )
 
 
-def from_trace(model: Model, trace: Trace) -> Attribution:
-    """Attribution patching (atp) from a recording: no pass of its own."""
-    products = {
-        site: (trace.clean[site] - trace.corrupted[site]) * trace.gradient[site]
-        for site in node_sites(model)
-    }
-    return _collect(model, trace, "atp", products, 1, trace.passes)
+def _chosen(
+    model: Model, method: NodeMethod, parts: str | Iterable[Node | str]
+) -> tuple[Node, ...]:
+    """The parts to rank.
+
+    **Raises** ``TaskError`` for mask-ig, ``EditError`` for a name that the model does not have.
+    """
+    if method == "mask-ig":
+        raise TaskError(
+            "method='mask-ig' mixes all nodes at once, and a part inside a node would be mixed "
+            "twice. Rank parts with 'atp' or 'ig'."
+        )
+    names = parts if isinstance(parts, str) else [str(part) for part in parts]
+    return parts_named(model.anatomy, names)
 
 
-def _integrated(model: Model, trace: Trace, method: NodeMethod, steps: int) -> Attribution:
-    sites = node_sites(model)
-    total: dict[Site, Tensor] = {}
+def _holding(
+    model: Model,
+    contrast: Contrasts,
+    parts: Sequence[Node],
+    metric: str | Metric,
+    trace: Trace | None,
+) -> Trace:
+    """``trace``, if it holds the sites of ``parts``; else a recording that does."""
+    wanted = list(dict.fromkeys([EMBED, *map(site_of, parts)]))
+    if trace is not None:
+        same_question(model, contrast, trace)
+        metric = trace.metric
+        if all(site in trace.gradient for site in wanted):
+            return trace
+    return record(model, contrast, metric=metric, sites=wanted)
+
+
+def from_trace(model: Model, trace: Trace, nodes: Sequence[Node] | None = None) -> Attribution:
+    """Attribution patching (atp) from a recording, of ``nodes`` (default: of all): no pass."""
+    ranked = model.nodes if nodes is None else tuple(nodes)
+    products = products_of(with_embedding(ranked), trace.clean, trace.corrupted, trace.gradient)
+    return _collect(trace, ranked, "atp", products, 1, trace.passes)
+
+
+def _integrated(
+    model: Model, trace: Trace, method: NodeMethod, steps: int, ranked: tuple[Node, ...]
+) -> Attribution:
+    nodes = with_embedding(ranked)
+    sites = list(dict.fromkeys(map(site_of, nodes)))
+    total: Products = {}
     for step in range(steps):
         weight = (step + 0.5) / steps
 
@@ -185,35 +229,28 @@ def _integrated(model: Model, trace: Trace, method: NodeMethod, steps: int) -> A
             return value.lerp(trace.corrupted[site], 1 - weight)
 
         found = differentiate(model, trace.objective, sites, change=mix)
-        for site in sites:
-            reached = trace.clean[site] if method == "ig" else found.values[site]
-            product = (reached - trace.corrupted[site]) * found.gradients[site] / steps
-            total[site] = total[site] + product if site in total else product
-    return _collect(model, trace, method, total, steps, Passes())
+        reached = trace.clean if method == "ig" else found.values
+        products = products_of(nodes, reached, trace.corrupted, found.gradients)
+        for key, product in products.items():
+            total[key] = total[key] + product / steps if key in total else product / steps
+    return _collect(trace, ranked, method, total, steps, Passes())
 
 
 def _collect(
-    model: Model,
     trace: Trace,
+    ranked: tuple[Node, ...],
     method: NodeMethod,
-    products: dict[Site, Tensor],
+    products: Products,
     steps: int,
     passes: Passes,
 ) -> Attribution:
-    rows = {site: product.sum(-1) for site, product in products.items()}  # row pos (head)
-    columns = [
-        rows[site_of(node)] if node.head is None else rows[site_of(node)][..., node.head]
-        for node in model.nodes
-    ]
-    by_row = torch.stack(columns, dim=-1)  # row pos node
-    n_examples = trace.metric_clean.shape[0]
-    by_position = by_row.new_zeros(n_examples, *by_row.shape[1:])
-    by_position.index_add_(0, trace.encoded.example.to(by_row.device), by_row)
-    by_position = by_position.cpu()
+    by_position = by_position_of(trace, with_embedding(ranked), products)
     embedding = by_position[..., 0].sum(1)
+    if Node("embed") not in ranked:
+        by_position = by_position[..., 1:]
     return Attribution(
         method=method,
-        nodes=model.nodes,
+        nodes=ranked,
         by_position=by_position,
         difference=trace.difference.cpu(),
         accounted=by_position.sum((1, 2)) if method == "mask-ig" else embedding,

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from pellucid.errors import EditError, unknown_names
 from pellucid.model.model import Model, opened
-from pellucid.model.sites import Site, SiteKind
+from pellucid.model.named_parts import parts_in_layer, parts_named
+from pellucid.model.parts import name_of, parse, parse_layer
 from pellucid.options import DIRECTION, METRIC, PATCH_SITES, Direction, PatchSites
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
@@ -31,24 +32,25 @@ from pellucid.results.views import shown
 from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace, record
 from pellucid.run.setup import MEMORY_BUDGET, Setup, same_question
-from pellucid.run.sites import EMBED, node_sites, stream_sites
-from pellucid.run.variants import Unit, run_variants
+from pellucid.run.sites import stream_sites
+from pellucid.run.variants import Unit, run_variants, unit_of
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_KINDS: dict[str, tuple[SiteKind, ...]] = {
-    "heads": ("z",),
-    "mlps": ("mlp_out",),
-    "nodes": ("resid_pre", "z", "mlp_out"),
-    "attn": ("attn_out",),
-    "resid": ("resid_pre",),
-    "q": ("q",),
-    "k": ("k",),
-    "v": ("v",),
+_KINDS = {
+    "heads": "head",
+    "mlps": "mlp",
+    "nodes": "",
+    "attn": "attn",
+    "resid": "resid",
+    "q": "q",
+    "k": "k",
+    "v": "v",
 }
+"""The kind of part that each choice of ``sites`` patches; ``nodes`` are of several."""
 
 
 @stored
@@ -67,7 +69,8 @@ class PatchEffects(Result):
     """Measured effect of every patch, in the metric's units; positive supports the answer."""
 
     direction: Direction
-    sites: PatchSites
+    sites: str
+    """The kind of site, or the names of the parts that were patched."""
     places: tuple[Place, ...]
     positions: tuple[int, ...] | None
     """Columns patched one at a time, or None when every patch covered all positions."""
@@ -125,7 +128,7 @@ def patch(
     contrast: Contrasts,
     *,
     direction: Direction = DIRECTION,
-    sites: PatchSites = PATCH_SITES,
+    sites: PatchSites | str = PATCH_SITES,
     positions: Literal["all", "each"] | Sequence[int] = "all",
     only: str | Sequence[str] | None = None,
     metric: str | Metric = METRIC,
@@ -137,6 +140,9 @@ def patch(
     Noising puts corrupted values into the clean run, effect = metric(clean) - metric(patched);
     denoising clean values into the corrupted run, effect = metric(patched) - metric(corrupted).
     (Vig et al. 2020; Heimersheim & Nanda 2024)
+
+    ``sites`` is a kind of place, or names parts: ``"M1.neurons"`` is every neuron of layer 1's MLP
+    (see ``parts_named``).
 
     ``positions``: ``"all"`` together, ``"each"`` one by one, or a list of columns to take one by
     one, negative ones counted from the end. ``only`` limits the patches to places of these names.
@@ -150,10 +156,10 @@ def patch(
     ``TaskError`` for a model that is not opened or a trace of another question.
     """
     opened(model)
-    if sites not in _KINDS or direction not in get_args(Direction):
+    if not (sites in _KINDS or _names_parts(sites)) or direction not in get_args(Direction):
         raise EditError(
-            f"sites={sites!r}, direction={direction!r}: choose sites from {sorted(_KINDS)} and "
-            f"direction from {get_args(Direction)}."
+            f"sites={sites!r}, direction={direction!r}: choose sites from {sorted(_KINDS)} or "
+            f"name parts, as in 'M1.neurons', and direction from {get_args(Direction)}."
         )
     units = named_only(units_at(model, sites), sites, only)
     with metering() as meter:
@@ -189,7 +195,7 @@ def patch(
     return PatchEffects(
         direction=direction,
         sites=sites,
-        places=tuple(place_of(unit, sites) for unit in units),
+        places=tuple(place_of(unit) for unit in units),
         positions=columns,
         per_example=effect.T.unflatten(1, (n_places, len(units))).cpu(),
         metric_clean=trace.metric_clean.cpu(),
@@ -199,29 +205,27 @@ def patch(
     )
 
 
-def units_at(model: Model, sites: PatchSites) -> list[Unit]:
-    """Every unit of a kind, in computing order."""
-    if sites == "resid":
-        return [Unit(site) for site in stream_sites(model)]
-    found: list[Unit] = []
-    every = node_sites(model) if sites == "nodes" else []
-    for layer, block in enumerate(model.anatomy.blocks):
-        if sites != "nodes":
-            part = block.mlp if sites == "mlps" else block.attention
-            every += [Site(kind, layer) for kind in _KINDS[sites] if part is not None]
-    for site in every:
-        attention = model.anatomy.blocks[site.layer].attention
-        if site.by_head and attention is not None:
-            count = attention.n_kv_heads if site.kind in ("k", "v") else attention.n_heads
-            found += [Unit(site, head) for head in range(count)]
-        else:
-            found.append(Unit(site))
-    return found
+def _names_parts(sites: object) -> bool:
+    """Whether each name in ``sites`` is one that a part, or all of a layer, could have."""
+    return isinstance(sites, str) and all(parse(n) or parse_layer(n) for n in sites.split("+"))
 
 
-def named_only(
-    units: list[Unit], sites: PatchSites, only: str | Sequence[str] | None
-) -> list[Unit]:
+def units_at(model: Model, sites: str) -> list[Unit]:
+    """Every unit of a kind, or of the parts named, in computing order."""
+    if sites not in _KINDS:
+        parts = parts_named(model.anatomy, sites)
+    elif sites == "nodes":
+        parts = model.nodes
+    else:
+        parts = tuple(
+            part
+            for layer in range(model.anatomy.n_layers)
+            for part in parts_in_layer(model.anatomy, _KINDS[sites], layer)
+        )
+    return [unit_of(part) for part in parts]
+
+
+def named_only(units: list[Unit], sites: str, only: str | Sequence[str] | None) -> list[Unit]:
     """The units of these names.
 
     **Raises** ``EditError`` for a name that is not among them.
@@ -229,7 +233,7 @@ def named_only(
     if only is None:
         return units
     only = [only] if isinstance(only, str) else only
-    by_name = {place_of(unit, sites).name: unit for unit in units}
+    by_name = {place_of(unit).name: unit for unit in units}
     unknown = [name for name in only if name not in by_name]
     if unknown or not only:
         raise EditError(
@@ -240,24 +244,12 @@ def named_only(
     return [unit for name, unit in by_name.items() if name in set(only)]
 
 
-def place_of(unit: Unit, sites: PatchSites) -> Place:
+def place_of(unit: Unit) -> Place:
     """A unit under the name that tables use."""
-    site, layer = unit.site, unit.site.layer
-    if site.kind == "z":
-        name, kind = f"L{layer}H{unit.head}", "head"
-    elif site.kind in ("q", "k", "v"):
-        name, kind = (
-            f"L{layer}{'H' if site.kind == 'q' else 'KV'}{unit.head}.{site.kind}",
-            site.kind,
-        )
-    elif sites == "nodes" and site == EMBED:
-        name, kind = "embed", "embed"
-    else:
-        name, kind = {
-            "mlp_out": (f"M{layer}", "mlp"),
-            "attn_out": (f"A{layer}", "attn"),
-        }.get(site.kind, (f"resid{layer}", "resid"))
-    return Place(name=name, kind=kind, layer=layer, head=unit.head)
+    layer = unit.site.layer
+    return Place(
+        name=name_of(unit.kind, layer, unit.head), kind=unit.kind, layer=layer, head=unit.head
+    )
 
 
 def resolve_positions(

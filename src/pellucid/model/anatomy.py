@@ -6,23 +6,29 @@ never copies a weight. ``selfcheck.py`` proves that its parts add up.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from pellucid.model.parts import name_of
 from pellucid.model.residual_scaling import Factor, over, product, times
 from pellucid.results.registry import stored
 
-NodeKind = Literal["embed", "head", "mlp"]
+NodeKind: TypeAlias = str
+"""``embed``, ``head`` and ``mlp`` write into the stream; others are in ``model.parts.KINDS``."""
 SlotKind = Literal["q", "k", "v", "attn", "mlp", "logits"]
 
 
 @stored
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A component that writes one term into the residual stream."""
+    """A component that writes one term into the residual stream, or a part of one.
+
+    Those of a model are its embedding, heads and MLPs. A part of another kind, such as a neuron,
+    has a node too where it was asked for by name; ``head`` is then its index.
+    """
 
     kind: NodeKind
     layer: int | None = None
@@ -30,10 +36,8 @@ class Node:
 
     @property
     def name(self) -> str:
-        """``embed``, ``L9H6`` or ``M3``."""
-        if self.kind == "embed":
-            return "embed"
-        return f"L{self.layer}H{self.head}" if self.kind == "head" else f"M{self.layer}"
+        """``embed``, ``L9H6``, ``M3`` or, of a neuron, ``M3N310``."""
+        return name_of(self.kind, self.layer, self.head)
 
     def __str__(self) -> str:
         return self.name
@@ -57,12 +61,7 @@ class Slot:
         """``L9H6.q``, ``L9KV2.k``, ``A9``, ``M3`` or ``logits``."""
         if self.kind == "logits":
             return "logits"
-        if self.kind == "attn":
-            return f"A{self.layer}"
-        if self.kind == "mlp":
-            return f"M{self.layer}"
-        owner = "H" if self.kind == "q" else "KV"
-        return f"L{self.layer}{owner}{self.head}.{self.kind}"
+        return name_of(self.kind, self.layer, self.head)
 
     def __str__(self) -> str:
         return self.name
@@ -166,6 +165,11 @@ class Mlp:
     """The down-projection, whose input is the neurons' activations; None for experts."""
     reads_stream: bool = True
     """Whether what it reads is known to be the stream, or a norm of it."""
+
+    @property
+    def n_neurons(self) -> int:
+        """How many neurons the down-projection reads; 0 for experts."""
+        return 0 if self.neurons is None else linear_weight(self.neurons).shape[1]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
+from pellucid.model.parts import kind_called
 
 SiteKind = Literal[
     "resid_pre", "attn_in", "q", "k", "v", "pattern", "z", "attn_out", "mlp_in", "neurons",
@@ -87,7 +88,4 @@ def site_named(name: str) -> Site:
 
 def site_of(node: Node) -> Site:
     """Where a node's output is read: its head's ``z``, its MLP's term, or the embedding."""
-    if node.kind == "embed":
-        return Site("resid_pre", 0)
-    assert node.layer is not None
-    return Site("z" if node.kind == "head" else "mlp_out", node.layer)
+    return Site(kind_called(node.kind).site, node.layer or 0)  # type: ignore[arg-type]

@@ -84,15 +84,24 @@ class RecordOptions:
     memory_budget: int = MEMORY_BUDGET
     """Bytes that one batched call may take for activations."""
 
-    def setup(self, model: Model, contrast: Contrasts) -> Setup:
+    def setup(self, model: Model, contrast: Contrasts, parts: Iterable[Site] = ()) -> Setup:
         """The setup of a question: its nodes and streams recorded, or the trace that is given.
+
+        The sites of ``parts`` beside nodes are recorded too.
 
         **Cost** 2 forwards and 1 backward; none with a trace.
         **Raises** ``TaskError`` for the recording of another question, or of too few sites, and
         what ``record`` raises.
         """
-        sites = [*node_sites(model), *stream_sites(model)]
+        beside = tuple(dict.fromkeys(parts))
+        sites = [*node_sites(model), *stream_sites(model), *beside]
         trace = recorded(model, contrast, sites, metric=self.metric, trace=self.trace)
+        lacking = [site.name for site in beside if site not in trace.gradient]
+        if lacking:
+            raise TaskError(
+                f"The trace given does not hold {', '.join(lacking)}. Leave it out, or record it "
+                "with these sites too."
+            )
         return Setup(model=model, trace=trace, seed=self.seed, memory_budget=self.memory_budget)
 
 
@@ -103,9 +112,9 @@ class MeasureOptions(RecordOptions):
     ablation: Ablation = ABLATION
     """What a replaced part gets instead of its own output."""
 
-    def setup(self, model: Model, contrast: Contrasts) -> Setup:
+    def setup(self, model: Model, contrast: Contrasts, parts: Iterable[Site] = ()) -> Setup:
         """The setup of a question, as ``RecordOptions`` makes it, with the ablation."""
-        return replace(super().setup(model, contrast), ablation=self.ablation)
+        return replace(super().setup(model, contrast, parts), ablation=self.ablation)
 
 
 def setup_of(model: Model, contrast: Contrasts, **given: Unpack[MeasureKeywords]) -> Setup:

@@ -18,6 +18,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from pellucid.model.anatomy import Node
+from pellucid.model.parts import PartKind, kind_called
 from pellucid.model.running.forward import Batch, Start, forward, undisturbed
 from pellucid.model.running.prefix_cache import repeat_past
 from pellucid.model.running.taps import Tap
@@ -35,15 +36,23 @@ POSITIONS_PER_CALL = {"cpu": 448}
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One column of a mask: a whole site, or one head of it."""
+    """One column of a mask: a whole site, or one head (or neuron) of it, or a piece."""
 
     site: Site
     head: int | None = None
+    kind: str = ""
+    """The kind of part, which may be cut from the site's tensor in a way of its own."""
+
+    @property
+    def cut_by(self) -> PartKind | None:
+        """The kind, where it cuts in a way of its own."""
+        kind = kind_called(self.kind) if self.kind else None
+        return kind if kind is not None and kind.cut is not None else None
 
 
 def unit_of(node: Node) -> Unit:
     """The unit that replaces a node's output."""
-    return Unit(site_of(node), node.head)
+    return Unit(site_of(node), node.head, node.kind)
 
 
 def run_variants(
@@ -164,18 +173,21 @@ class VariantRun:
         self, replaced: Mask, positions: Bool[Tensor, "variant pos"] | None
     ) -> dict[Site, Tap]:
         """Taps at every site that some variant touches."""
-        columns: dict[Site, list[int]] = {}
+        columns: dict[tuple[Site, PartKind | None, bool], list[int]] = {}
         for j in replaced.any(dim=0).nonzero()[:, 0].tolist():
-            columns.setdefault(self.units[j].site, []).append(j)
-        return {
-            site: replacing_tap(
-                self._value(site),
-                replaced[:, js],
-                [self.units[j].head for j in js],
-                None if positions is None else positions[:, self.shared :],
-            )
-            for site, js in columns.items()
-        }
+            unit = self.units[j]
+            columns.setdefault((unit.site, unit.cut_by, unit.head is None), []).append(j)
+        at = None if positions is None else positions[:, self.shared :]
+        taps: dict[Site, Tap] = {}
+        for (site, kind, _), js in columns.items():
+            heads = [self.units[j].head for j in js]
+            value = self._value(site)
+            if kind is None:
+                tap = replacing_tap(value, replaced[:, js], heads, at)
+            else:
+                tap = putting_tap(kind, value, replaced[:, js], heads, at)
+            taps[site] = one_after_other(taps[site], tap) if site in taps else tap
+        return taps
 
     def _value(self, site: Site) -> Tensor:
         value = self.values[site]
@@ -197,9 +209,50 @@ def replacing_tap(
         else:
             by_head = replaced.new_zeros(len(replaced), spread.shape[3])
             by_head[:, list(heads)] = replaced
-            where = by_head[:, None, None, :, None]
+            where = by_head.reshape(len(replaced), 1, 1, -1, *[1] * (spread.ndim - 4))
         if positions is not None:
             where = where & positions.reshape(len(replaced), 1, -1, *[1] * (spread.ndim - 3))
         return torch.where(where, value.to(current.dtype), spread).reshape(current.shape)
+
+    return tap
+
+
+def putting_tap(
+    kind: PartKind,
+    value: Tensor,
+    replaced: Mask,
+    indices: Sequence[int | None],
+    positions: Bool[Tensor, "variant pos"] | None,
+) -> Callable[[Tensor], Tensor]:
+    """A tap that puts parts of ``value``, cut as ``kind`` says, where the mask says so."""
+
+    def tap(current: Tensor) -> Tensor:
+        spread = current.unflatten(0, (len(replaced), -1)).clone()  # variant row pos ...
+        given = value.to(current.dtype)
+        for index, rows in zip(indices, replaced.T, strict=True):
+            assert kind.cut is not None
+            assert kind.put is not None
+            assert index is not None
+            piece = kind.cut(given, index)
+            for variant in rows.nonzero()[:, 0].tolist():
+                before = spread[variant]
+                new = kind.put(before, piece.expand(*before.shape[:2], -1), index)
+                if positions is not None:
+                    where = positions[variant].reshape(1, -1, *[1] * (before.ndim - 2))
+                    new = torch.where(where, new, before)
+                spread[variant] = new
+        return spread.reshape(current.shape)
+
+    return tap
+
+
+def one_after_other(
+    first: Callable[[Tensor], Tensor | None], second: Callable[[Tensor], Tensor]
+) -> Callable[[Tensor], Tensor]:
+    """A tap that changes what another tap has changed."""
+
+    def tap(current: Tensor) -> Tensor:
+        changed = first(current)
+        return second(current if changed is None else changed)
 
     return tap

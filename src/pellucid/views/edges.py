@@ -11,7 +11,9 @@ from pellucid.circuit.edges.curve import EdgeCurve
 from pellucid.figures.circuit import circuit
 from pellucid.figures.curve import curve
 from pellucid.figures.layered import Vertex
+from pellucid.model.parts import owner
 from pellucid.results.views import shows
+from pellucid.views.nodes import drawn_as
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,9 +55,9 @@ def draw_edge_curve(found: EdgeCurve) -> "Figure":
 
 def edge_figure(values: Mapping[Edge, float], *, title: str, label: str) -> "Figure":
     """``values`` by edge, drawn; shared keys and values have a part of their own."""
-    vertices = {u.name: Vertex(name=u.name, kind=u.kind, layer=u.layer) for u, _ in values}
+    vertices = {u.name: Vertex(name=u.name, kind=drawn_as(u), layer=u.layer) for u, _ in values}
     for _, slot in values:
-        name = slot.name.partition(".")[0]
+        name = owner(slot.name)
         kind: Any = slot.kind if slot.kind in ("mlp", "logits") else "head"
         vertices.setdefault(name, Vertex(name=name, kind=kind, layer=slot.layer))
     drawn = [(u.name, v.name, value) for (u, v), value in values.items()]

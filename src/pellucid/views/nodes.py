@@ -10,8 +10,10 @@ from pellucid.circuit.nodes.faithfulness import Faithfulness
 from pellucid.errors import TaskError
 from pellucid.figures.circuit import circuit
 from pellucid.figures.curve import curve, middle
-from pellucid.figures.layered import Vertex
+from pellucid.figures.layered import Kind, Vertex
 from pellucid.figures.parts import by_layer, by_position
+from pellucid.model.anatomy import Node
+from pellucid.model.sites import site_of
 from pellucid.results.views import shows
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def draw_circuit(found: Circuit) -> "Figure":
     """``Circuit.plot``."""
     return circuit(
         [
-            Vertex(name=node.name, kind=node.kind, layer=node.layer, value=value)
+            Vertex(name=node.name, kind=drawn_as(node), layer=node.layer, value=value)
             for node, value in zip(found.nodes, found.drops or found.estimates, strict=True)
         ],
         title=f"Circuit of {len(found)} nodes over {found.over} ({found.method})",
@@ -89,3 +91,10 @@ def draw_faithfulness(found: Faithfulness, target: float | None) -> "Figure":
         target=target,
         marks={f"the circuit, {found.size} of {found.out_of}": (found.size, found.sufficiency)},
     )
+
+
+def drawn_as(node: Node) -> Kind:
+    """The kind of box: its own, else a head's where attention holds the part, else an MLP's."""
+    if node.kind == "embed" or node.kind == "head" or node.kind == "mlp":
+        return node.kind  # type: ignore[return-value]
+    return "head" if site_of(node).by_head else "mlp"

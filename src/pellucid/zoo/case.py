@@ -10,6 +10,7 @@ from itertools import count
 from random import Random
 from typing import TypeAlias
 
+from pellucid.model.parts import name_of
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.zoo.plan import Plan
 
@@ -80,14 +81,14 @@ def true_edges(text: str, plan: Plan, group: int) -> frozenset[EdgeName]:
         if role not in places:
             return role
         layer, head = places[role]
-        return f"L{layer}H{head}"
+        return name_of("head", layer, head)
 
     def slot(role: str) -> str:
         owner, _, kind = role.partition(".")
         if not kind:
             return role
         layer, head = places[owner]
-        return f"L{layer}H{head}.q" if kind == "q" else f"L{layer}KV{head // group}.{kind}"
+        return name_of(kind, layer, head if kind == "q" else head // group)
 
     pairs = (edge.split(">") for edge in text.split())
     return frozenset((sender(u), slot(v)) for u, v in pairs)

@@ -11,6 +11,8 @@ import torch
 from pellucid.errors import EditError, unknown_names
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
+from pellucid.model.named_parts import in_computing_order, part_named, parts_named
+from pellucid.model.parts import parse, parse_layer
 from pellucid.options import Over, demand_choice
 from pellucid.results.passes import Passes
 from pellucid.results.refusal import Refusal
@@ -32,7 +34,7 @@ class Circuit(Result):
     """
 
     nodes: tuple[Node, ...]
-    over: Over
+    over: str
     method: str
     ablation: str
     target: float
@@ -88,32 +90,35 @@ class Circuit(Result):
         return f"{len(self)} of {self.over}: {' '.join(self.names) or '(none)'}"
 
 
-def replaceable(model: Model, over: Over) -> tuple[Node, ...]:
-    """The nodes that ``over`` allows to be replaced.
+def replaceable(model: Model, over: str) -> tuple[Node, ...]:
+    """The nodes that ``over`` allows to be replaced: of those kinds, or the parts that it names.
 
     **Raises** ``EditError`` for an unknown ``over``.
     """
+    if isinstance(over, str) and all(parse(n) or parse_layer(n) for n in over.split("+")):
+        return parts_named(model.anatomy, over)
     demand_choice("over", over, Over, EditError)
     kinds = {"head"} if over == "heads" else {"head", "mlp"}
     return tuple(node for node in model.nodes if node.kind in kinds)
 
 
 def resolve_nodes(model: Model, nodes: str | Iterable[Node | str]) -> tuple[Node, ...]:
-    """Nodes given as objects or names (``L9H6``, ``M3``), in computing order.
+    """Nodes given as objects or names (``L9H6``, ``M3``, ``M3N310``), in computing order.
 
     **Raises** ``EditError`` listing names that the model does not have.
     """
     by_name = {node.name: node for node in model.nodes}
     nodes = [nodes] if isinstance(nodes, str) else nodes
     asked = [node.name if isinstance(node, Node) else str(node) for node in nodes]
-    unknown = [name for name in asked if name not in by_name]
+    found = {name: by_name.get(name) or part_named(model.anatomy, name) for name in asked}
+    unknown = [name for name, node in found.items() if node is None]
     if unknown:
         raise EditError(
             f"No node named {', '.join(unknown)}: this model has heads L0H0 to "
             f"{_last(model.nodes, 'head')}, MLPs M0 to {_last(model.nodes, 'mlp')}, and embed.",
             **unknown_names(unknown, by_name),
         )
-    return tuple(node for node in model.nodes if node.name in set(asked))
+    return in_computing_order(node for node in found.values() if node is not None)
 
 
 def _last(nodes: Sequence[Node], kind: str) -> str:

@@ -73,7 +73,8 @@ def discover(
     with metering() as meter:
         measure = measure_of(model, contrast, over, chosen, measure)
         trace = measure.setup.trace
-        found = attribution or attribute(model, contrast, trace=trace)
+        beyond = None if set(over) <= set(model.nodes) else over
+        found = attribution or attribute(model, contrast, trace=trace, parts=beyond)
         estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
         blank = Circuit(
             nodes=(),

@@ -48,7 +48,7 @@ class Faithfulness(Result):
     1 - f(all but C), never clipped; ``f1`` is their harmonic mean, 0 when either is not positive.
     """
 
-    over: Over
+    over: str
     ablation: str
     size: int
     out_of: int
@@ -93,7 +93,7 @@ def faithfulness(
     contrast: Contrasts,
     circuit: Circuit | Iterable[Node | str],
     *,
-    over: Over | None = None,
+    over: Over | str | None = None,
     curve: Sequence[Node] | None = None,
     random_sets: int = RANDOM_SETS,
     measure: SetMeasure | None = None,
@@ -101,10 +101,10 @@ def faithfulness(
 ) -> Faithfulness:
     """Measure ``circuit`` (a ``Circuit``, or nodes by name): what it keeps, and what it takes away.
 
-    ``over`` defaults to the circuit's own, else to ``heads+mlps`` if it names an MLP. ``curve``
-    gives an order of nodes along which f is measured at growing sizes. ``random_sets`` of each
-    kind are measured for the percentile. A ``measure`` brings its recording, its ablation and what
-    it has measured; ``MeasureOptions`` says what the other options are.
+    ``over`` (as in ``discover``) defaults to the circuit's own, else to ``heads+mlps`` if it names
+    an MLP. ``curve`` gives an order of nodes along which f is measured at growing sizes.
+    ``random_sets`` of each kind are measured for the percentile. A ``measure`` brings its
+    recording, its ablation and what it has measured; ``MeasureOptions`` says what the others are.
 
     **Cost** 2 forwards + 1 backward to record (none with ``trace``), 3 forwards for the set itself,
     one per curve point and per random set; all batched, none run twice.

@@ -94,6 +94,6 @@ def measure_of(
     **Raises** ``TaskError`` for a measure or a trace of another question.
     """
     if measure is None:
-        return SetMeasure(given.setup(model, contrast), over)
+        return SetMeasure(given.setup(model, contrast, map(site_of, over)), over)
     same_question(model, contrast, measure.setup.trace)
     return measure

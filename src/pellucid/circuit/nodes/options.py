@@ -12,7 +12,7 @@ class NodeSearchKeywords(MeasureKeywords, total=False):
     """The options of ``discover`` as keywords, for type checkers and editors."""
 
     method: NodeSearch
-    over: Over
+    over: Over | str
     target: float
     budget: int
     insist: bool
@@ -26,8 +26,8 @@ class NodeSearchOptions(MeasureOptions):
     """
 
     method: NodeSearch = NODE_SEARCH
-    over: Over = OVER
-    """The parts that the circuit is searched in."""
+    over: Over | str = OVER
+    """The parts that the circuit is searched in; or their names, as in ``M1.neurons+M2``."""
     target: float = TARGET
     """Sufficiency to reach, above 0 and up to 1."""
     budget: int = BUDGET
