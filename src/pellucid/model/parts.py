@@ -13,18 +13,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pellucid.errors import EditError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pellucid.model.anatomy import Block
-
-NUMBER = r"(0|[1-9]\d*)"
-Cut: TypeAlias = "Callable[[Tensor, int], Tensor]"
-Put: TypeAlias = "Callable[[Tensor, Tensor, int], Tensor]"
+_NUMBER = r"(0|[1-9]\d*)"
+CutPart: TypeAlias = "Callable[[Tensor, int], Tensor]"
+PutPart: TypeAlias = "Callable[[Tensor, Tensor, int], Tensor]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +42,12 @@ class PartKind:
     """The name, such as ``M{layer}N{index}``."""
     site: str
     """The kind of site that holds the value."""
-    count: "Callable[[Block], int]"
-    """How many a layer has: 0 for none, 1 where there is no index."""
+    count: Callable[[Any], int]
+    """How many a layer has, from its ``Block``: 0 for none, 1 where there is no index."""
     all_of_layer: str | None = None
     """What all parts of a layer together are called, such as ``M{layer}.neurons``."""
-    cut: "Cut | None" = None
-    put: "Put | None" = None
+    cut: "CutPart | None" = None
+    put: "PutPart | None" = None
 
     @property
     def indexed(self) -> bool:
@@ -78,7 +76,7 @@ class PartName:
 def _pattern(form: str) -> re.Pattern[str]:
     escaped = re.escape(form)
     for field in ("layer", "index"):
-        escaped = escaped.replace(re.escape(f"{{{field}}}"), f"(?P<{field}>{NUMBER})")
+        escaped = escaped.replace(re.escape(f"{{{field}}}"), f"(?P<{field}>{_NUMBER})")
     return re.compile(escaped)
 
 
@@ -147,23 +145,23 @@ def _numbers(found: re.Match[str]) -> tuple[int | None, int | None]:
     return None if layer is None else int(layer), None if index is None else int(index)
 
 
-def _heads(block: "Block") -> int:
+def _heads(block: Any) -> int:
     return block.attention.n_heads if block.attention else 0
 
 
-def _kv_heads(block: "Block") -> int:
+def _kv_heads(block: Any) -> int:
     return block.attention.n_kv_heads if block.attention else 0
 
 
-def _attention(block: "Block") -> int:
+def _attention(block: Any) -> int:
     return int(block.attention is not None)
 
 
-def _mlp(block: "Block") -> int:
+def _mlp(block: Any) -> int:
     return int(block.mlp is not None)
 
 
-def _neurons(block: "Block") -> int:
+def _neurons(block: Any) -> int:
     return block.mlp.n_neurons if block.mlp else 0
 
 
