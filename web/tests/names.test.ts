@@ -7,6 +7,7 @@ test("a name says what it names", () => {
   assert.deepEqual(read("L9H16"), { kind: "head", layer: 9, head: 16, input: null });
   assert.deepEqual(read("M0"), { kind: "mlp", layer: 0, head: null, input: null });
   assert.deepEqual(read("A31"), { kind: "attn", layer: 31, head: null, input: null });
+  assert.deepEqual(read("M3N310"), { kind: "neuron", layer: 3, head: 310, input: null });
   assert.deepEqual(read("L9KV2.k"), { kind: "kv", layer: 9, head: 2, input: "k" });
   assert.deepEqual(read("L0H0.q"), { kind: "head", layer: 0, head: 0, input: "q" });
   assert.deepEqual(read("embed"), { kind: "embed", layer: null, head: null, input: null });
@@ -14,14 +15,14 @@ test("a name says what it names", () => {
 });
 
 test("what is no name is none", () => {
-  for (const text of ["", "L9", "H6", "L9H", "LH6", "M", "M3.q", "embed.k", "L9H6.z", "L9H6.", " L9H6", "L9H6 ", "l9h6", "L-1H0", "L9H6\n", "L1.5H2", "constructor"])
+  for (const text of ["", "L9", "H6", "L9H", "LH6", "M", "M3.q", "M3N", "MN3", "A3N1", "M3N1.q", "embed.k", "L9H6.z", "L9H6.", " L9H6", "L9H6 ", "l9h6", "L-1H0", "L9H6\n", "L1.5H2", "constructor"])
     assert.equal(read(text), null, JSON.stringify(text));
 });
 
 test("a node's name is read back as that node", () => {
-  const nodes: Node[] = [{ kind: "embed", layer: null, head: null }, { kind: "head", layer: 0, head: 0 }, { kind: "head", layer: 120, head: 11 }, { kind: "mlp", layer: 7, head: null }];
+  const nodes: Node[] = [{ kind: "embed", layer: null, head: null }, { kind: "head", layer: 0, head: 0 }, { kind: "head", layer: 120, head: 11 }, { kind: "mlp", layer: 7, head: null }, { kind: "neuron", layer: 7, head: 310 }];
   for (const node of nodes) assert.deepEqual(nodeOf(nodeName(node)), node);
-  assert.deepEqual(nodes.map(nodeName), ["embed", "L0H0", "L120H11", "M7"]);
+  assert.deepEqual(nodes.map(nodeName), ["embed", "L0H0", "L120H11", "M7", "M7N310"]);
 });
 
 test("a name of anything but a head or MLP is not taken for one", () => {

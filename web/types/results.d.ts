@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 1237891b4f02f09dd55dd1cbbc7424d699ab9dc660e6a006e67b7994b5490ab0).
+// Made by types.mjs from schema.json (sha256 57a2dfe608abdbf73494988845cba1d47c0340fb7f6d515cc00b2d5cd0095aa7).
 
 export type Document = Result & {
   schema: 1;
@@ -157,7 +157,7 @@ export interface Attribution {
 export interface Node {
   type: "Node";
   fields: {
-    kind: "embed" | "head" | "mlp";
+    kind: string;
     layer: number | null;
     head: number | null;
   };
@@ -167,7 +167,7 @@ export interface Circuit {
   fields: {
     provenance: Provenance | null;
     nodes: Node[];
-    over: "heads" | "heads+mlps";
+    over: string;
     method: string;
     ablation: string;
     target: Number;
@@ -207,7 +207,7 @@ export interface Faithfulness {
   type: "Faithfulness";
   fields: {
     provenance: Provenance | null;
-    over: "heads" | "heads+mlps";
+    over: string;
     ablation: string;
     size: number;
     out_of: number;
@@ -231,7 +231,7 @@ export interface PatchEffects {
   fields: {
     provenance: Provenance | null;
     direction: "noising" | "denoising";
-    sites: "heads" | "mlps" | "nodes" | "attn" | "resid" | "q" | "k" | "v";
+    sites: string;
     places: Place[];
     positions: number[] | null;
     per_example: Tensor;

@@ -1,4 +1,4 @@
-// The one grammar of names: embed, L9H6 (a head), M3 (an MLP), A9 (a layer's heads together), L9KV2 (a
+// The one grammar of names: embed, L9H6 (a head), M3 (an MLP), M3N310 (a neuron of it), A9 (a layer's heads together), L9KV2 (a
 // key/value head, which several heads may share), logits; with .q, .k or .v, what such a head reads.
 import type * as written from "../../types/results";
 import type { Decoded } from "./decode";
@@ -6,8 +6,8 @@ import type { Decoded } from "./decode";
 export type Node = Decoded<written.Node>;
 export type Slot = Decoded<written.Slot>;
 
-const NAME = /^(?:(embed|logits)|([MA])(\d+)|L(\d+)(H|KV)(\d+)(?:\.([qkv]))?)$/;
-const KINDS = { M: "mlp", A: "attn", H: "head", KV: "kv" } as const;
+const NAME = /^(?:(embed|logits)|([MA])(\d+)|M(\d+)(N)(\d+)|L(\d+)(H|KV)(\d+)(?:\.([qkv]))?)$/;
+const KINDS = { M: "mlp", N: "neuron", A: "attn", H: "head", KV: "kv" } as const;
 
 /** What a name says. */
 interface Named {
@@ -21,9 +21,9 @@ interface Named {
 export function read(name: string): Named | null {
   const found = NAME.exec(name);
   if (!found) return null;
-  const [, end, sublayer, sublayerOf, headOf, letters, head, input] = found;
-  const kind = (end ?? KINDS[(sublayer ?? letters) as keyof typeof KINDS]) as Named["kind"];
-  return { kind, layer: number(sublayerOf ?? headOf), head: number(head), input: (input ?? null) as Named["input"] };
+  const [, end, sublayer, sublayerOf, neuronOf, n, neuron, headOf, letters, head, input] = found;
+  const kind = (end ?? KINDS[(sublayer ?? n ?? letters) as keyof typeof KINDS]) as Named["kind"];
+  return { kind, layer: number(sublayerOf ?? neuronOf ?? headOf), head: number(neuron ?? head), input: (input ?? null) as Named["input"] };
 }
 
 function number(digits: string | undefined): number | null {
@@ -32,13 +32,17 @@ function number(digits: string | undefined): number | null {
 
 export function nodeName({ kind, layer, head }: Node): string {
   if (kind === "embed") return "embed";
-  return kind === "head" ? `L${layer}H${head}` : `M${layer}`;
+  if (kind === "neuron") return `M${layer}N${head}`;
+  if (kind === "mlp") return `M${layer}`;
+  return kind === "head" ? `L${layer}H${head}` : `layer ${layer}, ${kind} ${head}`;
 }
 
 /** The node that a name says; the embedding for the name of anything else. */
 export function nodeOf(name: string): Node {
   const found = read(name);
-  if (found?.kind === "head" && found.input === null) return { kind: "head", layer: found.layer, head: found.head };
+  if (found?.kind === "neuron" || (found?.kind === "head" && found.input === null)) {
+    return { kind: found.kind, layer: found.layer, head: found.head };
+  }
   return found?.kind === "mlp" ? { kind: "mlp", layer: found.layer, head: null } : { kind: "embed", layer: null, head: null };
 }
 

@@ -58,9 +58,11 @@ function describe(node: Valued | null, word: string, absent = "not there"): stri
   return `${node.name}: ${word} ${node.value === null ? absent : signed(node.value)}`;
 }
 
-/** Layers down, heads across, the MLPs in a last column where there are any. */
+const IN_MAP = new Set<string>(["head", "mlp"]);
+
+/** Layers down, heads across, the MLPs in a last column where there are any; parts inside them are left out. */
 export function gridOf(rows: Valued[]) {
-  const inside = rows.filter((row) => row.layer !== null);
+  const inside = rows.filter((row) => row.layer !== null && IN_MAP.has(row.kind));
   const layers = 1 + Math.max(-1, ...inside.map((row) => row.layer!));
   const heads = 1 + Math.max(-1, ...inside.map((row) => row.head ?? -1));
   const mlps = inside.some((row) => row.kind === "mlp");

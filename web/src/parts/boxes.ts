@@ -80,7 +80,7 @@ export function boxesOf(
       text: group ? group.name : label ? `${node.name} · ${label}` : node.name,
       told,
       title: `${told}, estimate ${signed(node.estimate)}${words}`,
-      kind: group ? "group" : node.kind === "embed" ? "end" : node.kind,
+      kind: group ? "group" : node.kind === "embed" ? "end" : node.kind === "head" ? "head" : "mlp",
       layer: node.layer ?? -1,
       effect: group ? null : node.effect,
       members: [node.name],

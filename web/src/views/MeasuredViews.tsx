@@ -90,13 +90,41 @@ function NodeCards(props: ViewProps & { rows: Valued[]; word: string; label: str
   const { document, theme, rows, word, label } = props;
   return (
     <>
-      <Card title="Nodes" note={props.note} wide>
+      {rows.some((row) => !isInside(row)) && <Card title="Nodes" note={props.note} wide>
         <LayerMap
           label={label} word={word} absent="not measured" rows={rows} theme={theme}
           selected={selected} onSelect={(name) => select(name === selected ? null : name)}
         />
-      </Card>
+      </Card>}
+      <StrongestInside rows={rows} word={word} />
       <Card title="Fields" wide><Fields fields={document.fields} without={props.without} /></Card>
     </>
+  );
+}
+
+const SHOWN = 24;
+
+/** Neurons, and parts of kinds that a user added: those inside a head or an MLP. */
+function isInside(row: Valued): boolean {
+  return !["embed", "head", "mlp"].includes(row.kind);
+}
+
+/** Parts inside nodes are too many for a map: the strongest by name. */
+function StrongestInside({ rows, word }: { rows: Valued[]; word: string }) {
+  const inside = rows.filter(isInside);
+  if (!inside.length) return null;
+  const size = (row: Valued) => Math.abs(row.value ?? 0);
+  const strongest = [...inside].sort((one, other) => size(other) - size(one)).slice(0, SHOWN);
+  return (
+    <Card title="Parts inside nodes" note={`The ${strongest.length} of ${inside.length} with the largest ${word}.`}>
+      <dl class="facts">
+        {strongest.map((row) => (
+          <>
+            <dt>{row.name}</dt>
+            <dd class="number">{signed(row.value ?? NaN)}</dd>
+          </>
+        ))}
+      </dl>
+    </Card>
   );
 }
