@@ -36,6 +36,7 @@ from pellucid.run.sites import stream_sites
 from pellucid.run.variants import Unit, run_variants, unit_of
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
+from pellucid.task.positions import positions_from_start
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -260,10 +261,7 @@ def resolve_positions(
         return None
     if positions == "each":
         return tuple(range(length))
-    listed = () if isinstance(positions, str | int) else tuple(positions)
-    if not listed or any(not -length <= int(p) < length for p in listed):
-        raise EditError(
-            f"positions={positions!r}: the prompt has {length} positions, 0 to {length - 1} (or "
-            f"-{length} to -1 from the end); or pass 'all' or 'each'."
-        )
-    return tuple(int(p) % length for p in listed)
+    listed = () if isinstance(positions, str | int) else positions
+    return positions_from_start(
+        listed, length, given=positions, otherwise="; or pass 'all' or 'each'"
+    )

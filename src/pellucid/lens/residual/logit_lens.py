@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import AlignmentError, EditError, TaskError
+from pellucid.errors import AlignmentError, TaskError
 from pellucid.lens.residual.lens_points import LensPoint, demand_exact, streams_at_points, through
 from pellucid.lens.residual.readings import LensReading, readings_of
 from pellucid.lens.text import column, quoted
@@ -33,6 +33,7 @@ from pellucid.results.result import Result
 from pellucid.results.views import shown
 from pellucid.run.prompts import read_prompt
 from pellucid.run.provenance import with_provenance
+from pellucid.task.positions import positions_from_start
 from pellucid.task.tokens import label, token_id, whole_numbers
 
 if TYPE_CHECKING:
@@ -199,12 +200,7 @@ def chosen_positions(positions: int | Sequence[int] | None, length: int) -> tupl
     if positions is None:
         return tuple(range(length))
     listed = whole_numbers([positions] if isinstance(positions, int) else positions, "positions")
-    if not listed or any(not -length <= p < length for p in listed):
-        raise EditError(
-            f"positions={positions!r}: the prompt has {length} positions, 0 to {length - 1} (or "
-            f"-{length} to -1 from the end)."
-        )
-    return tuple(p % length for p in listed)
+    return positions_from_start(listed, length, given=positions)
 
 
 def ids_of(model: Model, targets: Target | Sequence[Target] | None) -> tuple[int, ...]:
