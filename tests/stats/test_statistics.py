@@ -11,6 +11,7 @@ from pellucid.stats.area import area, log_mean
 from pellucid.stats.bootstrap import ratio_interval
 from pellucid.stats.overlap import jaccard, jaccard_by_chance
 from pellucid.stats.signflip import sign_flip_each, sign_flip_p
+from pellucid.stats.tokenpairs import token_pair_p
 
 
 def sums_over_all_signs(column):
@@ -66,6 +67,43 @@ def test_under_the_null_p_values_are_uniform(n):
 def test_two_sides_are_twice_one():
     sample = np.random.default_rng(4).normal(0.6, 1, size=(11, 1))
     assert sign_flip_each(sample)[0] == pytest.approx(2 * sign_flip_p(sample))
+
+
+@pytest.mark.parametrize("n", [1, 5, 12])
+def test_one_side_of_few_values_is_counted_exactly(n):
+    column = np.random.default_rng(8).normal(0.3, 1, size=n)
+    null = sums_over_all_signs(column)
+    assert sign_flip_p(column) == np.mean(null >= column.sum() - 1e-9)
+    assert sign_flip_p(np.ones(n)) == 2.0**-n
+
+
+def test_one_side_of_many_values_is_close_to_counting_and_never_zero():
+    column = np.random.default_rng(9).normal(0.3, 1, size=14)
+    exact = np.mean(sums_over_all_signs(column) >= column.sum() - 1e-9)
+    assert sign_flip_p(column) == pytest.approx(exact, abs=4 * np.sqrt(exact / 10_000))
+    assert sign_flip_p(np.ones(200)) == 1 / 10_001  # the observed signs are counted in
+
+
+@pytest.mark.parametrize("change", [[[3.0, 1.0, 0.0, -1.0]], [[3.0, 1.0, 0.0], [0.0, 2.0, 5.0]]])
+def test_a_pair_of_tokens_is_held_against_all_pairs(change):
+    change = np.array(change)
+    tokens = range(change.shape[1])
+    pairs = [(a, b) for a in tokens for b in tokens if a != b]
+    every = list(product(pairs, repeat=len(change)))
+    mean = [np.mean([change[i, a] - change[i, b] for i, (a, b) in enumerate(p)]) for p in every]
+    for chosen, observed in zip(every, mean, strict=True):
+        answer, foil = (np.array([pair[side] for pair in chosen]) for side in (0, 1))
+        exact = np.mean(np.array(mean) >= observed - 1e-9)  # ties count against it
+        found = token_pair_p(change, answer, foil)
+        assert found == pytest.approx(
+            exact, abs=4.5 * np.sqrt(exact * (1 - exact) / 10_000) + 2 / 10_000
+        )
+
+
+def test_what_no_pair_does_has_the_least_p_there_is():
+    change = np.zeros((5, 100))
+    change[:, 0], change[:, 1] = 1, -1
+    assert token_pair_p(change, np.zeros(5, int), np.ones(5, int)) == 1 / 10_001
 
 
 def test_the_interval_of_a_ratio_agrees_with_scipy():

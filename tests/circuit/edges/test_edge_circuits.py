@@ -238,6 +238,11 @@ def test_a_circuit_is_measured_in_every_sense(model, questions):
     assert found.percentile_connected == 100
     assert len(found.random_like) == 4
     assert found.sufficiency_interval == pytest.approx((1, 1), abs=1e-9)
+    frame = found.to_frame().set_index("measure")
+    senses = ["sufficiency", "comprehensiveness", "f1", "completeness_gap", "kept_right"]
+    assert frame.effect.to_dict() == {sense: getattr(found, sense) for sense in senses}
+    assert (frame.low["sufficiency"], frame.high["sufficiency"]) == found.sufficiency_interval
+    assert frame.low[["f1", "completeness_gap", "kept_right"]].isna().all()
 
 
 def test_half_of_a_circuit_is_not_complete(model, questions):

@@ -93,6 +93,7 @@ def test_text_of_tokens_is_escaped(random_gpt2, tmp_path):
     dot = found.export(tmp_path / "c.gv", **told).read_text()
     assert not re.search("[\x00-\x09\x0b-\x1f]", dot)
     body = json.loads(found.export(tmp_path / "c.json", format="neuronpedia", **told).read_text())
+    assert body["metadata"]["schema_version"] == 1
     assert body["metadata"]["prompt"] == awkward
     assert "".join(body["metadata"]["prompt_tokens"]) == awkward
 
