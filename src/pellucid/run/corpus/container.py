@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from pellucid.errors import EditError
@@ -34,7 +34,7 @@ class Activations:
     tokens: Int[Tensor, " token"]
     lengths: Int[Tensor, "text 2"]
     """Of each text, the tokens that were read, and those that it had."""
-    digests: Int[Tensor, "text 32"]
+    digests: UInt8[Tensor, "text 32"]
     """SHA-256 of each text's ids as 32-bit integers."""
     about: About
 
