@@ -79,6 +79,7 @@ CALLS = {
     },
 }
 RUN_NOTHING = {
+    "register_part",
     "load",
     "read_prompts",
     "tasks",

@@ -216,7 +216,7 @@ def test_the_edges_of_a_circuit_are_those_that_patching_measures(ask, small):
 
 
 def test_of_many_edges_those_with_the_largest_estimates_are_measured(ask, small, monkeypatch):
-    monkeypatch.setattr(wiring, "MOST", 5)
+    monkeypatch.setattr(wiring, "MOST_EDGES", 5)
     nodes = ["L0H1", "M1", "L2H3"]
     found = ask(kind="edges", **TWO, nodes=nodes)["result"]
     told = [(one["sender"], one["slot"]) for one in found["edges"]]

@@ -91,7 +91,8 @@ def test_every_public_call_that_gives_a_result_is_covered(one, pair):
 
 def test_options_are_written_with_their_defaults_and_the_command_without(one, pair):
     made = pellucid.attribute(one, pair, method="ig", steps=8).provenance
-    assert made.options == {"method": "ig", "metric": "logit_diff", "steps": 8, "trace": None}
+    defaults = {"metric": "logit_diff", "trace": None, "parts": None}
+    assert made.options == {"method": "ig", "steps": 8} | defaults
     assert made.command == "pellucid.attribute(model, contrast, method='ig', steps=8)"
 
     def twice(trace):

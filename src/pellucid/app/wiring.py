@@ -25,7 +25,7 @@ from pellucid.model.model import Model
 from pellucid.run.setup import setup_of
 from pellucid.task.contrast import Contrast
 
-_MOST = 150
+MOST_EDGES = 150
 """Edges that are measured for one circuit."""
 
 
@@ -39,7 +39,7 @@ def _edges(model: Model, asked: Asked) -> dict[str, Any]:
     with blaming("nodes"):
         nodes = resolve_nodes(model, asked.nodes)
     there = between(model, nodes)
-    chosen = strongest(model, contrast, there) if int(there.sum()) > _MOST else there
+    chosen = strongest(model, contrast, there) if int(there.sum()) > MOST_EDGES else there
     senders, slots, feeds = model.nodes, model.anatomy.slots, model.anatomy.feeds
     pairs = [(senders[i], slots[j]) for i, j in chosen.nonzero().tolist()]
     effect = patch_edges(model, contrast, edges=pairs).matrix[chosen].tolist()
@@ -69,7 +69,7 @@ def strongest(
 ) -> Bool[Tensor, "sender slot"]:
     """The ``MOST`` of these edges with the largest estimates."""
     size = attribute_edges(model, contrast, method="eap").matrix.abs().masked_fill(~there, -1)
-    kept = size.flatten().argsort(descending=True, stable=True)[:_MOST]
+    kept = size.flatten().argsort(descending=True, stable=True)[:MOST_EDGES]
     chosen = torch.zeros_like(there)
     chosen.view(-1)[kept] = True
     return chosen
@@ -97,4 +97,4 @@ def measured_edges(model: Model, asked: Asked) -> int:
     known = {node.name: node for node in model.nodes}
     nodes = [known[name] for name in asked.nodes if name in known]
     count = int(between(model, nodes).sum())
-    return count + 2 if count <= _MOST else _MOST + 4
+    return count + 2 if count <= MOST_EDGES else MOST_EDGES + 4

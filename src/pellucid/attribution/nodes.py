@@ -28,7 +28,7 @@ from torch import Tensor
 from pellucid.attribution.products import Products, by_position_of, products_of, with_embedding
 from pellucid.errors import TaskError
 from pellucid.model.anatomy import Node
-from pellucid.model.model import Model
+from pellucid.model.model import Model, opened
 from pellucid.model.named_parts import parts_named
 from pellucid.model.sites import Site, site_of
 from pellucid.options import METRIC, NODE_METHOD, NodeMethod, demand_choice
@@ -141,6 +141,7 @@ def attribute(
     **Raises** ``TaskError`` for an unknown method or a bad number of steps, ``EditError`` for
     ``parts`` that the model does not have, and what ``record`` raises.
     """
+    opened(model)
     demand_choice("method", method, NodeMethod, TaskError)
     if steps is not None and (method == "atp" or steps < 1):
         raise TaskError(
