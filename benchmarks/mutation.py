@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from tempfile import gettempdir
 from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -222,7 +223,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="which of all that there are")
     parser.add_argument("--workers", type=int, default=1, help="how many at a time")
     parser.add_argument("--limit", type=float, default=900, help="seconds for one change")
-    parser.add_argument("--work", type=Path, default=Path("/tmp/pellucid-mutation"))
+    parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "pellucid-mutation")
     chosen = parser.parse_args()
     drawn = random.Random(chosen.seed).sample(mutants(), chosen.n)
     meant = [one for one in drawn if one.reason() is None]
