@@ -12,7 +12,6 @@
 # something replaced; a *share* is part of an exact sum; an *estimate* is a gradient's word.
 
 # %%
-from dataclasses import dataclass
 from pathlib import Path
 
 import pellucid
@@ -21,19 +20,10 @@ from pellucid.figures.save import save
 FIGURES = Path("ioi_figures")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure that was written to a file, as notebooks show it."""
-
-    file: Path
-
-    def _repr_png_(self) -> bytes:
-        return self.file.read_bytes()
-
-
-def keep(figure, name: str) -> Picture:
-    """Write one of the seven figures."""
-    return Picture(save(figure, FIGURES / f"{name}.png"))
+def keep(figure, name: str):
+    """Write one of the seven figures, and show it."""
+    save(figure, FIGURES / f"{name}.png")
+    return figure
 
 
 model = pellucid.load("smollm2-135m")

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pellucid.figures import validate
-from pellucid.figures.appearance.style import NORMAL, canvas, settle, styled
+from pellucid.figures.appearance.canvas import canvas, settle
+from pellucid.figures.appearance.style import NORMAL, styled
 from pellucid.figures.appearance.text import printable, visible
 from pellucid.figures.cells import colour_bar, extent, label_columns, label_rows, limits, paint
 

@@ -10,7 +10,8 @@ from jaxtyping import Float
 
 from pellucid.errors import FigureError
 from pellucid.figures.appearance import palette
-from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL, few_ticks
+from pellucid.figures.appearance.canvas import few_ticks
+from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL
 from pellucid.figures.appearance.text import widest, wrapped
 
 if TYPE_CHECKING:

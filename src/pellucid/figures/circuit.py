@@ -7,7 +7,8 @@ import numpy as np
 
 from pellucid.errors import FigureError
 from pellucid.figures.appearance import palette
-from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL, canvas, settle, styled
+from pellucid.figures.appearance.canvas import canvas, settle
+from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL, styled
 from pellucid.figures.appearance.text import printable, widest, wrapped
 from pellucid.figures.cells import colour_bar
 from pellucid.figures.layered import SLOTS, DrawnEdge, Room, Vertex, resolve, route, rows_of, stand

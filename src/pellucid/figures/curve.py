@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from pellucid.errors import FigureError
 from pellucid.figures import validate
 from pellucid.figures.appearance import palette
-from pellucid.figures.appearance.style import NORMAL, POINTS, canvas, settle, styled
+from pellucid.figures.appearance.canvas import canvas, settle
+from pellucid.figures.appearance.style import NORMAL, POINTS, styled
 from pellucid.figures.appearance.text import printable, width
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from pellucid.figures import validate
 from pellucid.figures.appearance import palette
-from pellucid.figures.appearance.style import canvas, settle, styled
+from pellucid.figures.appearance.canvas import canvas, settle
+from pellucid.figures.appearance.style import styled
 from pellucid.figures.appearance.text import printable
 from pellucid.figures.cells import (
     Scale,

@@ -8,8 +8,9 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from pellucid.figures import validate
+from pellucid.figures.appearance.canvas import canvas, settle
 from pellucid.figures.appearance.palette import ink_on
-from pellucid.figures.appearance.style import POINTS, SMALL, canvas, settle, styled
+from pellucid.figures.appearance.style import POINTS, SMALL, styled
 from pellucid.figures.appearance.text import visible, widest
 from pellucid.figures.cells import (
     Scale,

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pellucid.errors import FigureError
-from pellucid.figures.appearance.style import NORMAL, canvas, settle, styled
+from pellucid.figures.appearance.canvas import canvas, settle
+from pellucid.figures.appearance.style import NORMAL, styled
 from pellucid.figures.appearance.text import printable
 from pellucid.figures.cells import (
     Scale,

@@ -1,18 +1,14 @@
 """Writing a figure down: PNG or SVG, whole or not at all, the same bytes each time."""
 
 import os
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.errors import FigureError
-from pellucid.figures.appearance.style import styled
+from pellucid.figures.appearance.picture import DPI, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-DPI = {".png": 150, ".svg": 300}
-"""For SVG it is the resolution of the coloured cells; everything else is drawn as lines."""
 
 
 def save(figure: "Figure", path: str | Path) -> Path:
@@ -26,15 +22,12 @@ def save(figure: "Figure", path: str | Path) -> Path:
     kind = target.suffix.lower()
     if kind not in DPI:
         raise FigureError(f"{target}: figures are written as .png or .svg; choose one of these.")
-    drawn = BytesIO()
-    with styled():
-        metadata = {"Date": None} if kind == ".svg" else None
-        figure.savefig(drawn, format=kind[1:], dpi=DPI[kind], metadata=metadata)
+    written = drawn(figure, kind)
     draft = target.with_name(f".{target.name}-{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            draft.write_bytes(drawn.getvalue())
+            draft.write_bytes(written)
             os.replace(draft, target)
         finally:
             draft.unlink(missing_ok=True)

@@ -8,16 +8,9 @@ from numpy.typing import ArrayLike
 
 from pellucid.figures import validate
 from pellucid.figures.appearance import palette
+from pellucid.figures.appearance.canvas import canvas, few_ticks, settle
 from pellucid.figures.appearance.palette import ink_on
-from pellucid.figures.appearance.style import (
-    NORMAL,
-    POINTS,
-    SMALL,
-    canvas,
-    few_ticks,
-    settle,
-    styled,
-)
+from pellucid.figures.appearance.style import NORMAL, POINTS, SMALL, styled
 from pellucid.figures.appearance.text import visible, width
 from pellucid.figures.cells import Scale, limits
 from pellucid.figures.heatmap import legend
