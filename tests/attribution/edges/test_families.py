@@ -62,6 +62,8 @@ def test_edges_add_up_and_cuts_reach_both_ends(family: str) -> None:
     patched = run_variants(
         Setup(model=model, trace=trace), [unit], torch.ones(1, 1, dtype=torch.bool), values
     )[0]
-    tolerance = 1e-10 if exact else 1e-4
+    # Norms that compute in single precision turn two streams that differ in the last bit of double
+    # precision into neighbours of single precision: how often depends on the processor.
+    tolerance = 1e-7 if exact else 1e-4
     torch.testing.assert_close(everything, trace.metric_corrupted, atol=tolerance, rtol=0.0)
     torch.testing.assert_close(one_node, patched, atol=tolerance, rtol=0.0)
