@@ -59,8 +59,15 @@ class PellucidError(Exception):
 
     def about(self, what: str) -> Self:
         """This error with ``what`` and a colon before its text; its data is kept."""
+        return self._saying(f"{what}: {self}")
+
+    def adding(self, more: str) -> Self:
+        """This error with ``more`` behind its text; its data is kept."""
+        return self._saying(f"{self} {more}")
+
+    def _saying(self, text: str) -> Self:
         other = copy(self)
-        other.args = (f"{what}: {self}",)
+        other.args = (text,)
         return other
 
 

@@ -132,7 +132,7 @@ def analyze(
             model, chosen.seed, command or call_for(question, model, chosen.changed)
         ),
     )
-    return replace(found, caveats=caveats_of(found, trace.encoded.notes))
+    return replace(found, caveats=caveats_of(found, (*model.notes, *trace.encoded.notes)))
 
 
 def check_estimates(

@@ -56,4 +56,6 @@ def call_for(
     assert isinstance(contrast, Contrast)
     words: list[object] = [contrast.clean, "--corrupted", contrast.corrupted]
     words += ["--answer", contrast.answer, "--foil", contrast.foil, "--model", model.name]
+    if tokenizer := getattr(model.origin, "tokenizer", None):
+        words += ["--tokenizer", tokenizer]
     return shlex.join(["pellucid", "analyze", *map(str, words)])

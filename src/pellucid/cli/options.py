@@ -48,6 +48,9 @@ def check_device(name: str | None) -> str | None:
 
 ModelSource = Annotated[str, option("Name, folder or .gguf file.", "--model", "-m")]
 Offline = Annotated[bool, option("Never reach out to a hub.", "--offline")]
+TokenizerSource = Annotated[
+    str | None, option("Its tokenizer, if not the model's own: a name or folder.", "--tokenizer")
+]
 AsJson = Annotated[bool, option("Print JSON instead of text.", "--json")]
 Prompts = Annotated[
     Path | None,
@@ -125,9 +128,11 @@ class WeightOptions:
     ] = None
     offline: Offline = field(default=False, metadata={LAST: True})
 
-    def open(self, source: str) -> Any:
-        """The model of that name."""
-        return open_model(source, self.offline, dtype=self.dtype, device=self.device)
+    def open(self, source: str, tokenizer: str | None = None) -> Any:
+        """The model of that name, with its own tokenizer or the one named."""
+        return open_model(
+            source, self.offline, dtype=self.dtype, device=self.device, tokenizer=tokenizer
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +140,7 @@ class NameOptions:
     """Which model."""
 
     model: ModelSource = MODEL
+    tokenizer: TokenizerSource = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +149,7 @@ class ModelOptions(WeightOptions, NameOptions):
 
     def opened(self) -> Any:
         """The model."""
-        return self.open(self.model)
+        return self.open(self.model, self.tokenizer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,13 +161,15 @@ class SourceOptions:
         typer.Argument(metavar="MODEL", help="Name, folder or .gguf file.", show_default=MODEL),
     ] = None
     model: Annotated[str | None, option("The same, as an option.", "--model", "-m")] = None
+    tokenizer: TokenizerSource = None
     offline: Offline = field(default=False, metadata={LAST: True})
 
     def opened(self) -> Any:
         """The model named, the embedded one if none was."""
         if self.source is not None and self.model is not None:
             raise typer.BadParameter("Give the model once, as MODEL or with --model.")
-        return open_model(self.source or self.model or MODEL, self.offline)
+        source = self.source or self.model or MODEL
+        return open_model(source, self.offline, tokenizer=self.tokenizer)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,16 +18,24 @@ if TYPE_CHECKING:
 
 
 def open_model(
-    source: str, offline: bool, *, dtype: str | None = None, device: str | None = None
+    source: str,
+    offline: bool,
+    *,
+    dtype: str | None = None,
+    device: str | None = None,
+    tokenizer: str | None = None,
 ) -> Any:
-    """The model, with a line on stderr while it opens."""
+    """The model, with a line on stderr while it opens, and what should be known of it."""
     from rich.console import Console
 
     with Console(stderr=True).status(f"Opening {source}"):
         quieten()
         from pellucid.model.opening.load import load
 
-        return load(source, offline=offline, dtype=dtype, device=device)
+        model = load(source, offline=offline, dtype=dtype, device=device, tokenizer=tokenizer)
+    for note in model.notes:
+        typer.echo(f"Note: {note}", err=True)
+    return model
 
 
 def quieten() -> None:

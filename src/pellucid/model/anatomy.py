@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from pellucid.model.linear import linear_bias, linear_weight
 from pellucid.model.parts import name_of
 from pellucid.model.residual_scaling import Factor, over, product, times
 from pellucid.results.registry import stored
@@ -150,8 +151,7 @@ class Attention:
 
     def head_bias(self) -> Float[Tensor, " d_model"] | None:
         """What the output projection's result holds beside the heads: its bias, or None."""
-        bias = getattr(self.out_proj, "bias", None)
-        return bias if isinstance(bias, Tensor) else None
+        return linear_bias(self.out_proj)
 
 
 @dataclass(frozen=True)
@@ -327,25 +327,3 @@ class Anatomy:
     def n_heads(self) -> int:
         """Number of attention heads in all layers together."""
         return sum(b.attention.n_heads for b in self.blocks if b.attention)
-
-
-def linear_weight(module: nn.Module) -> Float[Tensor, "d_out d_in"]:
-    """The matrix of a linear layer, as ``out x in``, whatever class holds it.
-
-    GPT-2's Conv1D stores the transpose. Quantised and adapted layers hide their matrix, so it is
-    read by sending the identity through them.
-    """
-    weight = getattr(module, "weight", None)
-    if isinstance(weight, Tensor) and weight.is_floating_point() and weight.ndim == 2:
-        if type(module) is nn.Linear:
-            return weight
-        if type(module).__name__ == "Conv1D":
-            return weight.T
-    n_in = getattr(module, "in_features", None) or getattr(module, "nx", None)
-    reference = next(module.parameters())
-    dtype = reference.dtype if reference.is_floating_point() else torch.float32
-    eye = torch.eye(int(n_in), device=reference.device, dtype=dtype)  # type: ignore[arg-type]
-    with torch.no_grad():
-        # The layer's own forward: hooks on it are for the model's run.
-        zero = module.forward(torch.zeros_like(eye[:1]))
-        return (module.forward(eye) - zero).T

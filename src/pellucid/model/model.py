@@ -1,14 +1,17 @@
 """An opened model: the user's own module, its tokenizer, and its proved anatomy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from pellucid.errors import TaskError
+from pellucid.errors import PellucidError, TaskError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Node, Slot
 from pellucid.model.detection.detect import detect, text_config
+from pellucid.model.detection.peculiarities import peculiarities, suspects
 from pellucid.model.proof.selfcheck import SelfCheck, check_detected, selfcheck
 from pellucid.model.running.forward import undisturbed
 from pellucid.model.weights import hash_of_weights, weight_state
@@ -34,9 +37,10 @@ class Model:
         """Find the parts of ``module`` and prove that they add up.
 
         **Cost** fifteen to nineteen forwards of six or seven tokens.
-        **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed.
+        **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed, and
+        what about the model may be why: quantised layers, adapters, hooks, code of its own.
         """
-        with undisturbed(module), uncounted():
+        with undisturbed(module), uncounted(), _explained(module):
             anatomy = detect(module)
             check = check_detected(module, anatomy)
         return cls(module, tokenizer, origin, anatomy, check)
@@ -95,6 +99,11 @@ class Model:
             self.__dict__["_hashed"] = known
         return known[1]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of its numbers should know of the model; most models have none."""
+        return (*getattr(self.origin, "notes", ()), *peculiarities(self.module))
+
     def describe(self) -> dict[str, Any]:
         """Sizes, tokenizer habits, dtype and weight hash, as plain values."""
         heads = [b.attention for b in self.anatomy.blocks if b.attention]
@@ -117,7 +126,9 @@ class Model:
             "nodes": len(self.nodes),
             "slots": len(self.slots),
             "idle": [site.name for site in self.check.idle],
+            "notes": list(self.notes),
             "tokenizer": habit,
+            "stored_dtype": getattr(self.origin, "stored_dtype", None) or "unknown",
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": str(self.device),
             "weight_hash": self.weight_hash,
@@ -126,6 +137,25 @@ class Model:
     def __repr__(self) -> str:
         a = self.anatomy
         return f"<Model {self.name}: {a.n_layers} layers, {a.n_heads} heads, d_model {a.d_model}>"
+
+
+@contextmanager
+def _explained(module: nn.Module) -> Iterator[None]:
+    """What is raised inside as one of our errors, with what about the module may be why."""
+    name = type(module).__name__
+    try:
+        yield
+    except UnsupportedArchitectureError as error:
+        if told := " ".join(suspects(module)):
+            raise error.adding(told) from None
+        raise
+    except (PellucidError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        told = " ".join([f"{type(error).__name__}: {error}"[:300], *suspects(module)])
+        raise UnsupportedArchitectureError(
+            f"{name} cannot be run on a few token ids and taken apart. It raised {told}"
+        ) from error
 
 
 def opened(model: Model) -> Model:

@@ -1,7 +1,7 @@
 """Which weights a model has now: a cheap look at whether they moved, and their hash."""
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import torch
@@ -23,12 +23,12 @@ def weight_state(module: nn.Module) -> Hashable:
 
 
 def adapter_state(module: nn.Module) -> tuple[tuple[str, ...], ...]:
-    """The adapters that are active, merged or off, for every layer that has some."""
+    """The adapters that are active, merged or off, and their scales, for every layer with some."""
     found = []
     for name, part in module.named_modules():
         told = [repr(getattr(part, attribute, None)) for attribute in ADAPTER_STATE]
         if any(value != "None" for value in told):
-            found.append((name, *told))
+            found.append((name, *told, repr(getattr(part, "scaling", None))))
     return tuple(found)
 
 
@@ -37,11 +37,21 @@ def hash_of_weights(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(module.named_parameters()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        raw = tensor.detach().cpu().contiguous().view(-1)
-        digest.update(raw.view(torch.uint8).numpy().data)
+        for stored in _stored(tensor.detach()):
+            raw = stored.cpu().contiguous().view(-1)
+            digest.update(raw.view(torch.uint8).numpy().data)
     for told in adapter_state(module):
         digest.update(repr(told).encode())
     return digest.hexdigest()
+
+
+def _stored(tensor: Any) -> Iterator[torch.Tensor]:
+    """What a tensor keeps in memory: itself, or the parts of one that is quantised (torchao)."""
+    if type(tensor) is torch.Tensor or not hasattr(tensor, "__tensor_flatten__"):
+        yield tensor
+        return
+    for part in tensor.__tensor_flatten__()[0]:
+        yield from _stored(getattr(tensor, part))
 
 
 def _version(parameter: Any) -> int:

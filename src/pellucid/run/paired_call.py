@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.model.linear import holds_matrix
 from pellucid.model.running.forward import overridden
 from pellucid.model.running.skinny_matmul import backward_product, forward_product, reads_few
 from pellucid.shapes import Tokens
@@ -62,7 +63,7 @@ def only_first_rows(module: nn.Module, unembed: nn.Module, rows: int) -> Iterato
     plain = [
         part
         for part in module.modules()
-        if (type(part) is nn.Linear or type(part).__name__ == "Conv1D")
+        if holds_matrix(part)
         and "forward" not in part.__dict__
         and not (part is unembed and reads_few(part))
     ]

@@ -246,7 +246,7 @@ def needed(tokenizer: Tokenizer | None, text: str, name: str) -> Tokenizer:
     if tokenizer is None:
         raise TokenError(
             f"The {name} {text!r} is a string, and there is no tokenizer to read it. "
-            "Give token ids, or open the model with its tokenizer."
+            "Give token ids, or open the model with tokenizer= (--tokenizer on the command line)."
         )
     return tokenizer
 

@@ -14,10 +14,12 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 from safetensors.torch import load_file, save_file
 
+from pellucid import Contrast, load, patch
 from pellucid.errors import (
     CorruptModelError,
     ModelError,
     ModelNotFoundError,
+    TokenError,
     UnsupportedArchitectureError,
 )
 from pellucid.model.opening.load import resolve
@@ -139,16 +141,79 @@ def test_tokenizer_that_is_passed_is_used(saved, tmp_path):
     tokenizer = words()
     assert resolve(saved, tokenizer=tokenizer).tokenizer is tokenizer
     tiny().save_pretrained(tmp_path / "bare")
-    with pytest.raises(ModelNotFoundError, match=r"holds no tokenizer\. Pass tokenizer="):
-        resolve(tmp_path / "bare")
-    assert resolve(tmp_path / "bare", tokenizer=str(saved)).tokenizer("w2").input_ids == [2]
+    opened = resolve(tmp_path / "bare", tokenizer=str(saved))
+    assert opened.tokenizer("w2").input_ids == [2]
+    assert opened.origin.tokenizer == str(saved)
+    with pytest.raises(ModelNotFoundError, match="holds no tokenizer"):
+        resolve(saved, tokenizer=str(tmp_path / "bare"))
+
+
+def spoil_tokenizer(folder, how):
+    if how == "missing":
+        for file in folder.glob("tokenizer*"):
+            file.unlink()
+        return
+    file = folder / "tokenizer_config.json"
+    own = {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", None]}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | own))
+    (folder / "tokenizer.json").rename(folder / "vocab.txt")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("missing", "holds no tokenizer"), ("unknown", "could not be loaded")],
+)
+def test_a_folder_without_a_tokenizer_that_can_be_read_opens_and_says_so(folder, how, message):
+    spoil_tokenizer(folder, how)
+    model = load(folder)
+    assert model.tokenizer is None
+    (note,) = model.notes
+    assert message in note
+    assert "token ids" in note
+    assert "tokenizer= (--tokenizer" in note
+    assert model.describe()["notes"] == [note]
+    question = Contrast([3, 7, 11], [3, 7, 5], 6, 8)
+    assert patch(model, question).per_example.abs().max() > 0
+    with pytest.raises(TokenError, match=r"no tokenizer.*ids.*tokenizer="):
+        patch(model, Contrast("w3", "w4", 6, 8))
+    assert not load(folder, tokenizer=words()).notes
+
+
+def test_a_tokenizer_that_is_damaged_is_refused_with_the_way_around_it(folder):
+    (folder / "tokenizer.json").write_text('{"version": "1.0", "model": {')
+    with pytest.raises(ModelError, match="--tokenizer"):
+        load(folder)
+    assert load(folder, tokenizer=words()).tokenizer is not None
+
+
+def test_what_the_weights_are_on_the_disk_is_said(tmp_path):
+    for name, notes in (("bfloat16", 0), ("float32", 0), ("float64", 1)):
+        tiny().to(getattr(torch, name)).save_pretrained(tmp_path / name)
+        model = load(tmp_path / name, tokenizer=words())
+        assert model.describe()["stored_dtype"] == name
+        assert len(model.notes) == notes
+        assert model.dtype == torch.float32
+    assert model.notes[0].startswith("The weights are float64 on the disk and were rounded to")
+    assert not load(tmp_path / "float64", tokenizer=words(), dtype="float64").notes
+    halved = load(tmp_path / "bfloat16", tokenizer=words(), dtype="float16")
+    assert "rounded to float16" in halved.notes[0]
+
+
+def test_code_beside_a_known_type_is_not_run_and_said(folder):
+    code = 'raise SystemExit("it ran")'
+    (folder / "own.py").write_text(code)
+    config = json.loads((folder / "config.json").read_text())
+    own = {"AutoModelForCausalLM": "own.Own", "AutoConfig": "own.OwnConfig"}
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": own}))
+    model = load(folder)
+    assert type(model.module).__name__ == "GPT2LMHeadModel"
+    (note,) = model.notes
+    assert "own.Own" in note
+    assert "was not run" in note
 
 
 def test_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(ModelNotFoundError, match=r"no config\.json and no GGUF"):
-        resolve(tmp_path)
-    (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(ModelError, match="merge_and_unload"):
         resolve(tmp_path)
     with pytest.raises(ModelNotFoundError, match="no file or folder"):
         resolve(tmp_path / "absent")
@@ -250,6 +315,9 @@ def cached(saved, tmp_path, monkeypatch):
     """A Hugging Face cache that holds tests/tiny at COMMIT."""
     home = tmp_path / "hub" / "models--tests--tiny"
     shutil.copytree(saved, home / "snapshots" / COMMIT)
+    # With peft installed, transformers asks for an adapter, too: the cache knows of none.
+    (home / ".no_exist" / COMMIT).mkdir(parents=True)
+    (home / ".no_exist" / COMMIT / "adapter_config.json").touch()
     (home / "refs").mkdir()
     (home / "refs" / "main").write_text(COMMIT)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))

@@ -23,7 +23,7 @@ def serve(
 ) -> None:
     """Explore a model in the browser. Prints the page's address, which holds its token."""
     listening = bound(port)
-    opened = weights.open(name.model)
+    opened = weights.open(name.model, name.tokenizer)
     import uvicorn
 
     from pellucid.app.server import application

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pellucid.lens.composition.weights import HeadMatrices, fold_of, working
-from pellucid.model.anatomy import linear_weight
+from pellucid.model.linear import linear_weight
 from pellucid.model.model import Model
 
 

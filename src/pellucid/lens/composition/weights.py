@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pellucid.errors import UnsupportedArchitectureError
-from pellucid.model.anatomy import Anatomy, Attention, Projection, linear_weight
+from pellucid.model.anatomy import Anatomy, Attention, Projection
+from pellucid.model.linear import linear_weight
 from pellucid.model.norms import NormForm, norm_form
 from pellucid.model.residual_scaling import times
 

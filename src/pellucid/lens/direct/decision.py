@@ -17,8 +17,9 @@ from torch import Tensor
 
 from pellucid.errors import TaskError
 from pellucid.lens.direct.frozen_norm import FrozenNorm, Function, freeze_norm
-from pellucid.model.anatomy import linear_weight
+from pellucid.model.linear import linear_weight
 from pellucid.model.model import Model
+from pellucid.model.running.forward import undisturbed
 from pellucid.model.running.taps import first
 from pellucid.model.sites import Site
 from pellucid.run.gradient import demand_finite
@@ -85,7 +86,7 @@ def decide(
     factor, capped = postprocessing(seen)
     weight = linear_weight(model.anatomy.unembed).detach()
     line = factor * (weight[answers] - weight[foils])  # row d_unembed
-    with torch.no_grad():
+    with undisturbed(model.module), torch.no_grad():
         bias = factor * first(model.anatomy.unembed(torch.zeros_like(seen.given[:1, :1])))[0, 0]
     return Decision(
         kept=seen.kept,

@@ -24,7 +24,7 @@ from pellucid.lens.direct.decision import Decision, at_read, decide, one_token_e
 from pellucid.lens.direct.promoted_tokens import onto_logits
 from pellucid.lens.direct.pullback import Pullback, mlp_of, shares_of_neurons
 from pellucid.lens.text import column, quoted, wrapped
-from pellucid.model.anatomy import linear_weight
+from pellucid.model.linear import linear_weight
 from pellucid.model.model import Model, opened
 from pellucid.model.sites import Site
 from pellucid.options import NEURONS_TOP
@@ -122,7 +122,8 @@ def neurons(
         size = shares[:n].mean(0).abs()
         chosen = size.topk(min(top, len(size))).indices
         assert mlp.neurons is not None
-        rows = linear_weight(mlp.neurons).detach()[:, chosen].T  # top d_out
+        weight = linear_weight(mlp.neurons).detach().to(model.dtype)
+        rows = weight[:, chosen].T  # top d_out
         change = logit_change(model, decision, written, rows, chosen, n)
     return Neurons(
         layer=layer,

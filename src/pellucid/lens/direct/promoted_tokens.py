@@ -12,7 +12,8 @@ from torch import Tensor
 
 from pellucid.lens.direct.decision import Decision
 from pellucid.lens.direct.pullback import attention_of, shares_of_heads
-from pellucid.model.anatomy import Node, linear_weight
+from pellucid.model.anatomy import Node
+from pellucid.model.linear import linear_weight
 from pellucid.model.model import Model
 from pellucid.model.sites import Site, site_of
 
@@ -40,7 +41,8 @@ def onto_logits(
 ) -> Float[Tensor, "n d_vocab"]:
     """What is added to every logit by what is added to the unembedding's input, less its mean."""
     with torch.no_grad():
-        change = decision.factor * given @ linear_weight(model.anatomy.unembed).detach().T
+        weight = linear_weight(model.anatomy.unembed).detach()
+        change = decision.factor * given.to(weight.dtype) @ weight.T
     return change - change.mean(-1, keepdim=True)
 
 
@@ -53,4 +55,5 @@ def _term(model: Model, decision: Decision, node: Node) -> Float[Tensor, "row d_
     assert node.head is not None
     _, written = shares_of_heads(model, decision, node.layer)
     weight = attention_of(model, node.layer).head_weight().detach()[node.head]  # d_head d_out
-    return written.way.jacobian_product(own[:, node.head] @ weight) * written.way.scale[:, None]
+    given = own[:, node.head] @ weight.to(own.dtype)
+    return written.way.jacobian_product(given) * written.way.scale[:, None]

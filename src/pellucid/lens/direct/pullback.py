@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from pellucid.errors import EditError, UnsupportedArchitectureError
 from pellucid.lens.direct.decision import Decision
 from pellucid.lens.direct.frozen_norm import FrozenNorm, Function, freeze_norm
-from pellucid.model.anatomy import Attention, Mlp, Write, linear_weight
+from pellucid.model.anatomy import Attention, Mlp, Write
 from pellucid.model.detection.probe import TOLERANCE
+from pellucid.model.linear import linear_weight
 from pellucid.model.model import Model
+from pellucid.model.running.forward import undisturbed
 from pellucid.model.running.taps import first
 from pellucid.model.sites import Site
 
@@ -102,23 +104,24 @@ def pull_back(
     **Raises** ``UnsupportedArchitectureError`` when what lies between is no norm.
     """
     term = decision.kept[site]
-    with torch.no_grad():
+    with undisturbed(model.module), torch.no_grad():
         summed = first(projection(parts[:, None]))[:, 0]
         at_zero = first(projection(torch.zeros_like(parts[:1, None])))[0, 0]
         limit = TOLERANCE.get(term.dtype, 1e-4) * float(term.norm())
         plain = float((write.term(summed) - term).norm()) <= limit
     name = f"{type(model.module).__name__}, {site.name}: its own norm"
-    function = write.term if plain else _through(write, name)
+    function = write.term if plain else _through(model, write, name)
     way = freeze_norm(function, summed, term, what=name)
     line = way.pull(decision.direction).double()
     offset = decision.direction.double() @ way.offset.double()
     return Pullback(way=way, line=line, bias=line @ at_zero.double() + offset)
 
 
-def _through(write: Write, name: str) -> Function:
+def _through(model: Model, write: Write, name: str) -> Function:
     def function(rows: Float[Tensor, "row d_out"]) -> Float[Tensor, "row d_model"]:
         try:
-            return write.term(first(write.module(rows[:, None]))[:, 0])
+            with undisturbed(model.module):
+                return write.term(first(write.module(rows[:, None]))[:, 0])
         except (TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise UnsupportedArchitectureError(
                 f"{name} cannot be run by itself ({error}), so its scale cannot be held. Measure "

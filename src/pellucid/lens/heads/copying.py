@@ -25,7 +25,7 @@ from pellucid.lens.composition.weights import (
     head_matrices,
     working,
 )
-from pellucid.model.anatomy import linear_weight
+from pellucid.model.linear import linear_weight
 from pellucid.model.model import Model
 from pellucid.model.running.forward import undisturbed
 

@@ -131,9 +131,12 @@ def probe(model: nn.Module, blocks: list[nn.Module], tokens: Tensor) -> list[Rec
 
 @contextmanager
 def _recording(parts: dict[Record, nn.Module]) -> Iterator[None]:
-    """Hooks on every module of every part, removed on leaving."""
+    """Hooks on every module of every part, removed on leaving.
+
+    What lies inside an adapted layer is left out: base, A and B are one matrix product together.
+    """
     handles: list[Any] = []
-    seen: set[nn.Module] = set()
+    seen = {inner for part in parts.values() for inner in _inside_adapted(part)}
     for record, part in parts.items():
         for name, module in part.named_modules():
             if module not in seen:
@@ -144,6 +147,13 @@ def _recording(parts: dict[Record, nn.Module]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _inside_adapted(part: nn.Module) -> Iterator[nn.Module]:
+    """Modules within PEFT's layers, each of which keeps the one that it adapts as base_layer."""
+    for module in part.modules():
+        if isinstance(getattr(module, "base_layer", None), nn.Module):
+            yield from (inner for inner in module.modules() if inner is not module)
 
 
 def _hook(record: Record, name: str, module: nn.Module) -> list[Any]:

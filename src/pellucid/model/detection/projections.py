@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.model.anatomy import Projection
+from pellucid.model.linear import is_linear
 
 if TYPE_CHECKING:
     from pellucid.model.detection.probe import Record
@@ -64,8 +65,8 @@ def find_projections(
 
 def _width(record: "Record", module: nn.Module) -> int:
     call = record.of(module)
-    is_leaf = not any(True for _ in module.children())
-    return call.out.shape[-1] if is_leaf and call is not None and call.out is not None else 0
+    whole = is_linear(module) or not any(True for _ in module.children())
+    return call.out.shape[-1] if whole and call is not None and call.out is not None else 0
 
 
 def _separate(record: "Record", modules: dict[str, nn.Module], heads: HeadSizes) -> _Found:

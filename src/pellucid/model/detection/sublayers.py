@@ -12,6 +12,7 @@ from pellucid.model.anatomy import Projection, Write
 from pellucid.model.detection.families import HEADS
 from pellucid.model.detection.probe import Call, Record, same_values, text_config
 from pellucid.model.detection.writes import behind, is_norm, is_plain
+from pellucid.model.linear import is_linear
 
 HEAD_NAMES = ("num_heads", "num_attention_heads", "n_heads", "n_head", "num_query_heads")
 KV_HEAD_NAMES = ("num_key_value_heads", "num_kv_heads", "n_kv_heads", "kv_heads")
@@ -72,11 +73,6 @@ def attends(call: Call) -> bool:
     held_as = held[-2] if held[-1].isdigit() and len(held) > 1 else held[-1]
     by_name = says(held_as) and not is_norm(call.module)
     return says(type(call.module).__name__.lower()) or by_name
-
-
-def is_linear(module: nn.Module) -> bool:
-    """Whether a module is a matrix product (plain, transposed, quantised or adapted)."""
-    return "linear" in type(module).__name__.lower() or type(module).__name__ == "Conv1D"
 
 
 def head_count(model: nn.Module, module: nn.Module, layer: int) -> int:
@@ -211,7 +207,8 @@ def reads_more(record: Record, attention: nn.Module, found: Sequence[Projection]
     modules = {p.module for p in found}
     inputs = [record.of(m) for m in modules]
     for call in record.within(attention):
-        if call.module in modules or is_plain(call.module) or any(call.module.children()):
+        holds_others = any(call.module.children()) and not is_linear(call.module)
+        if call.module in modules or is_plain(call.module) or holds_others:
             continue
         if any(one is not None and same_values(call.given, one.given) for one in inputs):
             return True

@@ -5,6 +5,7 @@ changed. What each becomes:
 
     transformers model       itself, exactly as it is
     torch.compile(model)     the model inside; Pellucid runs models uncompiled
+    PeftModel                the model inside, its active adapters in place (`adapters.py`)
     nnsight model            a plain model around the same weights (nnsight replaces `forward`)
     TransformerBridge        a plain model around the same weights (a bridge replaces submodules)
     HookedTransformer        a transformers model with a copy of its weights (`transformer_lens.py`)
@@ -23,12 +24,13 @@ from pellucid.model.opening.integrity import check_finite, encoder_decoder
 if TYPE_CHECKING:
     import torch
 
-HeldKind = Literal["object", "bridge", "hooked", "nnsight", "compiled"]
+HeldKind = Literal["object", "bridge", "hooked", "nnsight", "compiled", "peft"]
 
 _CLASSES: dict[tuple[str, str], HeldKind] = {
     ("transformer_lens", "TransformerBridge"): "bridge",
     ("transformer_lens", "HookedTransformer"): "hooked",
     ("torch", "OptimizedModule"): "compiled",
+    ("peft", "PeftModel"): "peft",
     ("nnsight", "Envoy"): "nnsight",
     ("nnsight", "NNsight"): "nnsight",
     ("transformers", "PreTrainedModel"): "object",
@@ -58,6 +60,8 @@ def adopt(kind: HeldKind, model: Any) -> tuple[Any, Any]:
         return _with_head(model), None
     if kind == "compiled":
         return _from_compiled(model)
+    if kind == "peft":
+        return _from_peft(model)
     if kind == "nnsight":
         return _from_nnsight(model)
     if kind == "bridge":
@@ -103,6 +107,7 @@ def check_agreement(theirs: "Callable[[torch.Tensor], torch.Tensor]", hf: Any) -
 
 def _from_compiled(model: Any) -> tuple[Any, Any]:
     inside = model._orig_mod
+    _refuse_own_hooks(model)
     kind = kind_of(inside)
     if kind is None or kind == "compiled":
         raise UnsupportedArchitectureError(
@@ -110,6 +115,23 @@ def _from_compiled(model: Any) -> tuple[Any, Any]:
             "opened. Pass a transformers model with a language-model head."
         )
     return adopt(kind, inside)
+
+
+def _from_peft(model: Any) -> tuple[Any, Any]:
+    from pellucid.model.opening import adapters
+
+    _refuse_own_hooks(model, model.base_model)
+    return _with_head(adapters.inside(model)), None
+
+
+def _refuse_own_hooks(*wrappers: Any) -> None:
+    """Refuse a wrapper with hooks of its own: the model inside would run without them."""
+    for wrapper in wrappers:
+        if wrapper._forward_hooks or wrapper._forward_pre_hooks:
+            raise ModelError(
+                f"A hook is set on the {type(wrapper).__name__} itself, and Pellucid runs the "
+                "model inside it. Set the hook on the model inside, or remove it."
+            )
 
 
 def _with_head(hf: Any) -> Any:

@@ -76,3 +76,20 @@ def dtype_for(name: str | None) -> "torch.dtype":
     found = getattr(torch, name or DTYPE)
     assert isinstance(found, torch.dtype)
     return found
+
+
+def rounding(stored: str | None, dtype: "torch.dtype") -> list[str]:
+    """That weights were rounded on opening, as a note; none where the dtype holds each exactly."""
+    import torch
+
+    before = getattr(torch, stored or "", None)
+    if not isinstance(before, torch.dtype) or not before.is_floating_point:
+        return []
+    old, new = torch.finfo(before), torch.finfo(dtype)
+    if new.eps <= old.eps and new.max >= old.max:
+        return []
+    name = str(dtype).removeprefix("torch.")
+    return [
+        f"The weights are {stored} on the disk and were rounded to {name}; dtype={stored!r} keeps "
+        "them."
+    ]

@@ -22,7 +22,13 @@ from pellucid.errors import (
     UnsupportedArchitectureError,
 )
 from pellucid.model.opening.embedded import EMBEDDED
-from pellucid.model.opening.integrity import check_config, check_files, check_loaded
+from pellucid.model.opening.integrity import (
+    check_config,
+    check_files,
+    check_loaded,
+    counted_dtypes,
+)
+from pellucid.model.opening.sources import Origin
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +55,7 @@ def open_folder(folder: Path, dtype: "torch.dtype") -> Any:
     """
     check_config(folder)
     check_files(folder)
-    with _explained(str(folder)), quiet():
+    with explained(str(folder)), quiet():
         model, loading = _causal_lm(str(folder), dtype, local_files_only=True)
     check_loaded(loading, model, str(folder))
     return model
@@ -63,7 +69,7 @@ def open_hub(name: str, commit: str, dtype: "torch.dtype") -> Any:
         CorruptModelError: weights are missing.
         ModelError: any other reason for which transformers does not open it.
     """
-    with _explained(name):
+    with explained(name):
         model, loading = _causal_lm(name, dtype, revision=commit)
     check_loaded(loading, model, name)
     return model
@@ -78,16 +84,55 @@ def open_tokenizer(where: str, *, commit: str | None = None) -> Any:
     """
     from transformers import AutoTokenizer
 
-    if commit is None and not any((Path(where) / file).is_file() for file in _TOKENIZER_FILES):
+    if commit is None and not has_tokenizer(Path(where)):
         raise ModelNotFoundError(
             f"The folder {where} holds no tokenizer. Pass tokenizer= with a folder, a hub name or "
             "a tokenizer object.",
             name=str(where),
         )
-    with _explained(f"The tokenizer of {where}"):
+    with explained(f"The tokenizer of {where}"):
         return AutoTokenizer.from_pretrained(
             where, revision=commit, local_files_only=commit is None, trust_remote_code=False
         )
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a file that a tokenizer is read from lies in ``folder``."""
+    return any((folder / file).is_file() for file in _TOKENIZER_FILES)
+
+
+def stored_dtype(folder: Path | None, origin: Origin) -> str | None:
+    """What most weights are on the disk, by the headers of their files; None if unknown.
+
+    A GGUF file's are quantised in its own ways, which torch has no names for.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if origin.kind in ("gguf", "embedded"):
+        return "gguf"
+    if folder is None:
+        found = try_to_load_from_cache(origin.name, "config.json", revision=origin.revision)
+        if not isinstance(found, str):
+            return None
+        folder = Path(found).parent
+    counted = counted_dtypes(folder)
+    return max(counted, key=lambda name: counted[name]) if counted else None
+
+
+def code_not_run(model: Any, name: str) -> list[str]:
+    """That a source brings Python code for a model of a known type, as a note.
+
+    transformers then takes its own class, and goes on.
+    """
+    own: Any = getattr(model.config, "auto_map", None) or {}
+    code = own.get("AutoModelForCausalLM") or own.get("AutoModel")
+    if not code:
+        return []
+    return [
+        f"{name} brings Python code of its own for this model ({code}), which was not run: it was "
+        f"opened as transformers' {type(model).__name__}. If that code computes something else, "
+        "load it with transformers, where you can trust it, and pass the model object."
+    ]
 
 
 def locate(name: str, revision: str | None, *, offline: bool) -> tuple[str, Path | None]:
@@ -142,7 +187,7 @@ def _cached(
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def explained(name: str) -> Iterator[None]:
     """Turn what transformers raises inside the block into one of our errors."""
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError

@@ -5,6 +5,7 @@
     a folder with one .gguf and no other
     weights                                a GGUF file                           GgufFile
     a folder with config.json              a Hugging Face folder                 Folder
+    a folder with adapter_config.json      a PEFT adapter, its base named in it  AdapterFolder
     "gpt2", "org/name"                     a name on the hub                     HubName
     an object                              a model that is already open          Held
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pellucid.errors import ModelError, ModelNotFoundError
 from pellucid.model.opening import embedded
+from pellucid.model.opening.adapters import CONFIG as ADAPTER
 from pellucid.model.opening.adopt import HeldKind, kind_of
 from pellucid.model.opening.gguf_cache import GgufFile
 from pellucid.options import MODEL
@@ -37,14 +39,19 @@ class Origin:
 
     `path` is the folder or file that was read, `revision` the hub's commit, `sha256` the hash of
     the GGUF file, and `converted_with` the versions that turned it into a Hugging Face folder.
+    `stored_dtype` is what the weights are on the disk, `tokenizer` the name of one that was chosen
+    by name, and `notes` what a reader should know of how the model was opened.
     """
 
-    kind: Literal["embedded", "gguf", "folder", "hub"] | HeldKind
+    kind: Literal["embedded", "gguf", "folder", "hub", "adapter"] | HeldKind
     name: str
     path: str | None = None
     revision: str | None = None
     sha256: str | None = None
     converted_with: str | None = None
+    stored_dtype: str | None = None
+    tokenizer: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +63,26 @@ class Opened:
     origin: Origin
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How a model is to be opened; None leaves a thing to its default."""
+
+    dtype: str | None = None
+    device: str | None = None
+    revision: str | None = None
+    offline: bool = False
+
+
 @dataclass(frozen=True)
 class Folder:
     """A local Hugging Face folder."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class AdapterFolder:
+    """A local folder that holds a PEFT adapter."""
 
     path: Path
 
@@ -78,7 +102,7 @@ class HeldObject:
     model: object
 
 
-NamedSource: TypeAlias = GgufFile | Folder | HubName
+NamedSource: TypeAlias = GgufFile | Folder | AdapterFolder | HubName
 Source: TypeAlias = NamedSource | HeldObject
 
 
@@ -99,7 +123,8 @@ def identify(source: object) -> Source:
         raise ModelError(
             f"A {type(source).__module__}.{type(source).__qualname__} is not a model that can be "
             "opened. Pass a hub name, a folder, a .gguf file, a transformers model with a "
-            "language-model head, a TransformerBridge, a HookedTransformer or an nnsight model."
+            "language-model head, a PeftModel, a TransformerBridge, a HookedTransformer or an "
+            "nnsight model."
         )
     return HeldObject(kind, source)
 
@@ -138,7 +163,7 @@ def _file_in_folder(pair: tuple[object, ...]) -> GgufFile:
     return _gguf(folder.expanduser() / name)
 
 
-def _path(path: Path) -> GgufFile | Folder:
+def _path(path: Path) -> GgufFile | Folder | AdapterFolder:
     if path.is_dir():
         return _folder(path)
     if not path.exists():
@@ -150,17 +175,14 @@ def _path(path: Path) -> GgufFile | Folder:
     )
 
 
-def _folder(path: Path) -> GgufFile | Folder:
+def _folder(path: Path) -> GgufFile | Folder | AdapterFolder:
+    if (path / ADAPTER).is_file():
+        return AdapterFolder(path)
     files = sorted(path.glob("*.gguf"))
     # Folders of GGUF files often carry the original's config.json, without its weights.
     weights = any(path.glob("*.safetensors")) or any(path.glob("*.bin"))
     if (path / "config.json").is_file() and (weights or not files):
         return Folder(path)
-    if (path / "adapter_config.json").is_file():
-        raise ModelError(
-            f"{path} holds an adapter, not a whole model. Load it with peft, call "
-            "merge_and_unload(), and pass the model that this returns."
-        )
     if len(files) == 1 or (files and all(_SHARD.search(file.name) for file in files)):
         return _gguf(files[0])
     if files:

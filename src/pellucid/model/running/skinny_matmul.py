@@ -16,6 +16,8 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
+from pellucid.model.linear import holds_matrix
+
 _FEW = 8
 FILLED = 16
 
@@ -24,6 +26,7 @@ def reads_few(unembed: nn.Module) -> TypeGuard[nn.Linear]:
     """Whether ``unembed`` is a product that ``FewRows`` computes as well."""
     return (
         type(unembed) is nn.Linear
+        and holds_matrix(unembed)
         and "forward" not in unembed.__dict__
         and unembed.weight.device.type == "cpu"
         and unembed.weight.dtype == torch.float32

@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.model.anatomy import Anatomy, Attention, Node, Slot
+from pellucid.model.linear import evaluating
 from pellucid.model.norms import NormScale, pulled_back, pushed_forward
 from pellucid.model.residual_scaling import times
 from pellucid.model.sites import Site, site_of
@@ -247,6 +248,7 @@ def head_changes(
     pattern = "row pos head d_head, head d_head d_model -> row head pos d_model"
     written = einsum(change, weight, pattern)
     if attention.post_norms:
-        raw = attention.out_proj(z.flatten(-2))
+        with evaluating(attention.out_proj):
+            raw = attention.out_proj(z.flatten(-2))
         written = pushed_forward(attention.post_norms, raw, written, scale)
     return times(written, attention.write.scale)
