@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { diverging, inkOn, NEGATIVE, POSITIVE, sequential } from "../src/colour";
 import { csv } from "../src/download";
-import { percent, signed, visible } from "../src/format";
+import { percent, share, signed, visible } from "../src/format";
 import { escaped } from "../src/picture";
 
 test("numbers have a sign, a true minus, and no zero below zero", () => {
@@ -14,6 +14,10 @@ test("numbers have a sign, a true minus, and no zero below zero", () => {
 test("what is no number is no text, and what is not finite says so", () => {
   assert.deepEqual([signed(null), signed(NaN)], ["", ""]);
   assert.deepEqual([signed(Infinity), signed(-Infinity)], ["+Infinity", "−Infinity"]);
+});
+
+test("a share without anything to divide by is said to be undefined", () => {
+  assert.deepEqual([share(NaN), share(0.5), share(null)], ["undefined", "+0.500", ""]);
 });
 
 test("a share that is not nothing is not said to be nothing", () => {

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 57a2dfe608abdbf73494988845cba1d47c0340fb7f6d515cc00b2d5cd0095aa7).
+// Made by types.mjs from schema.json (sha256 365d47242bd2c561993880c9a8b861cf83a1fe82ba3714e0b30eb33730362993).
 
 export type Document = Result & {
   schema: 1;
@@ -152,6 +152,7 @@ export interface Attribution {
     accounted: Tensor;
     steps: number;
     passes: Passes;
+    noise: Number;
   };
 }
 export interface Node {
@@ -188,6 +189,7 @@ export interface Refusal {
     code:
       | "answer_not_preferred"
       | "metric_not_lowered"
+      | "change_is_rounding"
       | "preference_by_chance"
       | "metric_change_by_chance"
       | "change_as_of_random_tokens"
@@ -224,6 +226,7 @@ export interface Faithfulness {
     random_same_size: Number[];
     random_same_layers: Number[];
     passes: Passes;
+    noise: Number;
   };
 }
 export interface PatchEffects {
@@ -239,6 +242,7 @@ export interface PatchEffects {
     metric_corrupted: Tensor;
     preference: Tensor;
     passes: Passes;
+    noise: Number;
   };
 }
 export interface Place {
@@ -464,6 +468,7 @@ export interface EdgeFaithfulness {
     random_connected: Number[];
     random_like: Number[];
     passes: Passes;
+    noise: Number;
   };
 }
 export interface EdgeScores {
@@ -484,6 +489,7 @@ export interface EdgeScores {
     steps: number;
     passes: Passes;
     note: string;
+    noise: Number;
   };
 }
 export interface HeadRoles {
@@ -608,6 +614,7 @@ export interface TokenAttribution {
     replacements: string[];
     steps: number;
     passes: Passes;
+    noise: Number;
   };
 }
 export interface ZooResult {

@@ -16,7 +16,8 @@ MEANING = {
     "backup_mechanisms": "the circuit can carry the answer, but the model manages without it",
     "incomplete": "the model needs it, but it does not carry the answer alone",
     "weak": "it neither carries most of the answer nor is most of the answer lost without it",
-    "undefined": "replacing everything changes nothing, so there is nothing to divide by",
+    "undefined": "replacing everything changes no more than rounding does, so there is nothing to "
+    "divide by",
 }
 
 
@@ -68,9 +69,11 @@ def _caveats(analysis: Analysis, notes: Sequence[str]) -> Iterator[str]:
         account = (
             "sum of the estimates" if attribution.method == "mask-ig" else "embedding's estimate"
         )
+        off = attribution.completeness
+        by = "and that change is no more than rounding" if math.isnan(off) else f"by {off:.0%}"
         yield (
             f"Estimates ({attribution.method}) are approximate: the {account} differs from the "
-            f"measured change by {attribution.completeness:.0%}. They were used only to rank."
+            f"measured change {by}. They were used only to rank."
         )
     if not math.isnan(agreed.spearman) and agreed.spearman < 0.7:
         yield (

@@ -42,6 +42,7 @@ from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace, record
 from pellucid.run.setup import recorded, same_question
 from pellucid.run.sites import EMBED
+from pellucid.stats.rounding import accounts_for, relative_gap
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric, Nearness
 
@@ -68,6 +69,8 @@ class Attribution(Result):
     and ig the embedding's estimate alone, for its total derivative passes through every node."""
     steps: int
     passes: Passes
+    noise: float = 0.0
+    """Largest difference of the metric's mean that rounding explains."""
 
     @property
     def per_example(self) -> Float[Tensor, "example node"]:
@@ -81,14 +84,20 @@ class Attribution(Result):
 
     @property
     def completeness(self) -> float:
-        """How far ``accounted`` is from the metric difference, relative to it; 0 is exact."""
-        gap = (self.accounted.mean() - self.difference.mean()).abs()
-        return float(gap / self.difference.mean().abs().clamp_min(1e-12))
+        """How far ``accounted`` is from the metric difference, relative to it; 0 is exact.
+
+        NaN, for undefined, where that difference is no more than rounding (``noise``).
+        """
+        return relative_gap(*self._compared, self.noise)
 
     @property
     def converged(self) -> bool:
-        """Whether the completeness residual is below 2 %."""
-        return self.completeness < CONVERGED
+        """Whether the completeness residual is below 2 %, or is nothing but rounding."""
+        return accounts_for(*self._compared, self.noise, within=CONVERGED)
+
+    @property
+    def _compared(self) -> tuple[float, float]:
+        return float(self.accounted.mean()), float(self.difference.mean())
 
     def to_frame(self, per: Per = "node") -> pd.DataFrame:
         """Columns ``node kind layer head position example estimate``, in computing order."""
@@ -257,4 +266,5 @@ def _collect(
         accounted=by_position.sum((1, 2)) if method == "mask-ig" else embedding,
         steps=steps,
         passes=passes,
+        noise=trace.noise,
     )

@@ -34,6 +34,7 @@ from pellucid.run.record import Trace, record
 from pellucid.run.setup import MEMORY_BUDGET, Setup, same_question
 from pellucid.run.sites import stream_sites
 from pellucid.run.variants import Unit, run_variants, unit_of
+from pellucid.stats.rounding import share_of
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
 from pellucid.task.positions import positions_from_start
@@ -81,6 +82,8 @@ class PatchEffects(Result):
     preference: Float[Tensor, " example"]
     """Log-probability of answer minus foil on the clean prompt, whatever the metric."""
     passes: Passes
+    noise: float = 0.0
+    """Largest difference of the metric's mean that rounding explains."""
 
     @property
     def effect(self) -> Float[Tensor, "position place"]:
@@ -89,8 +92,12 @@ class PatchEffects(Result):
 
     @property
     def normalised(self) -> Float[Tensor, "position place"]:
-        """Effect over (clean - corrupted): 1 means that the patch alone moves all of it."""
-        return self.effect / (self.metric_clean - self.metric_corrupted).mean()
+        """Effect over (clean - corrupted): 1 means that the patch alone moves all of it.
+
+        NaN, for undefined, where that difference is no more than rounding (``noise``).
+        """
+        whole = float((self.metric_clean - self.metric_corrupted).mean())
+        return self.effect * share_of(1.0, whole, self.noise)
 
     def grid(self) -> Float[Tensor, "layer column"]:
         """The classical heat map: layers down; heads across, or positions across for the stream.
@@ -203,6 +210,7 @@ def patch(
         metric_corrupted=trace.metric_corrupted.cpu(),
         preference=trace.preference.cpu(),
         passes=meter.passes,
+        noise=trace.noise,
     )
 
 

@@ -5,6 +5,8 @@ place is a path of attributes and indices that begins at the result; what follow
 Python's format. Nothing else can put a number into a sentence, so each can be traced.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Formatter
@@ -42,8 +44,16 @@ def say(result: Any, template: str) -> Sentence:
         if place is not None:
             value = at(result, place)
             raw = value if isinstance(value, Scalar) else str(value)
-            pieces.append(Quantity(ref=place, value=raw, text=format(value, spec or "")))
+            pieces.append(Quantity(ref=place, value=raw, text=shown_as(value, spec or "")))
     return tuple(pieces)
+
+
+def shown_as(value: Any, spec: str) -> str:
+    """``value`` in Python's format; a number that is none (NaN) as "undefined" in its columns."""
+    if isinstance(value, float) and math.isnan(value):
+        width = re.match(r"[^\d.]*(\d*)", spec)
+        return f"{'undefined':>{width.group(1) or 0}}" if width else "undefined"
+    return format(value, spec)
 
 
 def at(result: Any, place: str) -> Any:

@@ -12,6 +12,7 @@ the prefix that both prompts share, so that later variants need not run it again
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -33,6 +34,7 @@ from pellucid.task.contrast import Contrasts
 from pellucid.task.encode import Encoded, Padding
 from pellucid.task.metrics import KL, Metric, Nearness, logit_diff
 from pellucid.task.metrics import metric as resolve_metric
+from pellucid.task.noise import metric_noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,19 @@ class Trace:
     def preference(self) -> Float[Tensor, " example"]:
         """Log-probability of answer minus foil on the clean prompt, whatever the metric."""
         return logit_diff(self.logits_clean, self.encoded)
+
+    @cached_property
+    def noise(self) -> float:
+        """Largest difference of the metric's mean between two runs that rounding explains."""
+        return self.noise_of(self.metric)
+
+    def noise_of(self, metric: Metric) -> float:
+        """``noise`` in the unit of another metric of the same logits."""
+        held = [self.logits_clean, *self.clean.values()]
+        stored = max({tensor.dtype for tensor in held}, key=lambda dtype: torch.finfo(dtype).eps)
+        return metric_noise(
+            metric, self.encoded, (self.logits_clean, self.logits_corrupted), stored
+        )
 
 
 def record(

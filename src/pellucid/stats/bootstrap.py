@@ -9,11 +9,17 @@ _FEWEST = 3
 
 
 def ratio_interval(
-    part: ArrayLike, whole: ArrayLike, *, level: float = 0.95, seed: int = 0
+    part: ArrayLike,
+    whole: ArrayLike,
+    *,
+    level: float = 0.95,
+    noise: float = 0.0,
+    seed: int = 0,
 ) -> tuple[float, float] | None:
     """Interval of sum(part) / sum(whole) when examples are drawn anew, pairs kept together.
 
-    None for fewer than three examples, or where resampled wholes come out zero or negative.
+    None for fewer than three examples, or where a resampled mean of wholes is not above ``noise``
+    (``stats/rounding.py``).
     """
     a, b = np.asarray(part, float).ravel(), np.asarray(whole, float).ravel()
     if a.size != b.size:
@@ -22,7 +28,7 @@ def ratio_interval(
         return None
     drawn = np.random.default_rng(seed).integers(a.size, size=(_DRAWS, a.size))
     wholes = b[drawn].sum(1)
-    if np.any(wholes <= 0):
+    if np.any(wholes <= noise * b.size):
         return None
     tail = 50 * (1 - level)
     low, high = np.percentile(a[drawn].sum(1) / wholes, [tail, 100 - tail])

@@ -87,6 +87,9 @@ def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
     found = getattr(a, name)
     if found is None:
         return
+    if found.undefined:
+        yield f"{facts.measured_with(found.over)}, shares are {{{name}.undefined}}."
+        return
     shares = (f"{{{name}.{share}:z.3f}} {said}" for share, said in facts.SHARES.items())
     yield (
         f"{facts.measured_with(found.over)}: {', '.join(shares)}. The metric is "

@@ -82,6 +82,9 @@ def _circuit(a: Analysis) -> Iterator[str]:
 def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
     f = getattr(a, name)
     yield facts.measured_with(f.over)
+    if f.undefined:
+        yield from _wrapped(f"shares are {f.undefined}", "  ", "  ")
+        return
     for share, said in facts.SHARES.items():
         yield f"  {share:17}  {getattr(f, share):z7.3f}   {said}"
     yield f"  {'F1':17}  {f.f1:z7.3f}   {f.category}"

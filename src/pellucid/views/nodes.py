@@ -7,7 +7,7 @@ from pellucid.attribution.nodes import Attribution
 from pellucid.attribution.patch import PatchEffects
 from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.circuit.nodes.faithfulness import Faithfulness
-from pellucid.errors import TaskError
+from pellucid.errors import FigureError, TaskError
 from pellucid.figures.circuit import circuit
 from pellucid.figures.curve import curve, middle
 from pellucid.figures.layered import Kind, Vertex
@@ -78,6 +78,8 @@ def draw_circuit(found: Circuit) -> "Figure":
 @shows(Faithfulness, "figure")
 def draw_faithfulness(found: Faithfulness, target: float | None) -> "Figure":
     """``Faithfulness.plot``."""
+    if found.undefined:
+        raise FigureError(f"There is nothing to draw: shares are {found.undefined}.")
     random_sets = {
         "random sets of the same size, 5-95 %": found.random_same_size,
         "random sets like it in each layer, 5-95 %": found.random_same_layers,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len, set_cell_size
 
-from pellucid.results.prose import Section, plain, section
+from pellucid.results.prose import Section, plain, section, shown_as
 from pellucid.results.views import shows
 from pellucid.studies.result import Study
 
@@ -55,6 +55,8 @@ def _one(s: Study, i: int) -> str:
     searched = "over_heads" if a.circuit.over == "heads" else "over_heads_and_mlps"
     if a.faithfulness is None:
         return f"{metric}; no circuit is claimed: {{{place}.circuit.note}}."
+    if a.faithfulness.undefined:
+        return f"{metric}; shares are {{{place}.{searched}.undefined}}."
     parts = "part" if len(a.circuit) == 1 else "parts"
     return (
         f"{metric}; a circuit of {{{place}.circuit.nodes.length}} {parts} keeps "
@@ -107,7 +109,9 @@ def _lines(s: Study) -> Iterator[str]:
         name = own if cell_len(own) <= _NAME else f"{own[:10]}...{own[-11:]}"
         found, kept = one.faithfulness, "no circuit is claimed"
         if found is not None:
-            kept = f"{found.size:5}  {found.sufficiency:z11.3f}  {found.comprehensiveness:z17.3f}"
+            left = shown_as(found.sufficiency, "z11.3f")
+            lost = shown_as(found.comprehensiveness, "z17.3f")
+            kept = f"{found.size:5}  {left}  {lost}"
         yield f"  {set_cell_size(name, _NAME)}  {one.metric_clean:+z6.2f}  {kept}"
     for part in s.story()[1:3]:
         yield ""

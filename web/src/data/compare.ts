@@ -52,11 +52,16 @@ const FOUND: Reader[] = [
 
 function over(name: string, key: "over_heads" | "over_heads_and_mlps"): Reader[] {
   return [
-    [`sufficiency, over ${name}`, (a) => a[key]?.sufficiency ?? null],
-    [`comprehensiveness, over ${name}`, (a) => a[key]?.comprehensiveness ?? null],
-    [`F1, over ${name}`, (a) => a[key]?.f1 ?? null],
+    [`sufficiency, over ${name}`, (a) => defined(a[key]?.sufficiency)],
+    [`comprehensiveness, over ${name}`, (a) => defined(a[key]?.comprehensiveness)],
+    [`F1, over ${name}`, (a) => defined(a[key]?.f1)],
     [`percentile among random sets of its size, over ${name}`, (_, derived) => derived[`${key}.percentile_same_size`] ?? null],
   ];
+}
+
+/** A share, and in words where there was nothing to divide by. */
+function defined(value: number | undefined): Fact {
+  return value === undefined ? null : Number.isNaN(value) ? "undefined" : value;
 }
 
 function finite(value: number): number | null {

@@ -2,6 +2,7 @@
 import { scaleLinear, scaleLog } from "d3-scale";
 import { line } from "d3-shape";
 import type { Faithfulness } from "../data/results";
+import { NOTHING_TO_DIVIDE_BY } from "../format";
 import { SvgFigure } from "./FigureTools";
 import { useWidth } from "./width";
 
@@ -13,6 +14,7 @@ const SIDE = { left: 40, right: 12, top: 12, bottom: 34 };
 export function Curve(props: { found: Faithfulness; target?: number; size: number | null; onSize: (size: number) => void }) {
   const [frame, width] = useWidth<HTMLDivElement>();
   const { found } = props;
+  if (Number.isNaN(found.sufficiency)) return <p class="note">{NOTHING_TO_DIVIDE_BY}</p>;
   const drawn = [...found.curve, ...found.random_same_size, ...found.random_same_layers, found.sufficiency, 0, 1];
   const x = scaleLog([1, Math.max(found.out_of, 2)], [SIDE.left, Math.max(width - SIDE.right, SIDE.left + 10)]);
   const y = scaleLinear([Math.min(...drawn), Math.max(...drawn)], [HEIGHT - SIDE.bottom, SIDE.top]).nice(5);

@@ -4,7 +4,7 @@ import type { MeasuredEdges } from "../data/edges";
 import type { Positions } from "../data/positions";
 import { backupNames } from "../data/results";
 import type { Analysis, Faithfulness, NodeRow } from "../data/results";
-import { signed, visible } from "../format";
+import { share, visible } from "../format";
 import { Arrange } from "../parts/Arrange";
 import { boxesOf, byHead, byPosition, logitsAt } from "../parts/boxes";
 import { Card } from "../parts/Card";
@@ -52,14 +52,14 @@ export function CircuitBySize(props: {
           <label for="size">Shown: {what}</label>
           <input
             id="size" type="range" min={-1} max={found.curve_sizes.length - 1} step={1} value={index}
-            aria-valuetext={`${what}, sufficiency ${sufficiency.toFixed(3)}`}
+            aria-valuetext={`${what}, sufficiency ${share(sufficiency)}`}
             onInput={(e) => {
               const at = Number(e.currentTarget.value);
               choose(at < 0 ? null : String(found.curve_sizes[at]));
             }}
           />
           <output for="size">
-            measured sufficiency <b class="number" data-testid="sufficiency">{signed(sufficiency)}</b>
+            measured sufficiency <b class="number" data-testid="sufficiency">{share(sufficiency)}</b>
           </output>
         </div>
         <Graph {...props} shown={size === null ? null : props.order.slice(0, size)} beside={props.beside ?? NOTHING} rows={rows} />

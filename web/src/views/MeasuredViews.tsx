@@ -4,7 +4,7 @@ import type { Document } from "../data/decode";
 import { nodeName, nodeOf } from "../data/names";
 import type { AnalysisDerived } from "../data/results";
 import { meanOverExamples } from "../data/tensor";
-import { signed } from "../format";
+import { NOTHING_TO_DIVIDE_BY, share, signed } from "../format";
 import { Card } from "../parts/Card";
 import { Curve } from "../parts/Curve";
 import { LayerMap } from "../parts/LayerMap";
@@ -27,11 +27,12 @@ export function FaithfulnessView({ document }: ViewProps) {
     <>
       <Card title="Faithfulness">
         <dl class="facts">
-          <dt>sufficiency</dt><dd class="number">{signed(found.sufficiency)}</dd>
-          <dt>comprehensiveness</dt><dd class="number">{signed(found.comprehensiveness)}</dd>
+          <dt>sufficiency</dt><dd class="number">{share(found.sufficiency)}</dd>
+          <dt>comprehensiveness</dt><dd class="number">{share(found.comprehensiveness)}</dd>
           <dt>nodes kept</dt><dd class="number">{found.size} of {found.out_of}</dd>
         </dl>
         <p class="note">Sufficiency: the share of the metric's difference that is left with everything else replaced. Comprehensiveness: the share that is lost when these nodes are replaced. Neither is clipped.</p>
+        {Number.isNaN(found.sufficiency) && <p class="note">{NOTHING_TO_DIVIDE_BY}</p>}
       </Card>
       {found.curve.length > 0 && (
         <Card title="Faithfulness by size" note="Measured sufficiency of the highest ranked nodes: 1 is the whole model, 0 is nothing kept.">

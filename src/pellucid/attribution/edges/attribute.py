@@ -39,7 +39,7 @@ from pellucid.attribution.edges.integration import (
 from pellucid.attribution.edges.path_patching import Edges, patch_edges
 from pellucid.attribution.edges.scores import EdgeScores, packed, per_example
 from pellucid.attribution.edges.slot_ig import slot_ig
-from pellucid.attribution.nodes import CONVERGED, STEPS
+from pellucid.attribution.nodes import STEPS
 from pellucid.errors import TaskError
 from pellucid.model.model import Model, opened
 from pellucid.options import EDGE_METHOD, METRIC, EdgeMethod, EdgePositions
@@ -125,7 +125,7 @@ def _scored(
     for count in (steps,) if steps is not None else STEPS if method in INTEGRATED else (1,):
         at = points(model, trace, method, count)
         scores = _collected(model, trace, method, at, count, positions)
-        if scores.completeness < CONVERGED:
+        if scores.converged:
             break
     if method == "atp*":
         scores = starred(model, trace, scores)
@@ -198,4 +198,5 @@ def _collected(
         identity_error=error,
         steps=steps,
         passes=trace.passes,
+        noise=trace.noise,
     )

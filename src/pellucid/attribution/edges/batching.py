@@ -52,6 +52,7 @@ def joined(parts: Sequence[EdgeScores]) -> EdgeScores:
         difference=torch.cat([part.difference for part in parts]),
         accounted=torch.cat([part.accounted for part in parts]),
         identity_error=max(errors, default=None),
+        noise=max(part.noise for part in parts),
     )
 
 

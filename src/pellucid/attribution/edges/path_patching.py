@@ -80,6 +80,7 @@ def patch_edges(
         identity_error=None,
         steps=1,
         passes=meter.passes,
+        noise=trace.noise,
     )
 
 

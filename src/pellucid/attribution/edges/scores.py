@@ -9,12 +9,14 @@ import torch
 from jaxtyping import Bool, Float, Float16, Int
 from torch import Tensor
 
+from pellucid.attribution.nodes import CONVERGED
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.options import EdgeMethod
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
+from pellucid.stats.rounding import accounts_for, relative_gap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,6 +52,8 @@ class EdgeScores(Result):
     passes: Passes
     note: str = ""
     """What the method cannot see, in words; empty if nothing is known."""
+    noise: float = 0.0
+    """Largest difference of the metric's mean that rounding explains."""
 
     @property
     def column(self) -> str:
@@ -65,9 +69,20 @@ class EdgeScores(Result):
 
     @property
     def completeness(self) -> float:
-        """How far ``accounted`` is from the metric difference, relative to it; 0 is exact."""
-        gap = (self.accounted.mean() - self.difference.mean()).abs()
-        return float(gap / self.difference.mean().abs().clamp_min(1e-12))
+        """How far ``accounted`` is from the metric difference, relative to it; 0 is exact.
+
+        NaN, for undefined, where that difference is no more than rounding (``noise``).
+        """
+        return relative_gap(*self._compared, self.noise)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the completeness residual is below 2 %, or is nothing but rounding."""
+        return accounts_for(*self._compared, self.noise, within=CONVERGED)
+
+    @property
+    def _compared(self) -> tuple[float, float]:
+        return float(self.accounted.mean()), float(self.difference.mean())
 
     def edges(self) -> list[Edge]:
         """Every edge that exists, by sender and then slot."""

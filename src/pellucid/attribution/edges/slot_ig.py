@@ -91,7 +91,7 @@ def slot_ig(
         for count in STEPS if steps is None else (steps,):
             first = _along(model, trace, joint, count, positions)
             accounted = first.sum(tuple(range(1, first.ndim)))
-            if _settled(accounted, before, trace.difference.cpu()):
+            if _settled(accounted, before, trace.difference.cpu(), trace.noise):
                 break
             before = accounted
         rest = [_along(model, trace, path, count, positions) for path in alone]
@@ -120,14 +120,18 @@ def _along(
     return per_example(added / steps, trace.encoded.example, trace.encoded.n_examples)
 
 
-def _settled(accounted: PerExample, before: PerExample | None, difference: PerExample) -> bool:
-    """Whether enough steps were taken; what is left then is the curvature of norms."""
-    size = float(difference.abs().mean().clamp_min(1e-12))
-    left = abs(float((accounted - difference).mean())) / size
+def _settled(
+    accounted: PerExample, before: PerExample | None, difference: PerExample, noise: float
+) -> bool:
+    """Whether enough steps were taken; what is left then is rounding, or the curvature of norms."""
+    size = float(difference.abs().mean())
+    left = abs(float((accounted - difference).mean()))
+    if left <= noise or left < CONVERGED * size:
+        return True
     if before is None:
-        return left < CONVERGED
-    moved = abs(float((accounted - before).mean())) / size
-    return left < CONVERGED or (left < CURVATURE and moved < CONVERGED)
+        return False
+    moved = abs(float((accounted - before).mean()))
+    return left < CURVATURE * size and moved < CONVERGED * size
 
 
 def _scored(
@@ -154,6 +158,7 @@ def _scored(
         steps=0,
         passes=trace.passes,
         note=NOTE,
+        noise=trace.noise,
     )
 
 

@@ -17,6 +17,7 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
 from pellucid.results.passes import Passes
+from pellucid.results.prose import shown_as
 from pellucid.results.refusal import Refusal
 from pellucid.results.result import Result
 from pellucid.results.views import shown
@@ -114,11 +115,12 @@ class EdgeCircuit(Result):
 
     def __str__(self) -> str:
         share = len(self) / max(int(self.exists.sum()), 1)
-        said = "not measured" if self.sufficiency is None else f"{self.sufficiency:.3f}"
+        said = "not measured" if self.sufficiency is None else shown_as(self.sufficiency, ".3f")
         lines = [f"{len(self)} of {int(self.exists.sum())} edges ({share:.2%}), sufficiency {said}"]
         for step in self.steps:
             ends = "" if step.interval is None else " [{:.2f}, {:.2f}]".format(*step.interval)
-            lines.append(f"  {step.name:10} {step.size:6}  {step.sufficiency:.3f}{ends}")
+            kept = shown_as(step.sufficiency, ".3f")
+            lines.append(f"  {step.name:10} {step.size:6}  {kept}{ends}")
         if self.note:
             lines.append(self.note)
         return "\n".join(lines)

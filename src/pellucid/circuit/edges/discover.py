@@ -32,7 +32,7 @@ from pellucid.circuit.edges.options import EdgeSearchKeywords, EdgeSearchOptions
 from pellucid.circuit.edges.outcome import SearchOutcome, steps_of
 from pellucid.circuit.edges.search import prune_edges, smallest_size
 from pellucid.circuit.edges.sets import SELECTIONS, EdgeSet, connected
-from pellucid.circuit.nodes.claim import nothing_to_explain
+from pellucid.circuit.nodes.claim import nothing_to_divide_by, nothing_to_explain
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model, opened
 from pellucid.options import (
@@ -97,7 +97,9 @@ def discover_edges(
                 if method == "nested":
                     matrix = learned_ranking(setup, matrix)
                 found = _by_scores(measure, scores, matrix, chosen)
-            sufficiency = None if refusal else _sufficiency(measure, found.kept)
+            if not refusal and measure.by_question and (why := nothing_to_divide_by(measure)):
+                found = SearchOutcome.refused(measure.none, why)
+            sufficiency = None if found.refusal else _sufficiency(measure, found.kept)
     return EdgeCircuit(
         senders=model.anatomy.nodes,
         slots=model.anatomy.slots,

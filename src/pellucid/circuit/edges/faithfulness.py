@@ -22,7 +22,13 @@ from pellucid.circuit.edges.circuit import EdgeNames, resolve_edges
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.optimal_ablation import optimal_constants
 from pellucid.circuit.edges.sets import EdgeSet
-from pellucid.circuit.nodes.faithfulness import Category, categorise, f1
+from pellucid.circuit.nodes.faithfulness import (
+    Category,
+    categorise,
+    f1,
+    percentile_of,
+    why_undefined,
+)
 from pellucid.circuit.random_sets import random_edges
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
@@ -33,7 +39,6 @@ from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import RecordKeywords, RecordOptions
-from pellucid.stats.agreement import percentile_among
 from pellucid.task.contrast import Contrasts
 
 _PARTS = 10
@@ -65,16 +70,23 @@ class EdgeFaithfulness(Result):
     random_connected: tuple[float, ...]
     random_like: tuple[float, ...]
     passes: Passes
+    noise: float = 0.0
+    """Largest difference of the metric's mean that rounding explains."""
+
+    @property
+    def undefined(self) -> str:
+        """Why shares are undefined (NaN), in words; empty where they are defined."""
+        return why_undefined(self.sufficiency, self.metric_all - self.metric_none, self.noise)
 
     @property
     def percentile_connected(self) -> float | None:
         """Percentage of random connected circuits of this size that are less sufficient."""
-        return _percentile(self.sufficiency, self.random_connected)
+        return percentile_of(self.sufficiency, self.random_connected)
 
     @property
     def percentile_like(self) -> float | None:
         """Percentage of less sufficient random sets with as many edges between the same layers."""
-        return _percentile(self.sufficiency, self.random_like)
+        return percentile_of(self.sufficiency, self.random_like)
 
     def to_frame(self) -> pd.DataFrame:
         """Columns ``measure effect low high``, one row per sense of faithfulness."""
@@ -90,9 +102,8 @@ class EdgeFaithfulness(Result):
         return pd.DataFrame(rows, columns=["measure", "effect", "low", "high"])
 
     def __str__(self) -> str:
-        return (
-            f"{self.size} of {self.out_of} edges, {self.ablation} values elsewhere\n"
-            + self.to_frame().to_string(index=False)
+        return f"{self.size} of {self.out_of} edges, {self.ablation} values elsewhere\n" + (
+            self.undefined or self.to_frame().to_string(index=False)
         )
 
 
@@ -166,6 +177,7 @@ def edge_faithfulness(
         random_connected=tuple(chance[:random_sets]),
         random_like=tuple(chance[random_sets:]),
         passes=meter.passes,
+        noise=measure.noise,
     )
 
 
@@ -173,7 +185,3 @@ def _part(kept: EdgeSet, generator: torch.Generator) -> EdgeSet:
     """Each edge of ``kept`` with a chance that is itself drawn, so that parts of all sizes come."""
     chance = torch.rand((), generator=generator)
     return kept & (torch.rand(kept.shape, generator=generator) < chance)
-
-
-def _percentile(value: float, sample: tuple[float, ...]) -> float | None:
-    return percentile_among(value, sample) if sample else None

@@ -9,7 +9,6 @@ corrupted metric, for then every slot reads the corrupted stream.
 """
 
 import hashlib
-import math
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -23,6 +22,7 @@ from pellucid.circuit.limits import Limited
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.setup import Setup
 from pellucid.stats.bootstrap import ratio_interval
+from pellucid.stats.rounding import share_of
 from pellucid.task.metrics import Metric, logit_diff, prob_diff
 
 Interval: TypeAlias = tuple[float, float] | None
@@ -52,6 +52,12 @@ class EdgeMeasure(Limited):
         """Whether sets are measured in the question's own metric, not in another."""
         return self._metric is None
 
+    @property
+    def noise(self) -> float:
+        """Largest difference of two sets' metrics that rounding explains."""
+        trace = self.setup.trace
+        return trace.noise if self._metric is None else trace.noise_of(self._metric)
+
     def unknown(self, sets: Iterable[EdgeSet]) -> list[EdgeSet]:
         """Those of ``sets`` that were not measured before, each once."""
         new = {_key(s): s for s in sets if _key(s) not in self._known}
@@ -72,22 +78,20 @@ class EdgeMeasure(Limited):
         return torch.stack([self._known[_key(s)] for s in sets])
 
     def fraction(self, sets: Sequence[EdgeSet], among: Examples = None) -> list[float]:
-        """f(K) of each set, from the example means; NaN when nothing separates all from none.
+        """f(K) of each set, from the example means; NaN when only rounding tells all from none.
 
         ``among`` limits the means to those examples.
         """
         found = self.metric([*sets, self.all, self.none]).double()
-        values = (found if among is None else found[:, among]).mean(1)
-        span = float(values[-2] - values[-1])
-        if abs(span) < 1e-9:
-            return [math.nan] * len(sets)
-        return [float(value - values[-1]) / span for value in values[:-2]]
+        means = (found if among is None else found[:, among]).mean(1)
+        *values, whole, none = means.tolist()
+        return [share_of(value - none, whole - none, self.noise) for value in values]
 
     def intervals(self, sets: Sequence[EdgeSet], among: Examples = None) -> list[Interval]:
         """95 % bootstrap interval over examples of each set's f; None for too few examples."""
         found = self.metric([*sets, self.all, self.none]).double()
         *values, whole, none = (found if among is None else found[:, among]).numpy()
-        return [ratio_interval(value - none, whole - none) for value in values]
+        return [ratio_interval(value - none, whole - none, noise=self.noise) for value in values]
 
     def kept_right(self, sets: Sequence[EdgeSet]) -> list[float] | None:
         """Of the examples that the whole model gets right, the share that each set gets right.

@@ -24,7 +24,11 @@ from typing import Unpack
 
 from pellucid.attribution.nodes import Attribution, attribute
 from pellucid.circuit.nodes.circuit import Circuit, replaceable
-from pellucid.circuit.nodes.claim import ablation_does_not_hurt, nothing_to_explain
+from pellucid.circuit.nodes.claim import (
+    ablation_does_not_hurt,
+    nothing_to_divide_by,
+    nothing_to_explain,
+)
 from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.circuit.nodes.options import NodeSearchKeywords, NodeSearchOptions
@@ -99,9 +103,10 @@ def discover(
                 circuit = minimum_faithful(measure, blank, estimates)
             else:
                 circuit = verified(measure, blank, estimates)
-            if circuit.nodes and not chosen.insist:
-                refusal = ablation_does_not_hurt(measure)
-                circuit = _refused(blank, refusal) if refusal else circuit
+            insisted = chosen.insist or not circuit.nodes
+            unhurt = nothing_to_divide_by if insisted else ablation_does_not_hurt
+            refusal = unhurt(measure)
+            circuit = _refused(blank, refusal) if refusal else circuit
     return replace(
         circuit,
         estimates=tuple(estimates[node] for node in circuit.nodes),
@@ -224,7 +229,7 @@ def remove_most(
 def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
     """The public algorithm: greedy by estimate, pruned by exact comprehensiveness."""
     clean = float(measure.setup.trace.metric_clean.mean())
-    if clean <= 0:
+    if clean <= measure.noise:
         refusal = Refusal(
             code="metric_not_positive",
             text=f"mfc divides by the clean metric, which is {clean:z.2f}, not positive; use "

@@ -31,6 +31,7 @@ from pellucid.results.views import shown
 from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import MeasureKeywords, MeasureOptions
 from pellucid.stats.agreement import percentile_among
+from pellucid.stats.rounding import undefined
 from pellucid.task.contrast import Contrasts
 
 if TYPE_CHECKING:
@@ -66,16 +67,23 @@ class Faithfulness(Result):
     random_same_size: tuple[float, ...]
     random_same_layers: tuple[float, ...]
     passes: Passes
+    noise: float = 0.0
+    """Largest difference of the metric's mean that rounding explains."""
+
+    @property
+    def undefined(self) -> str:
+        """Why shares are undefined (NaN), in words; empty where they are defined."""
+        return why_undefined(self.sufficiency, self.metric_all - self.metric_none, self.noise)
 
     @property
     def percentile_same_size(self) -> float | None:
         """Percentage of random sets of this size that are less sufficient; None if none ran."""
-        return _percentile(self.sufficiency, self.random_same_size)
+        return percentile_of(self.sufficiency, self.random_same_size)
 
     @property
     def percentile_same_layers(self) -> float | None:
         """Percentage of less sufficient random sets with as many of each kind in each layer."""
-        return _percentile(self.sufficiency, self.random_same_layers)
+        return percentile_of(self.sufficiency, self.random_same_layers)
 
     def to_frame(self) -> pd.DataFrame:
         """The curve: columns ``size effect`` with ``effect`` the measured f."""
@@ -166,7 +174,15 @@ def faithfulness(
         random_same_size=tuple(values[first:second]),
         random_same_layers=tuple(values[second:]),
         passes=meter.passes,
+        noise=measure.noise,
     )
+
+
+def why_undefined(sufficiency: float, whole: float, noise: float) -> str:
+    """That replacing everything changes the metric by no more than rounding; else empty."""
+    if not math.isnan(sufficiency):
+        return ""
+    return undefined("replacing everything", whole, noise)
 
 
 def f1(sufficiency: float, comprehensiveness: float) -> float:
@@ -206,5 +222,6 @@ def nested_sets(order: Sequence[Node], over: Sequence[Node]) -> list[Nodes]:
     return [frozenset(ranked[:size]) for size in curve_sizes(len(ranked))]
 
 
-def _percentile(value: float, sample: tuple[float, ...]) -> float | None:
-    return percentile_among(value, sample) if sample else None
+def percentile_of(value: float, sample: tuple[float, ...]) -> float | None:
+    """Percentage of ``sample`` below ``value``; None without a sample, or for no value (NaN)."""
+    return percentile_among(value, sample) if sample and not math.isnan(value) else None

@@ -9,7 +9,6 @@ the corrupted metric; with ``ablation="corrupted"`` the two are equal when both 
 same token.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -22,6 +21,7 @@ from pellucid.model.model import Model
 from pellucid.model.sites import site_of
 from pellucid.run.setup import MeasureOptions, Setup, same_question
 from pellucid.run.variants import run_variants, unit_of
+from pellucid.stats.rounding import share_of
 from pellucid.task.contrast import Contrasts
 
 Nodes = frozenset[Node]
@@ -46,6 +46,11 @@ class SetMeasure(Limited):
             self.all: setup.trace.metric_clean.cpu()
         }
 
+    @property
+    def noise(self) -> float:
+        """Largest difference of two sets' metrics that rounding explains."""
+        return self.setup.trace.noise
+
     def unknown(self, sets: Iterable[Nodes]) -> list[Nodes]:
         """Those of ``sets`` that would have to be run, each once."""
         return [s for s in dict.fromkeys(sets) if s not in self._known]
@@ -69,12 +74,9 @@ class SetMeasure(Limited):
         self._known[kept] = metric
 
     def fraction(self, sets: Sequence[Nodes]) -> list[float]:
-        """f(C) of each set, from the example means; NaN when nothing separates all from none."""
-        values = self.metric([*sets, self.all, self.none]).double().mean(1)
-        span = float(values[-2] - values[-1])
-        if abs(span) < 1e-9:
-            return [math.nan] * len(sets)
-        return [float(value - values[-1]) / span for value in values[:-2]]
+        """f(C) of each set, from the example means; NaN when only rounding tells all from none."""
+        *values, whole, none = self.metric([*sets, self.all, self.none]).double().mean(1).tolist()
+        return [share_of(value - none, whole - none, self.noise) for value in values]
 
     def comprehensiveness(self, sets: Sequence[Nodes]) -> list[float]:
         """1 - f(everything but C): the share of the metric lost when C is replaced."""

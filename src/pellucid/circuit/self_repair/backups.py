@@ -6,7 +6,8 @@
 2. Measure each proposal by running. Its growth is what replacing it costs with the circuit
    replaced, less what it costs with the circuit whole. Where that shows nothing, because one
    backup covers for another, both are measured again with all other proposals replaced.
-3. A backup's measured growth exceeds ``share`` of the effect of the corrupted prompt; from five
+3. A backup's measured growth exceeds ``share`` of the effect of the corrupted prompt, and what
+   rounding alone can make; from five
    examples on it is beyond chance over examples (sign-flip); and its estimate grows more than that
    of any node when as many nodes drawn at random are replaced instead (``controls``). If it made no
    difference which nodes are replaced, 19 controls would let through one false claim in twenty.
@@ -73,7 +74,9 @@ def backups(
         refuse_kl(chosen.metric if chosen.trace is None else chosen.trace.metric)
         setup = chosen.setup(model, contrast)
         trace = setup.trace
-        least = chosen.share * abs(float(trace.difference.double().mean()))
+        # A growth is a difference of two differences: rounding twice.
+        effect = abs(float(trace.difference.double().mean()))
+        least = max(chosen.share * effect, 2 * trace.noise)
         searches = [
             Search(
                 replace(setup, ablation=ablation),

@@ -54,6 +54,8 @@ def analyze(
     output.show(result, str(result))
     measured = result.faithfulness
     if fail_under is not None and not (measured and measured.sufficiency >= fail_under):
-        reached = "no circuit" if measured is None else f"sufficiency {measured.sufficiency:z.3f}"
+        reached = "no circuit"
+        if measured is not None:
+            reached = f"sufficiency {measured.undefined or f'{measured.sufficiency:z.3f}'}"
         typer.echo(f"Below --fail-under {fail_under}: {reached}.", err=True)
         raise typer.Exit(3)

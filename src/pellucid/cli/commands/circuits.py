@@ -1,6 +1,7 @@
 """`pellucid circuit`: the edges that carry a decision, found and measured."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -98,6 +99,9 @@ def circuit_text(found: "EdgeCircuit", measured: "EdgeFaithfulness | None", top:
         return "\n".join([*lines, f"Cost: {found.passes}."])
     lines += ["", table_text(found, "estimate", top).rpartition("\n")[0], ""]
     lines.append(f"Measured with every other edge cut ({measured.ablation} values)")
+    if measured.undefined:
+        shares = textwrap.wrap(f"shares are {measured.undefined}", 78)
+        return "\n".join([*lines, *(f"  {line}" for line in shares), f"Cost: {found.passes}."])
     for row in measured.to_frame().dropna(subset="effect").to_dict("records"):
         ends = "" if math.isnan(row["low"]) else f"  [{row['low']:.3f}, {row['high']:.3f}]"
         lines.append(f"  {row['measure']:18} {row['effect']:+.3f}{ends}")

@@ -49,6 +49,7 @@ from pellucid.run.record import Trace, record
 from pellucid.run.setup import Setup
 from pellucid.run.sites import EMBED
 from pellucid.run.variants import Unit, run_variants
+from pellucid.stats.rounding import accounts_for, relative_gap, undefined
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.encode import Encoded
 from pellucid.task.metrics import Metric, Nearness
@@ -92,19 +93,29 @@ class TokenAttribution(Result):
     """For occlusion: the tokens that each token was replaced by, one after the other."""
     steps: int
     passes: Passes
+    noise: float = 0.0
+    """Largest difference of the metric's mean that rounding explains."""
 
     @property
     def completeness(self) -> float | None:
-        """For ig: how far the sum is from ``difference``, relative to it; else None."""
-        if self.difference is None:
-            return None
-        gap = (self.per_example.sum(1).mean() - self.difference.mean()).abs()
-        return float(gap / self.difference.mean().abs().clamp_min(1e-12))
+        """For ig: how far the sum is from ``difference``, relative to it; else None.
+
+        NaN, for undefined, where ``difference`` is no more than rounding (``noise``).
+        """
+        found = self._compared
+        return None if found is None else relative_gap(*found, self.noise)
 
     @property
     def converged(self) -> bool | None:
-        """For ig: whether the completeness residual is below 2 %; else None."""
-        return None if self.completeness is None else self.completeness < _CONVERGED
+        """For ig: whether the completeness residual is below 2 % or only rounding; else None."""
+        found = self._compared
+        return None if found is None else accounts_for(*found, self.noise, within=_CONVERGED)
+
+    @property
+    def _compared(self) -> tuple[float, float] | None:
+        if self.difference is None:
+            return None
+        return float(self.per_example.sum(1).mean()), float(self.difference.mean())
 
     def to_frame(self) -> pd.DataFrame:
         """Columns ``example position token`` and one named for what it is: ``quantity``."""
@@ -211,6 +222,7 @@ def _integrated(model: Model, trace: Trace, steps: int | None) -> TokenAttributi
             metric=as_tensor(trace.metric_clean),
             difference=as_tensor(trace.difference),
             steps=count,
+            noise=trace.noise,
         )
         if result.converged:
             break
@@ -281,19 +293,19 @@ def _lines(found: TokenAttribution) -> Iterator[str]:
         yield from wrapped(f"Each token was replaced by {by}.")
     yield ""
     frame = found.to_frame().query("example == 0")
-    largest = max(float(frame[found.quantity].abs().max()), 1e-30)
+    largest = max(float(frame[found.quantity].abs().max()), found.noise, 1e-30)
     for row in frame.to_dict("records"):
         value = row[found.quantity]
         bar = ("+" if value > 0 else "-") * round(30 * abs(value) / largest)
         token = column(quoted(row["token"], 18), 18)
         yield f"  {row['position']:4d}  {token} {value:+z9.4f}  {bar}".rstrip()
     yield ""
-    if found.completeness is not None and found.difference is not None:
-        total, wanted = float(found.per_example.sum(1).mean()), float(found.difference.mean())
-        yield (
-            f"Sum {total:+.4f} of a metric difference of {wanted:+.4f}: off by "
-            f"{found.completeness:.2%} with {found.steps} steps."
-        )
+    if found._compared is not None:
+        total, wanted = found._compared
+        off = f"off by {found.completeness:.2%} with {found.steps} steps"
+        if abs(wanted) <= found.noise:
+            off = undefined("the corrupted prompt", wanted, found.noise)
+        yield from wrapped(f"Sum {total:+.4f} of a metric difference of {wanted:+.4f}: {off}.")
     if len(found.tokens) > 1:
         yield f"The first of {len(found.tokens)} examples."
     yield f"Cost: {found.passes}."
