@@ -44,7 +44,7 @@ def measure(case: Case, rounds: int) -> list[Row]:
             0.35,
             per=heads,
         ),
-        timed(case, "analyze", analyze(0), plain, rounds, 20),
+        timed(case, "analyze, no random sets", analyze(0), plain, rounds, 20),
         timed(case, "analyze, 50 random sets", analyze(25), plain, rounds, 35),
     ]
 

@@ -13,7 +13,7 @@ MODEL = "smollm2-135m"
 """The embedded model."""
 DTYPE: DtypeName = "float32"
 
-MetricName: TypeAlias = Literal["logit_diff", "prob_diff", "log_prob", "kl"]
+MetricName: TypeAlias = Literal["logit_diff", "logit_diff_per_token", "prob_diff", "log_prob", "kl"]
 METRIC: MetricName = "logit_diff"
 SEED = 0
 
@@ -57,7 +57,12 @@ BUDGET = 150
 EDGE_BUDGET = 400
 """Forwards that a search for edges may spend unless the caller says otherwise."""
 RANDOM_SETS = 0
-"""Random circuits of each kind that are measured beside the one found."""
+"""Random circuits of each kind that a single measurement puts beside the one given."""
+ANALYSIS_RANDOM_SETS = 19
+"""Random circuits of each kind in a whole analysis: by chance one in twenty is above all 19."""
+Opponents: TypeAlias = Literal["left", "kept"]
+"""Parts that oppose the answer strongly: left to the search as any other part, or always kept."""
+OPPONENTS: Opponents = "left"
 
 Role: TypeAlias = Literal[
     "previous", "duplicate", "induction", "sink", "copying", "suppressing", "name_mover"

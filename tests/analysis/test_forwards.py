@@ -59,6 +59,6 @@ def test_the_steps_add_up_and_follow_the_options(one_tiny):
     assert steps["random sets"] == 14
     assert steps["self-repair"] == REPAIR
     checked = min(CHECKED, len(one_tiny.nodes) - 1)
-    assert steps["faithfulness and check of estimates"] == 3 + 3 + checked
+    assert steps["faithfulness and check of estimates"] == 4 + 4 + checked
     kl = forwards_by_step(one_tiny, AnalysisOptions(method="ig", metric="kl"))
     assert (kl["record"], kl["self-repair"], kl["attribute by ig"]) == (3, 0, 4 + 8 + 16 + 32 + 64)

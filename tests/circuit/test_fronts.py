@@ -12,9 +12,11 @@ GIVEN = {**RECORDING, "ablation": "corrupted"}
 SHOWN = {
     "discover": {
         **GIVEN, "attribution": None, "measure": None, "method": "verified", "over": "heads",
-        "target": 0.85, "budget": 150, "insist": False,
+        "opponents": "left", "target": 0.85, "budget": 150, "insist": False,
     },
-    "faithfulness": {**GIVEN, "over": None, "curve": None, "random_sets": 0, "measure": None},
+    "faithfulness": {
+        **GIVEN, "over": None, "curve": None, "random_sets": 0, "opponents": (), "measure": None,
+    },
     "discover_edges": {
         **GIVEN, "scores": None, "method": "verified", "size": None, "target": 0.85, "tau": None,
         "budget": 400, "insist": False,

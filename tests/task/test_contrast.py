@@ -190,7 +190,8 @@ def test_missing_space_is_a_note():
     assert len(notes) == 1
     assert "did you mean ' Mary'" in notes[0]
     quoted = [prompt + ' the "' for prompt in (CLEAN, CORRUPTED)]
-    assert Contrast(*quoted, "Mary", "John").encode(tokenizer).notes == ()
+    (of_length,) = Contrast(*quoted, "Mary", "John").encode(tokenizer).notes
+    assert "did you mean" not in of_length
     notes = Contrast(CLEAN + " ", CORRUPTED + " ", "Mary", "John").encode(tokenizer).notes
     assert "ends in ' '" in notes[0]
 

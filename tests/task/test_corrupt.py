@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.errors import BehaviourError, CorruptionError
-from pellucid.task.corrupt import candidates, judge
+from pellucid.task.corrupt import candidates, judge, most_changing
 from pellucid.task.tokens import labels
 from pellucid.task.words import CAPITALS, MEN, WOMEN
 from tests.models.tokenizers import byte_level, sentencepiece
@@ -45,7 +45,8 @@ def test_only_answer_in_the_prompt():
 
 def test_country_by_country():
     found = candidates(byte_level(), "The capital of France is", " Paris", " Rome")
-    assert {one.how for one in found} == {"replace word"}
+    assert {one.how for one in found} == {"replace word", "replace verb"}
+    assert [one.what for one in found if one.how == "replace verb"] == ["'is' -> 'are'"]
     assert "The capital of Italy is" in {one.contrast.corrupted for one in found}
     assert {one.what.split("'")[1] for one in found} <= {"France", "is"}
 
@@ -142,6 +143,30 @@ def test_none_works_says_what_was_tried_and_how_to_give_one():
     assert "at most 2 may be left" in text
     assert "'France' -> 'Italy': 4 -> 2.5" in text
     assert "Give one: corrupted='The capital of" in text
+
+
+def test_a_verb_of_the_other_number_decides_nothing_unless_it_flips():
+    tokenizer = byte_level()
+    found = candidates(tokenizer, "The new loan is", " approved", " denied")
+    verbs = [one for one in found if one.how == "replace verb"]
+    assert [one.what for one in verbs] == ["'is' -> 'are'"]
+    with pytest.raises(CorruptionError) as caught:
+        judge(verbs, falling(1.0))
+    assert "are'" not in str(caught.value).rpartition("Give one")[2]
+    assert judge(verbs, falling(-1.0)).best is verbs[0]
+
+
+def test_where_the_foil_is_preferred_what_moves_the_metric_is_taken():
+    found = candidates(byte_level(), IOI, " Mary", " John")
+
+    def measure(to):
+        return lambda contrasts: [(-2.0, to[one.corrupted]) for one in contrasts]
+
+    values = {one.contrast.corrupted: -2.0 for one in found}
+    with pytest.raises(CorruptionError, match="prefers the foil; perhaps exchange"):
+        most_changing(found, measure(values))
+    swap = next(one for one in found if one.how == "swap")
+    assert most_changing(found, measure({**values, swap.contrast.corrupted: 3.0})) is swap
 
 
 def test_nothing_to_try():

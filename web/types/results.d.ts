@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 365d47242bd2c561993880c9a8b861cf83a1fe82ba3714e0b30eb33730362993).
+// Made by types.mjs from schema.json (sha256 d729e4775e7ac3f0a1e1db3d9b80251e15f19d3b0835d8c58968b5fddfc3b20c).
 
 export type Document = Result & {
   schema: 1;
@@ -79,6 +79,8 @@ export interface Analysis {
     caveats: string[];
     passes: Passes;
     backups: Backups | null;
+    answer_probability: Number | null;
+    foil_probability: Number | null;
   };
 }
 export interface Provenance {
@@ -131,6 +133,8 @@ export interface Question {
     corrupted_tokens: string[][];
     how_corrupted: string;
     metric: string;
+    answer_lengths: number[];
+    foil_lengths: number[];
   };
 }
 export interface TopToken {
@@ -216,7 +220,7 @@ export interface Faithfulness {
     sufficiency: Number;
     comprehensiveness: Number;
     f1: Number;
-    category: "faithful" | "backup_mechanisms" | "incomplete" | "weak" | "undefined";
+    category: "faithful" | "backup_mechanisms" | "opposed" | "incomplete" | "weak" | "undefined";
     metric_all: Number;
     metric_none: Number;
     metric_circuit: Number;
@@ -227,6 +231,8 @@ export interface Faithfulness {
     random_same_layers: Number[];
     passes: Passes;
     noise: Number;
+    opponents: string[];
+    sufficiency_with_opponents: Number | null;
   };
 }
 export interface PatchEffects {
@@ -457,7 +463,7 @@ export interface EdgeFaithfulness {
     comprehensiveness: Number;
     comprehensiveness_interval: [Number, Number] | null;
     f1: Number;
-    category: "faithful" | "backup_mechanisms" | "incomplete" | "weak" | "undefined";
+    category: "faithful" | "backup_mechanisms" | "opposed" | "incomplete" | "weak" | "undefined";
     completeness_gap: Number;
     largest_gap: Number;
     kept_right: Number | null;
@@ -674,7 +680,7 @@ export interface Quantity {
 }
 export interface Choices {
   DtypeName: "float32" | "float64" | "bfloat16" | "float16";
-  MetricName: "logit_diff" | "prob_diff" | "log_prob" | "kl";
+  MetricName: "logit_diff" | "logit_diff_per_token" | "prob_diff" | "log_prob" | "kl";
   Ablation: "corrupted" | "mean" | "zero" | "resample";
   Over: "heads" | "heads+mlps";
   NodeMethod: "atp" | "ig" | "mask-ig";
@@ -688,6 +694,7 @@ export interface Choices {
   AppAblation: "zero" | "mean";
   NodeSearch: "verified" | "mfc";
   EdgeSearch: "verified" | "automatic" | "nested" | "top" | "greedy" | "acdc";
+  Opponents: "left" | "kept";
   Role: "previous" | "duplicate" | "induction" | "sink" | "copying" | "suppressing" | "name_mover";
   Composed: "q" | "k" | "v";
   DirectSplit: "none" | "source";

@@ -14,8 +14,8 @@ CHECKED = 12
 """How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
 REPAIR = 90
 """Forwards that the search for backups may spend."""
-OF_A_SET = 3
-"""The metric with a set kept, with it replaced, and with everything replaced."""
+OF_A_SET = 4
+"""The metric with a set kept, with it and its opponents kept, and with it and with all replaced."""
 
 
 def most_forwards(model: Model, options: AnalysisOptions, *, judged: int = 0) -> int:

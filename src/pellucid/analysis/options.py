@@ -4,20 +4,23 @@ from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
 from pellucid.attribution.nodes import demand_gradient
+from pellucid.circuit.nodes.options import demand_search_with
 from pellucid.errors import EditError, TaskError
 from pellucid.options import (
     ABLATION,
+    ANALYSIS_RANDOM_SETS,
     BUDGET,
     METRIC,
     NODE_METHOD,
     NODE_SEARCH,
+    OPPONENTS,
     OVER,
-    RANDOM_SETS,
     SEED,
     TARGET,
     Ablation,
     NodeMethod,
     NodeSearch,
+    Opponents,
     Over,
     demand_choice,
 )
@@ -31,6 +34,7 @@ class AnalysisKeywords(TypedDict, total=False):
     method: NodeMethod
     search: NodeSearch
     over: Over
+    opponents: Opponents
     target: float
     budget: int
     ablation: Ablation
@@ -54,6 +58,8 @@ class AnalysisOptions:
     """How the circuit is found among them."""
     over: Over = OVER
     """The parts that the circuit is searched in."""
+    opponents: Opponents = OPPONENTS
+    """Whether parts that oppose the answer strongly are always kept in the circuit."""
     target: float = TARGET
     """Sufficiency to reach, above 0 and up to 1."""
     budget: int = BUDGET
@@ -62,8 +68,8 @@ class AnalysisOptions:
     """What replaced parts give instead."""
     metric: str | Metric = METRIC
     """What is measured: a name, or a function of logits and question."""
-    random_sets: int = RANDOM_SETS
-    """Random circuits of each of two kinds that are measured beside the one found."""
+    random_sets: int = ANALYSIS_RANDOM_SETS
+    """Random circuits of each of two kinds that are measured beside the one found; 0 for none."""
     seed: int = SEED
     """For whatever is drawn."""
     insist: bool = False
@@ -73,6 +79,8 @@ class AnalysisOptions:
         demand_choice("method", self.method, NodeMethod, TaskError)
         demand_choice("search", self.search, NodeSearch, EditError)
         demand_choice("over", self.over, Over, EditError)
+        demand_choice("opponents", self.opponents, Opponents, EditError)
+        demand_search_with(self.opponents, self.search)
         demand_choice("ablation", self.ablation, Ablation, EditError)
         if not 0 < self.target <= 1 or self.random_sets < 0:
             raise EditError(

@@ -3,12 +3,15 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from pellucid.analysis.result import Question
 from pellucid.model.model import Model
 from pellucid.run.answers import spell
 from pellucid.run.record import Trace
 from pellucid.task.contrast import Contrast, ContrastBatch
-from pellucid.task.metrics import Metric
+from pellucid.task.metrics import Metric, by_example
 
 
 def describe_question(
@@ -19,6 +22,11 @@ def describe_question(
     metric: str | Metric,
 ) -> Question:
     """The question in words and tokens."""
+    encoded = trace.encoded
+
+    def lengths(real: Bool[Tensor, "row read"]) -> tuple[int, ...]:
+        return tuple(by_example(real.float(), encoded).int().tolist())
+
     contrasts = [contrast] if isinstance(contrast, Contrast) else list(contrast)
 
     def words(value: str | int | Sequence[int]) -> str:
@@ -32,8 +40,10 @@ def describe_question(
         corrupted=tuple(words(c.corrupted) for c in contrasts),
         answer=tuple(words(c.answer) for c in contrasts),
         foil=tuple(words(c.foil) for c in contrasts),
-        clean_tokens=trace.encoded.clean_labels,
-        corrupted_tokens=trace.encoded.corrupted_labels,
+        clean_tokens=encoded.of_prompts(encoded.clean_labels),
+        corrupted_tokens=encoded.of_prompts(encoded.corrupted_labels),
+        answer_lengths=lengths(encoded.answers_real),
+        foil_lengths=lengths(encoded.foils_real),
         how_corrupted=how_corrupted,
         metric=metric if isinstance(metric, str) else getattr(metric, "__name__", "custom"),
     )

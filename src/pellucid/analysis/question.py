@@ -8,7 +8,7 @@ from pellucid.model.model import Model, opened
 from pellucid.options import METRIC
 from pellucid.run.answers import metrics_of
 from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts, spelling_hints
-from pellucid.task.corrupt import Candidate, candidates, judge
+from pellucid.task.corrupt import Candidate, candidates, judge, judgings, most_changing
 from pellucid.task.metrics import Metric
 
 NO_ZERO = ("log_prob", "kl")
@@ -74,18 +74,22 @@ def forwards_to_judge(
     **Raises** ``TokenError`` for what the tokenizer does not know.
     """
     proposed = candidates(model.tokenizer, prompt, answer, foil)
-    judgings = {candidate.how == "replace word" for candidate in proposed}
-    return len(proposed) + len(judgings)  # each judging runs the clean prompt too
+    # Each judging runs the clean prompt too; where the answer is not preferred, all run again.
+    return 2 * len(proposed) + judgings(proposed)
 
 
 def best_candidate(model: Model, proposed: Sequence[Candidate], metric: str | Metric) -> Candidate:
     """The corrupted prompt to use, judged by running it.
 
-    When the model does not prefer the answer at all, nothing can be judged, and the most preferred
-    one is returned: the analysis will say that there is nothing to explain.
+    When the model does not prefer the answer at all, nothing can fall, and the one that moves the
+    metric most is returned: the analysis will say that there is nothing to explain.
     """
     judged_by = "logit_diff" if metric in NO_ZERO else metric
+
+    def measure(contrasts: Sequence[Contrast]) -> Sequence[tuple[float, float]]:
+        return metrics_of(model, contrasts, judged_by)
+
     try:
-        return judge(proposed, lambda contrasts: metrics_of(model, contrasts, judged_by)).best
+        return judge(proposed, measure).best
     except BehaviourError:
-        return proposed[0]
+        return most_changing(proposed, measure)

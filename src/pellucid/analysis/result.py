@@ -34,6 +34,14 @@ class Question:
     how_corrupted: str
     """How the corrupted prompt came about; ``given`` when the caller gave it."""
     metric: str
+    answer_lengths: tuple[int, ...] = ()
+    """Tokens in each answer."""
+    foil_lengths: tuple[int, ...] = ()
+
+    @property
+    def unequal(self) -> bool:
+        """Whether any answer and its foil are of different length in tokens."""
+        return self.answer_lengths != self.foil_lengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +74,9 @@ class Analysis(Result):
     provenance: Provenance = field(compare=False, repr=False)
     backups: Backups | None = None
     """What does more once the circuit is replaced, under each ablation; None without a circuit."""
+    answer_probability: float | None = None
+    """Of the whole answer on the clean prompt, mean over examples."""
+    foil_probability: float | None = None
 
     @property
     def faithfulness(self) -> Faithfulness | None:

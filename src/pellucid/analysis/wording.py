@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pellucid.analysis.result import Analysis
+from pellucid.circuit.nodes.faithfulness import Faithfulness
+from pellucid.circuit.nodes.opponents import STRONG
 from pellucid.circuit.self_repair.result import Backups
 
 OVERSHOOT = 1.15
@@ -14,6 +16,7 @@ OVER_IN_WORDS = {
 MEANING = {
     "faithful": "the circuit carries the answer, and the model needs it",
     "backup_mechanisms": "the circuit can carry the answer, but the model manages without it",
+    "opposed": "the circuit carries the answer only while parts that oppose it are replaced too",
     "incomplete": "the model needs it, but it does not carry the answer alone",
     "weak": "it neither carries most of the answer nor is most of the answer lost without it",
     "undefined": "replacing everything changes no more than rounding does, so there is nothing to "
@@ -60,6 +63,14 @@ def _caveats(analysis: Analysis, notes: Sequence[str]) -> Iterator[str]:
     attribution, circuit, agreed = analysis.attribution, analysis.circuit, analysis.agreement
     over_heads, over_both = analysis.over_heads, analysis.over_heads_and_mlps
     step_in = analysis.backups
+    searched = analysis.faithfulness
+    if searched is not None and not searched.random_same_size:
+        yield (
+            "Nothing was compared with chance: no random sets were measured. A set of as many "
+            "parts drawn at random may do as well."
+        )
+    if searched is not None and searched.opponents:
+        yield _opposed(analysis, searched)
     yield from notes
     if len(analysis.question.clean) == 1:
         yield "One prompt was analysed: another wording may use other parts."
@@ -88,7 +99,6 @@ def _caveats(analysis: Analysis, notes: Sequence[str]) -> Iterator[str]:
                 f"{over_both.sufficiency:z.2f} when MLPs are replaced too: the heads rely on MLPs "
                 "that the circuit does not name."
             )
-    searched = analysis.faithfulness
     if searched is not None and searched.category == "backup_mechanisms":
         yield (
             f"Category backup_mechanisms: {MEANING['backup_mechanisms']}. "
@@ -106,6 +116,21 @@ def _caveats(analysis: Analysis, notes: Sequence[str]) -> Iterator[str]:
         )
     if circuit.nodes and not circuit.minimal and circuit.method == "verified":
         yield "The circuit was not shown to be minimal."
+
+
+def _opposed(analysis: Analysis, searched: Faithfulness) -> str:
+    """Which parts outside the circuit oppose the answer, and what is left with them in."""
+    whole = analysis.metric_clean - analysis.metric_corrupted
+    places = (place.name for place in analysis.patches.places)
+    effects = dict(zip(places, analysis.patches.effect[0].tolist(), strict=True))
+    named = ", ".join(f"{name} ({effects[name] / whole:+.0%})" for name in searched.opponents)
+    them = "it" if len(searched.opponents) == 1 else "them"
+    return (
+        f"Outside the circuit, and opposed to the answer by at least {STRONG:.0%} of the whole "
+        f"effect: {named}. With {them} kept too, sufficiency is "
+        f"{searched.sufficiency_with_opponents:z.2f} instead of {searched.sufficiency:z.2f}. "
+        "opponents='kept' searches for a circuit with such parts in."
+    )
 
 
 def backups_named(step_in: Backups | None, ablation: str) -> str:

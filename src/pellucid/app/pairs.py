@@ -23,7 +23,6 @@ from pellucid.report.document import document
 from pellucid.run.prompts import prompt_tokens
 from pellucid.task.contrast import Contrast
 
-_RANDOM_SETS = 10
 """Random sets of each kind that are measured beside a circuit."""
 _COLUMNS = 24
 """Positions at which the stream is patched, the last ones from where the prompts part."""
@@ -59,7 +58,7 @@ def circuit_takes(model: Model, asked: Asked) -> int:
 
 
 def _options(asked: Asked) -> AnalysisOptions:
-    return AnalysisOptions(random_sets=_RANDOM_SETS, seed=asked.seed)
+    return AnalysisOptions(seed=asked.seed)
 
 
 def both(model: Model, asked: Asked) -> dict[str, Any]:

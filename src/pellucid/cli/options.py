@@ -18,19 +18,21 @@ from pellucid.errors import ModelError
 from pellucid.model.opening.placement import device_name
 from pellucid.options import (
     ABLATION,
+    ANALYSIS_RANDOM_SETS,
     BUDGET,
     DTYPE,
     METRIC,
     MODEL,
     NODE_METHOD,
+    OPPONENTS,
     OVER,
-    RANDOM_SETS,
     SEED,
     TARGET,
     Ablation,
     DtypeName,
     MetricName,
     NodeMethod,
+    Opponents,
     Over,
 )
 
@@ -196,7 +198,12 @@ class SearchOptions:
     ablation: Annotated[Ablation, option("What parts are replaced with.")] = ABLATION
     target: Annotated[float, option("Sufficiency to reach.", min=0.01, max=1)] = TARGET
     budget: Annotated[int, option("Forwards the search may spend.", min=10)] = BUDGET
-    random_sets: Annotated[int, option("Random circuits to compare with.", min=0)] = RANDOM_SETS
+    opponents: Annotated[
+        Opponents, option("Parts that oppose strongly: left to the search, or always kept.")
+    ] = OPPONENTS
+    random_sets: Annotated[
+        int, option("Random circuits to compare with, of each kind; 0 for none.", min=0)
+    ] = ANALYSIS_RANDOM_SETS
     seed: Annotated[int, option("Seed of the random sets.")] = SEED
     insist: Annotated[
         bool, option("Claim a circuit even if the foil is preferred.", "--insist")

@@ -16,7 +16,7 @@ from pellucid.run.gradient import demand_finite
 from pellucid.run.record import Trace
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.encode import Encoded
-from pellucid.task.metrics import Metric
+from pellucid.task.metrics import Metric, sequence_log_prob
 from pellucid.task.metrics import metric as resolve_metric
 
 BATCH = 32
@@ -41,6 +41,17 @@ def top_tokens(model: Model, trace: Trace, k: int = 5) -> tuple[TopToken, ...]:
         TopToken(token=spell(model, int(i)), id=int(i), probability=float(p))
         for p, i in zip(best.values, best.indices, strict=True)
     )
+
+
+def probability_of(trace: Trace, which: Literal["answer", "foil"]) -> float:
+    """Of the whole answer, or foil, on the clean prompt, mean over examples; no pass of its own."""
+    encoded = trace.encoded
+    tokens, real = {
+        "answer": (encoded.answers, encoded.answers_real),
+        "foil": (encoded.foils, encoded.foils_real),
+    }[which]
+    scored = sequence_log_prob(trace.logits_clean, encoded, tokens, real)
+    return float(scored.exp().mean())
 
 
 def spell(model: Model, token_id: int) -> str:

@@ -32,7 +32,7 @@ from pellucid.run.question import encode_contrast
 from pellucid.run.sites import node_sites
 from pellucid.task.contrast import Contrasts
 from pellucid.task.encode import Encoded, Padding
-from pellucid.task.metrics import KL, Metric, Nearness, logit_diff
+from pellucid.task.metrics import KL, Metric, Nearness, logit_diff, logit_diff_per_token
 from pellucid.task.metrics import metric as resolve_metric
 from pellucid.task.noise import metric_noise
 
@@ -71,8 +71,12 @@ class Trace:
 
     @property
     def preference(self) -> Float[Tensor, " example"]:
-        """Log-probability of answer minus foil on the clean prompt, whatever the metric."""
-        return logit_diff(self.logits_clean, self.encoded)
+        """Log-probability of answer minus foil on the clean prompt, whatever the metric.
+
+        A token, where the metric is one by token.
+        """
+        compare = logit_diff_per_token if self.metric is logit_diff_per_token else logit_diff
+        return compare(self.logits_clean, self.encoded)
 
     @cached_property
     def noise(self) -> float:

@@ -20,15 +20,21 @@ from pellucid.errors import AlignmentError, ContextLengthError, TaskError, Token
 from pellucid.task.align import check_alignment, check_continuations, check_length
 from pellucid.task.encode import Encoded, Padding, Resolved, pack
 from pellucid.task.tokens import (
+    SINGLE,
     Tokenizer,
     continuation_ids,
     labels,
+    listing,
     prompt_ids,
     spaced_hint,
 )
 
 OPENING = "([{<\"'`/_-"
 """Signs that a word follows without a space."""
+BY_LENGTH = (
+    'Take words of one length, or metric="logit_diff_per_token", which divides by the number of '
+    "tokens."
+)
 WANTED = "Give a Contrast(clean, corrupted, answer, foil), a ContrastBatch, or a list of Contrasts."
 
 
@@ -104,8 +110,28 @@ class Contrast:
         return Resolved(clean=clean, corrupted=corrupted, answer=answer, foil=foil)
 
     def notes(self, tokenizer: Tokenizer | None) -> list[str]:
-        """What is legal but perhaps not meant: a missing leading space, a trailing one."""
-        return spelling_hints(tokenizer, self.clean, self.answer, self.foil)
+        """What is legal but perhaps not meant: a leading space missing, answers of other length."""
+        hints = spelling_hints(tokenizer, self.clean, self.answer, self.foil)
+        answer, foil = (self._tokens(tokenizer, text) for text in (self.answer, self.foil))
+        respelled = any(hint.endswith(SINGLE) for hint in hints)  # which may make them equal
+        if respelled or len(answer) == len(foil):
+            return hints
+        longer = "answer" if len(answer) > len(foil) else "foil"
+        return [
+            *hints,
+            f"The answer {self.answer!r} is {_counted(answer, tokenizer)}, the foil {self.foil!r} "
+            f"{_counted(foil, tokenizer)}: the {longer} is less likely for its length alone. "
+            f"{BY_LENGTH}",
+        ]
+
+    def _tokens(
+        self, tokenizer: Tokenizer | None, text: str | int | Sequence[int]
+    ) -> Sequence[int]:
+        """Its ids; none where it cannot be read, which ``resolve`` refuses by name."""
+        try:
+            return continuation_ids(text, tokenizer)
+        except TokenError:
+            return ()
 
     def to_dict(self) -> dict[str, Any]:
         """The four parts, ready for JSON."""
@@ -203,8 +229,16 @@ class ContrastBatch:
 
     def notes(self, tokenizer: Tokenizer | None) -> tuple[str, ...]:
         """``Contrast.notes`` of every contrast, each note once."""
-        notes = (note for contrast in self.contrasts for note in contrast.notes(tokenizer))
-        return tuple(dict.fromkeys(notes))
+        listed = [note for contrast in self.contrasts for note in contrast.notes(tokenizer)]
+        unequal = [note for note in listed if note.endswith(BY_LENGTH)]
+        if len(unequal) > 1:
+            first = unequal[0].removesuffix(BY_LENGTH).rstrip()
+            listed = [note for note in listed if note not in unequal]
+            listed.append(
+                f"In {len(unequal)} of {len(self)} contrasts answer and foil are of different "
+                f"length. {first} {BY_LENGTH}"
+            )
+        return tuple(dict.fromkeys(listed))
 
     def __len__(self) -> int:
         return len(self.contrasts)
@@ -229,6 +263,12 @@ class ContrastBatch:
 
 Contrasts: TypeAlias = Contrast | ContrastBatch | Sequence[Contrast]
 """What every call takes as its question; ``ContrastBatch.of`` makes one thing of it."""
+
+
+def _counted(ids: Sequence[int], tokenizer: Tokenizer | None) -> str:
+    if len(ids) == 1:
+        return "1 token"
+    return f"{len(ids)} tokens ({listing(tokenizer, ids)})"
 
 
 def spelling_hints(

@@ -15,6 +15,9 @@ token replacement, Zhang & Nanda 2023, arXiv:2309.16042). Candidates in order of
    place.
 4. *replace word*: a word of a known class becomes another word of that class with as many tokens,
    for example "France" -> "Italy".
+5. *replace verb*: a verb takes its other number, "has" -> "have". That mostly makes the sentence
+   ungrammatical, which moves any metric a little and decides nothing: it counts only when it makes
+   the foil preferred, and is never proposed as a start for one written by hand.
 
 No candidate is believed: ``judge`` measures each one on the model. The foil is never appended to a
 prompt.
@@ -34,9 +37,13 @@ from pellucid.task.words import SETS
 if TYPE_CHECKING:
     import pandas
 
-ORDER: tuple[How, ...] = ("repeat", "swap", "replace answer", "replace word")
+ORDER: tuple[How, ...] = ("repeat", "swap", "replace answer", "replace word", "replace verb")
+LATE = ("replace word", "replace verb")
+"""Kinds of which there are many, measured only when nothing better works."""
 LEAST_FALL = 0.5
 """A corrupted prompt counts when it takes away at least this part of the clean metric."""
+_WORTH_A_START = 0.25
+"""Part of the clean metric that a candidate moves, to be named where none works."""
 
 Measure = Callable[[Sequence[Contrast]], Sequence[tuple[float, float]]]
 
@@ -69,9 +76,11 @@ class Judged:
     @property
     def verdict(self) -> Literal["flips", "falls", "falls too little"]:
         """ "flips": the foil is preferred; "falls": at least half of the clean metric is gone."""
-        if self.drop < LEAST_FALL * self.clean:
+        if self.drop < LEAST_FALL * self.clean or not self.drop:
             return "falls too little"
-        return "flips" if self.corrupted < 0 else "falls"
+        if self.corrupted < 0:
+            return "flips"
+        return "falls too little" if self.candidate.how == "replace verb" else "falls"
 
 
 @dataclass(frozen=True)
@@ -141,8 +150,8 @@ def judge(proposed: Sequence[Candidate], measure: Measure) -> Judgement:
 
     ``measure`` gets contrasts that all have one clean prompt, and returns the metric on the clean
     and on the corrupted prompt for each. A candidate works when the metric falls by at least
-    ``LEAST_FALL`` of its clean value. Replaced words, which are many, are measured only when
-    nothing better works.
+    ``LEAST_FALL`` of its clean value, a replaced verb only when it falls below zero. Replaced words
+    and verbs, which are many, are measured only when nothing better works.
 
     **Cost** at most two calls of ``measure``.
     **Raises** ``CorruptionError`` when there is no candidate or none works, ``BehaviourError`` when
@@ -155,8 +164,8 @@ def judge(proposed: Sequence[Candidate], measure: Measure) -> Judgement:
             f"({', '.join(SETS)}, plural, gender, opposite). {by_hand(None)}"
         )
     table: list[Judged] = []
-    for words in (False, True):
-        some = [one for one in proposed if (one.how == "replace word") is words]
+    for late in (False, True):
+        some = [one for one in proposed if (one.how in LATE) is late]
         if not some:
             continue
         values = measure([one.contrast for one in some])
@@ -166,9 +175,38 @@ def judge(proposed: Sequence[Candidate], measure: Measure) -> Judgement:
         works = [one for one in table if one.verdict != "falls too little"]
         if works:
             return Judgement(works[0].candidate, tuple(table))
+    raise _none(table)
+
+
+def most_changing(proposed: Sequence[Candidate], measure: Measure) -> Candidate:
+    """The corrupted prompt to use where the answer is not preferred, so that nothing can fall.
+
+    Of those that move the metric by at least ``LEAST_FALL`` of its clean value, either way, the
+    most preferred kind, in it the one that moves it most; no replaced verbs.
+
+    **Cost** one call of ``measure``.
+    **Raises** ``CorruptionError`` when none does.
+    """
+    values = measure([one.contrast for one in proposed])
+    table = [Judged(one, *map(float, pair)) for one, pair in zip(proposed, values, strict=True)]
+    table.sort(key=lambda one: (ORDER.index(one.candidate.how), -abs(one.drop)))
+    for one in table:
+        enough = abs(one.drop) >= LEAST_FALL * abs(one.clean) and one.drop
+        if enough and one.candidate.how != "replace verb":
+            return one.candidate
+    raise _none(table)
+
+
+def judgings(proposed: Sequence[Candidate]) -> int:
+    """How often ``judge`` and ``most_changing`` together call their measure at most."""
+    return len({one.how in LATE for one in proposed}) + 1
+
+
+def _none(table: list[Judged]) -> CorruptionError:
+    """That nothing works, with everything that was tried."""
     table.sort(key=lambda one: -one.drop)
     tried = tuple(str(one.candidate.contrast.corrupted) for one in table)
-    raise CorruptionError(none_works(table), tried=tried)
+    return CorruptionError(none_works(table), tried=tried)
 
 
 def check_behaviour(judged: Judged) -> None:
@@ -193,10 +231,23 @@ def none_works(tried: Sequence[Judged]) -> str:
     if len(tried) > 8:
         lines.append(f"  and {len(tried) - 8} more")
     listed = "\n".join(lines)
+    if clean > 0:
+        bar = (
+            f"takes away {LEAST_FALL:.0%} of the clean metric ({clean:.3g}, so at most "
+            f"{clean * (1 - LEAST_FALL):.3g} may be left)"
+        )
+    else:
+        bar = (
+            f"moves the clean metric by {LEAST_FALL:.0%} ({clean:.3g}: the model prefers the foil; "
+            "perhaps exchange answer and foil)"
+        )
+    starts = [
+        one.candidate.contrast for one in tried
+        if one.candidate.how != "replace verb" and one.drop >= _WORTH_A_START * abs(clean)
+    ]  # fmt: skip
     return (
-        f"None of {len(tried)} corrupted prompts takes away {LEAST_FALL:.0%} of the clean metric "
-        f"({clean:.3g}, so at most {clean * (1 - LEAST_FALL):.3g} may be left):\n{listed}\n"
-        f"{by_hand(tried[0].candidate.contrast)}"
+        f"None of {len(tried)} corrupted prompts {bar}:\n{listed}\n"
+        f"{by_hand(starts[0] if starts else None)}"
     )
 
 
@@ -205,7 +256,7 @@ def by_hand(contrast: Contrast | None) -> str:
     if contrast is None:
         return (
             'Give one: corrupted="..." with the same number of tokens as the prompt, in which '
-            "the deciding word is another one."
+            "the word that decides between answer and foil is another one."
         )
     return (
         f"Give one: corrupted={contrast.corrupted!r} is the best of these; write it with the "

@@ -101,6 +101,16 @@ class Encoded:
         """False where a read only repeats another to fill the rectangle."""
         return self.answers_real | self.foils_real
 
+    def of_prompts(self, labels: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        """``clean_labels`` or ``corrupted_labels`` by example, of its prompt alone.
+
+        What a row holds of the answer or the foil, and padding behind it, is left out; padding
+        before it is kept, "", so that labels stand at their columns.
+        """
+        owners, reads = self.example.tolist(), self.reads[:, 0].tolist()
+        rows = [owners.index(example) for example in range(self.n_examples)]
+        return tuple(labels[row][: reads[row] + 1] for row in rows)
+
     @property
     def padded(self) -> bool:
         """Whether any row has padding."""

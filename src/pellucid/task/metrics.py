@@ -42,6 +42,24 @@ def logit_diff(logits: Logits, encoded: Encoded) -> PerExample:
     return by_example(scored, encoded)
 
 
+def logit_diff_per_token(logits: Logits, encoded: Encoded) -> PerExample:
+    """Mean log-probability of the answer's tokens minus that of the foil's, in nats a token.
+
+    Length-normalised, so that an answer is not preferred for being shorter than its foil; where
+    each is one token it is ``logit_diff``. Higher: the answer is preferred more.
+    """
+    logits = at_least_float32(logits)
+    scored = logits.new_zeros(())
+    normaliser = logits.logsumexp(-1)
+    for sign, tokens, real in (
+        (1, encoded.answers, encoded.answers_real),
+        (-1, encoded.foils, encoded.foils_real),
+    ):
+        count = by_example(real.to(logits.dtype), encoded)[encoded.example, None]
+        scored = scored + sign * (chosen(logits, tokens, real) - normaliser * real) / count
+    return by_example(scored, encoded)
+
+
 def log_prob(logits: Logits, encoded: Encoded) -> PerExample:
     """Log-probability of the answer in nats, summed over its tokens. Higher: more likely."""
     return sequence_log_prob(logits, encoded, encoded.answers, encoded.answers_real)
@@ -130,6 +148,7 @@ class Checked:
 
 METRICS: dict[str, Metric] = {
     "logit_diff": logit_diff,
+    "logit_diff_per_token": logit_diff_per_token,
     "log_prob": log_prob,
     "prob_diff": prob_diff,
 }

@@ -14,6 +14,7 @@ from pellucid.task.metrics import (
     chosen,
     log_prob,
     logit_diff,
+    logit_diff_per_token,
     prob_diff,
     sequence_log_prob,
 )
@@ -27,6 +28,7 @@ def metric_noise(
     ``runs`` are the logits of runs that are compared, ``stored`` the coarsest dtype on their way.
     With u the bound for the difference of two logits (``stats/rounding.py``):
 
+        logit_diff_per_token   u
         logit_diff, log_prob   u for each token scored, on the average of answer and foil
         prob_diff              that much of the probability itself, which is exp of a sum of logs
         kl                     2 u^2: the clean run is its minimum, where only curvature is left;
@@ -43,6 +45,8 @@ def metric_noise(
     each = unit * tokens / encoded.n_examples
     if metric in (logit_diff, log_prob):
         return each
+    if metric is logit_diff_per_token:
+        return unit
     if metric is prob_diff:
         return each * max(_largest_probability(logits, encoded) for logits in runs)
     return unit / 2 * max(_gradient_size(metric, logits, encoded) for logits in runs)

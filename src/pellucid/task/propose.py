@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, TypeVar
 
-from pellucid.task.words import PAIRED, SETS
+from pellucid.task.words import PAIRED, SETS, VERBS
 
 T = TypeVar("T")
 Continuation = str | int | Sequence[int]
-How = Literal["repeat", "swap", "replace answer", "replace word"]
+How = Literal["repeat", "swap", "replace answer", "replace word", "replace verb"]
 
+_NUMBERED = {*VERBS, *VERBS.values()}
 _Proposal = tuple[How, str, str | tuple[int, ...], list[str]]
 """How, what, the corrupted prompt, and the prompts with one of its changes only (when several)."""
 
@@ -21,7 +22,8 @@ def proposed_texts(prompt: str, answer: Continuation, foil: Continuation) -> Ite
     for match in re.finditer(r"\w+", prompt):
         for other in counterparts(match.group()):
             what = f"{match.group()!r} -> {other!r}"
-            yield "replace word", what, replaced(prompt, match.span(), other), []
+            how: How = "replace verb" if match.group().lower() in _NUMBERED else "replace word"
+            yield how, what, replaced(prompt, match.span(), other), []
 
 
 def proposed_names(prompt: str, answer: str, foil: str) -> Iterator[_Proposal]:

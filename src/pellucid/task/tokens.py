@@ -148,6 +148,10 @@ def listing(tokenizer: Tokenizer | None, ids: Iterable[int]) -> str:
     return " | ".join(map(repr, labels(tokenizer, ids)))
 
 
+SINGLE = ", a single token?"
+"""How a hint ends that proposes another spelling."""
+
+
 def spaced_hint(tokenizer: Tokenizer | None, text: object, name: str) -> str | None:
     """A note when the text has no leading space and would be one token with it."""
     # Digits go on a number, and signs on what is before them; a letter rarely does.
@@ -159,7 +163,7 @@ def spaced_hint(tokenizer: Tokenizer | None, text: object, name: str) -> str | N
         return None
     ids = following(tokenizer, text)
     found = f"is {len(ids)} tokens ({listing(tokenizer, ids)})" if len(ids) > 1 else "has no space"
-    return f"The {name} {text!r} {found}; did you mean {spaced!r}, a single token?"
+    return f"The {name} {text!r} {found}; did you mean {spaced!r}{SINGLE}"
 
 
 def nearest_single(tokenizer: Tokenizer, text: str, most: int = 5) -> list[str]:

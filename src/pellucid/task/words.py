@@ -76,7 +76,9 @@ PLURALS = {
     "was": "were",
     "has": "have",
 }
-NOUNS = {one: many for one, many in PLURALS.items() if one not in ("is", "was", "has")}
+VERBS = {one: PLURALS[one] for one in ("is", "was", "has")}
+"""Forms that follow the number of a subject: exchanged, a sentence may be no more than wrong."""
+NOUNS = {one: many for one, many in PLURALS.items() if one not in VERBS}
 GENDERS = {
     "he": "she",
     "him": "her",

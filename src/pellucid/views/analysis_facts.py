@@ -38,6 +38,11 @@ def _behaviour(a: Analysis) -> Iterator[str]:
             f'"{{top.{i}.token}}" {{top.{i}.probability:.0%}}' for i in range(len(a.top[:LIKELY]))
         )
         yield f"It says next: {', '.join(likely)}."
+    if a.question.unequal and a.answer_probability is not None:
+        yield (
+            "Probability of the whole answer {answer_probability:.2g}, of the whole foil "
+            "{foil_probability:.2g}."
+        )
     if not a.behaves:
         yield NOT_DONE
 

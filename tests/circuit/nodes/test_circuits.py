@@ -236,6 +236,10 @@ def test_words_for_numbers():
     assert categorise(0.2, 0.8) == "incomplete"
     assert categorise(0.5, 0.5) == "weak"
     assert categorise(float("nan"), 0.5) == "undefined"
+    assert categorise(0.8, 0.8, with_opponents=0.6) == "opposed"
+    assert categorise(0.95, 0.3, with_opponents=0.8) == "opposed"
+    assert categorise(0.8, 0.8, with_opponents=0.75) == "faithful"
+    assert categorise(0.2, 0.8, with_opponents=0.1) == "incomplete"
     assert f1(0.5, 1.0) == pytest.approx(2 / 3)
     assert f1(-0.2, 1.0) == 0
 

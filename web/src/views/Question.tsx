@@ -24,6 +24,12 @@ export function Question({ analysis }: { analysis: Analysis }) {
       <dl class="facts">
         <dt>answer</dt><dd><bdi class="token">{visible(question.answer[example] ?? "")}</bdi></dd>
         <dt>foil</dt><dd><bdi class="token">{visible(question.foil[example] ?? "")}</bdi></dd>
+        {question.answer_lengths.join() !== question.foil_lengths.join() && analysis.answer_probability !== null && analysis.foil_probability !== null && (
+          <>
+            <dt>probability of the whole answer</dt><dd class="number" data-ref="answer_probability">{analysis.answer_probability.toPrecision(2)}</dd>
+            <dt>probability of the whole foil</dt><dd class="number" data-ref="foil_probability">{analysis.foil_probability.toPrecision(2)}</dd>
+          </>
+        )}
         <dt>metric</dt><dd>{question.metric}{count > 1 && `, mean of ${count} prompts`}</dd>
         <dt>on clean</dt><dd class="number" data-ref="metric_clean">{signed(analysis.metric_clean)}</dd>
         <dt>on corrupted</dt><dd class="number" data-ref="metric_corrupted">{signed(analysis.metric_corrupted)}</dd>

@@ -23,8 +23,10 @@ from pellucid.run.edges.cut import run_cut
 from pellucid.run.setup import Setup
 from pellucid.stats.bootstrap import ratio_interval
 from pellucid.stats.rounding import share_of
-from pellucid.task.metrics import Metric, logit_diff, prob_diff
+from pellucid.task.metrics import Metric, logit_diff, logit_diff_per_token, prob_diff
 
+_SIGNED = (logit_diff, logit_diff_per_token, prob_diff)
+"""Metrics whose sign says which of the two is preferred."""
 Interval: TypeAlias = tuple[float, float] | None
 """Lower and upper end; None where the examples are too few for one."""
 Examples: TypeAlias = Int[Tensor, " example"] | None
@@ -96,10 +98,10 @@ class EdgeMeasure(Limited):
     def kept_right(self, sets: Sequence[EdgeSet]) -> list[float] | None:
         """Of the examples that the whole model gets right, the share that each set gets right.
 
-        None when the metric's sign does not tell (it does for ``logit_diff`` and ``prob_diff``), or
+        None when the metric's sign does not tell (it does for differences of answer and foil), or
         the model gets none right.
         """
-        if self._metric is not None or self.setup.trace.metric not in (logit_diff, prob_diff):
+        if self._metric is not None or self.setup.trace.metric not in _SIGNED:
             return None
         *values, whole = self.metric([*sets, self.all]) > 0
         if not bool(whole.any()):

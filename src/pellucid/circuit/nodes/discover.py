@@ -10,6 +10,9 @@
    smallest as leave it at the target; repeat on what is left.
 4. Stop when no single node can go: every node was then seen to be needed (minimal).
 
+With ``opponents="kept"`` the parts that oppose the answer strongly (``opponents.py``) are in every
+set that is measured and in the circuit; the others are searched beside them.
+
 ``mfc`` (minimum faithful circuit, as Glassbox states it): add nodes by estimate until the
 *estimate* of sufficiency, (L_corrupted + sum) / L_clean, reaches the target; then, last added
 first, drop a node when measured comprehensiveness stays above the target without it.
@@ -31,6 +34,7 @@ from pellucid.circuit.nodes.claim import (
 )
 from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
+from pellucid.circuit.nodes.opponents import opponents_of
 from pellucid.circuit.nodes.options import NodeSearchKeywords, NodeSearchOptions
 from pellucid.errors import BudgetError
 from pellucid.keywords import keywords_of
@@ -102,7 +106,9 @@ def discover(
             elif chosen.method == "mfc":
                 circuit = minimum_faithful(measure, blank, estimates)
             else:
-                circuit = verified(measure, blank, estimates)
+                kept = chosen.opponents == "kept"
+                always = opponents_of(measure, estimates) if kept else frozenset()
+                circuit = verified(measure, blank, estimates, always)
             insisted = chosen.insist or not circuit.nodes
             unhurt = nothing_to_divide_by if insisted else ablation_does_not_hurt
             refusal = unhurt(measure)
@@ -119,10 +125,19 @@ def _refused(blank: Circuit, refusal: Refusal) -> Circuit:
     return replace(blank, refusal=refusal, note=refusal.text)
 
 
-def verified(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
-    """Steps 1 to 4 of the module's note."""
+def verified(
+    measure: SetMeasure,
+    blank: Circuit,
+    estimates: dict[Node, float],
+    always: Nodes = frozenset(),
+) -> Circuit:
+    """Steps 1 to 4 of the module's note; ``always`` are in every set."""
     target = blank.target
-    start = smallest_reaching(measure, rankings(measure.over, estimates), target)
+    orders = [
+        [*(node for node in order if node in always), *(n for n in order if n not in always)]
+        for order in rankings(measure.over, estimates)
+    ]
+    start = smallest_reaching(measure, orders, target, least=len(always))
     if len(start) > max(LARGEST_SHARE * len(measure.over), ALWAYS_SMALL):
         refusal = Refusal(
             code="target_not_reached",
@@ -131,15 +146,17 @@ def verified(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) 
             data={"target": target, "smallest": len(start), "out_of": len(measure.over)},
         )
         return _refused(blank, refusal)
-    kept, drops, note = prune(measure, start, target)
+    kept, drops, note = prune(measure, start, target, always)
     nodes = tuple(node for node in measure.over if node in kept)
+    stayed = [node.name for node in nodes if node in always]
+    held = f"kept because they oppose the answer: {', '.join(stayed)}" if stayed else ""
     return replace(
         blank,
         nodes=nodes,
         sufficiency=measure.fraction([kept])[0],
-        minimal=drops is not None,
+        minimal=drops is not None and not stayed,
         drops=tuple(drops[node] for node in nodes) if drops is not None else (),
-        note=note,
+        note="; ".join(filter(None, (held, note))),
     )
 
 
@@ -152,15 +169,15 @@ def rankings(over: Sequence[Node], estimates: dict[Node, float]) -> tuple[list[N
 
 
 def smallest_reaching(
-    measure: SetMeasure, orders: Sequence[Sequence[Node]], target: float
+    measure: SetMeasure, orders: Sequence[Sequence[Node]], target: float, *, least: int = 0
 ) -> Nodes:
-    """The smallest measured prefix of a ranking with f at least ``target``.
+    """The smallest measured prefix of a ranking, of ``least`` nodes or more, with f at ``target``.
 
     Sizes double until one reaches it; then those between are measured, at most seven at a time.
     f need not grow with size, so this is the smallest of the sizes measured, not a proof that no
     smaller one would do.
     """
-    sizes = curve_sizes(len(measure.over))
+    sizes = [size for size in curve_sizes(len(measure.over)) if size >= least]
     prefixes = [[frozenset(ranking[:size]) for size in sizes] for ranking in orders]
     values = measure.fraction([s for sets in prefixes for s in sets])
     hits = []
@@ -170,6 +187,7 @@ def smallest_reaching(
         hits.append((min(reached, default=len(measure.over)), index))
     high, index = min(hits)
     low = high // 2 if high < len(measure.over) else max((s for s in sizes if s < high), default=0)
+    low = max(low, least - 1)
     ranking = orders[index]
     while high - low > 1:
         step = max(1, (high - low) // 8)
@@ -185,9 +203,11 @@ def smallest_reaching(
 
 
 def prune(
-    measure: SetMeasure, start: Nodes, target: float
+    measure: SetMeasure, start: Nodes, target: float, always: Nodes = frozenset()
 ) -> tuple[Nodes, dict[Node, float] | None, str]:
     """Take out whatever can go; returns the set, each node's drop if all were checked, and a note.
+
+    Nodes in ``always`` stay, and their drop is what taking them out would cost.
 
     Each round costs one forward per node of the set, and about as many again when some can go.
     """
@@ -200,7 +220,7 @@ def prune(
         whole, *values = measure.fraction([kept, *without])
         removable = [
             node for value, node in sorted(zip(values, order, strict=True), key=lambda p: -p[0])
-            if value >= target
+            if value >= target and node not in always
         ]  # fmt: skip
         if not removable:
             drops = {node: whole - value for node, value in zip(order, values, strict=True)}

@@ -37,7 +37,9 @@ from pellucid.task.contrast import Contrasts
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Category: TypeAlias = Literal["faithful", "backup_mechanisms", "incomplete", "weak", "undefined"]
+Category: TypeAlias = Literal[
+    "faithful", "backup_mechanisms", "opposed", "incomplete", "weak", "undefined"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,10 @@ class Faithfulness(Result):
     passes: Passes
     noise: float = 0.0
     """Largest difference of the metric's mean that rounding explains."""
+    opponents: tuple[str, ...] = ()
+    """Parts outside the circuit that were kept too, because they oppose the answer."""
+    sufficiency_with_opponents: float | None = None
+    """f of the circuit and its opponents together, measured; None where none were given."""
 
     @property
     def undefined(self) -> str:
@@ -104,6 +110,7 @@ def faithfulness(
     over: Over | str | None = None,
     curve: Sequence[Node] | None = None,
     random_sets: int = RANDOM_SETS,
+    opponents: Iterable[Node | str] = (),
     measure: SetMeasure | None = None,
     **options: Unpack[MeasureKeywords],
 ) -> Faithfulness:
@@ -111,11 +118,13 @@ def faithfulness(
 
     ``over`` (as in ``discover``) defaults to the circuit's own, else to ``heads+mlps`` if it names
     an MLP. ``curve`` gives an order of nodes along which f is measured at growing sizes.
-    ``random_sets`` of each kind are measured for the percentile. A ``measure`` brings its
-    recording, its ablation and what it has measured; ``MeasureOptions`` says what the others are.
+    ``random_sets`` of each kind are measured for the percentile. ``opponents`` are parts outside
+    that work against the answer: sufficiency is measured with them too, and ``category`` heeds it.
+    A ``measure`` brings its recording, its ablation and what it has measured; ``MeasureOptions``
+    says what the others are.
 
     **Cost** 2 forwards + 1 backward to record (none with ``trace``), 3 forwards for the set itself,
-    one per curve point and per random set; all batched, none run twice.
+    one per curve point and per random set, one with opponents; all batched, none run twice.
     **Raises** ``EditError`` when the circuit holds a node that ``over`` does not replace.
     """
     opened(model)
@@ -127,7 +136,8 @@ def faithfulness(
             circuit.over if isinstance(circuit, Circuit) else "heads+mlps" if has_mlp else "heads"
         )
     allowed = replaceable(model, over)
-    outside = [node.name for node in members if node not in set(allowed)]
+    against = resolve_nodes(model, opponents)
+    outside = [node.name for node in [*members, *against] if node not in set(allowed)]
     if outside:
         raise EditError(
             f"{', '.join(outside)} cannot be in a circuit over {over!r}, because it is never "
@@ -151,10 +161,12 @@ def faithfulness(
             for _ in range(random_sets)
         ]
         # One call for everything, so that it is batched together.
-        wanted = [kept, measure.all - kept, *nested, *drawn]
+        beside = [kept | frozenset(against)] if against else []
+        wanted = [kept, measure.all - kept, *nested, *drawn, *beside]
         values = measure.fraction(wanted)
         metrics = measure.metric([measure.all, measure.none, kept, measure.all - kept]).mean(1)
     sufficiency, comprehensiveness = values[0], 1 - values[1]
+    with_opponents = values[-1] if against else None
     first, second = 2 + len(nested), 2 + len(nested) + random_sets
     return Faithfulness(
         over=over,
@@ -164,7 +176,7 @@ def faithfulness(
         sufficiency=sufficiency,
         comprehensiveness=comprehensiveness,
         f1=f1(sufficiency, comprehensiveness),
-        category=categorise(sufficiency, comprehensiveness),
+        category=categorise(sufficiency, comprehensiveness, with_opponents),
         metric_all=float(metrics[0]),
         metric_none=float(metrics[1]),
         metric_circuit=float(metrics[2]),
@@ -172,9 +184,11 @@ def faithfulness(
         curve_sizes=tuple(len(s) for s in nested),
         curve=tuple(values[2:first]),
         random_same_size=tuple(values[first:second]),
-        random_same_layers=tuple(values[second:]),
+        random_same_layers=tuple(values[second : second + random_sets]),
         passes=meter.passes,
         noise=measure.noise,
+        opponents=tuple(node.name for node in against),
+        sufficiency_with_opponents=with_opponents,
     )
 
 
@@ -194,13 +208,24 @@ def f1(sufficiency: float, comprehensiveness: float) -> float:
     return 2 * sufficiency * comprehensiveness / (sufficiency + comprehensiveness)
 
 
-def categorise(sufficiency: float, comprehensiveness: float) -> Category:
+def categorise(
+    sufficiency: float, comprehensiveness: float, with_opponents: float | None = None
+) -> Category:
     """A word for the pair of numbers; the numbers are what was measured.
 
     ``backup_mechanisms``: sufficiency > 0.9 and comprehensiveness < 0.4 (Glassbox): the circuit can
     do it, but the model manages without. ``faithful``: both at least 0.7. ``incomplete``: necessary
-    (at least 0.7) but not sufficient. ``weak``: anything else.
+    (at least 0.7) but not sufficient. ``opposed``: one of the first two, but no longer so with the
+    parts in that oppose the answer (``with_opponents``). ``weak``: anything else.
     """
+    word = _word(sufficiency, comprehensiveness)
+    carries = word in ("faithful", "backup_mechanisms")
+    if carries and with_opponents is not None and _word(with_opponents, comprehensiveness) != word:
+        return "opposed"
+    return word
+
+
+def _word(sufficiency: float, comprehensiveness: float) -> Category:
     if math.isnan(sufficiency) or math.isnan(comprehensiveness):
         return "undefined"
     if sufficiency > 0.9 and comprehensiveness < 0.4:

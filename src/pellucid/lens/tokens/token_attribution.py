@@ -269,13 +269,11 @@ def _by_example(rows: Float[Tensor, "row pos"], encoded: Encoded) -> Float[Tenso
 def _result(
     encoded: Encoded, method: TokenMethod, values: Float[Tensor, "example pos"]
 ) -> TokenAttribution:
-    """What every method gives; of an example's rows the first one's tokens are shown."""
-    owners = encoded.example.tolist()
-    shown = [owners.index(example) for example in range(encoded.n_examples)]
+    """What every method gives; the tokens shown are those of the prompts alone."""
     return TokenAttribution(
         method=method,
         quantity=_QUANTITY[method],
-        tokens=tuple(encoded.clean_labels[row] for row in shown),
+        tokens=encoded.of_prompts(encoded.clean_labels),
         per_example=as_tensor(values),
         metric=None,
         difference=None,
