@@ -18,6 +18,7 @@ from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.encode import Encoded
 from pellucid.task.metrics import Metric, sequence_log_prob
 from pellucid.task.metrics import metric as resolve_metric
+from pellucid.task.tokens import label
 
 BATCH = 32
 """Prompts per call when many are only measured."""
@@ -56,7 +57,9 @@ def probability_of(trace: Trace, which: Literal["answer", "foil"]) -> float:
 
 def spell(model: Model, token_id: int) -> str:
     """A token's text, or its number when there is no tokenizer."""
-    return str(token_id) if model.tokenizer is None else model.tokenizer.decode([token_id])
+    if model.tokenizer is None:
+        return str(token_id)
+    return str(model.tokenizer.decode([token_id])) or label(model.tokenizer, token_id)
 
 
 def metrics_of(

@@ -18,11 +18,14 @@ from typing import Any, TypeAlias
 
 from pellucid.errors import AlignmentError, ContextLengthError, TaskError, TokenError
 from pellucid.task.align import check_alignment, check_continuations, check_length
+from pellucid.task.chat import chat_prompt
 from pellucid.task.encode import Encoded, Padding, Resolved, pack
 from pellucid.task.tokens import (
     SINGLE,
     Tokenizer,
     continuation_ids,
+    doubled_start,
+    is_templated,
     labels,
     listing,
     prompt_ids,
@@ -72,6 +75,26 @@ class Contrast:
                 "prompt that decides between answer and foil."
             )
 
+    @classmethod
+    def chat(
+        cls,
+        tokenizer: Tokenizer | None,
+        clean: str,
+        corrupted: str,
+        answer: str,
+        foil: str,
+        *,
+        system: str | None = None,
+    ) -> "Contrast":
+        """A contrast of two user's messages, written out by the tokenizer's chat template.
+
+        Answer and foil follow the template's generation prompt, so they begin without a space.
+
+        **Raises** ``TokenError`` when the tokenizer has no template, or its template refuses.
+        """
+        prompts = [chat_prompt(tokenizer, message, system=system) for message in (clean, corrupted)]
+        return cls(prompts[0], prompts[1], answer, foil)
+
     def encode(
         self,
         tokenizer: Tokenizer | None,
@@ -110,8 +133,13 @@ class Contrast:
         return Resolved(clean=clean, corrupted=corrupted, answer=answer, foil=foil)
 
     def notes(self, tokenizer: Tokenizer | None) -> list[str]:
-        """What is legal but perhaps not meant: a leading space missing, answers of other length."""
-        hints = spelling_hints(tokenizer, self.clean, self.answer, self.foil)
+        """What is legal but perhaps not meant: missing spaces, two BOS, other lengths."""
+        doubled = (
+            doubled_start(tokenizer, prompt, name)
+            for name, prompt in (("clean", self.clean), ("corrupted", self.corrupted))
+        )
+        hints = [note for note in doubled if note]
+        hints += spelling_hints(tokenizer, self.clean, self.answer, self.foil)
         answer, foil = (self._tokens(tokenizer, text) for text in (self.answer, self.foil))
         respelled = any(hint.endswith(SINGLE) for hint in hints)  # which may make them equal
         if respelled or len(answer) == len(foil):
@@ -277,7 +305,12 @@ def spelling_hints(
     answer: str | int | Sequence[int],
     foil: str | int | Sequence[int],
 ) -> list[str]:
-    """Spellings of prompt, answer and foil that are perhaps not meant, and what may be."""
+    """Spellings of prompt, answer and foil that are perhaps not meant, and what may be.
+
+    None where a template wrote the prompt: it ends as it should, and answers follow it bare.
+    """
+    if is_templated(tokenizer, prompt):
+        return []
     if isinstance(prompt, str) and prompt[-1:].isspace():
         return [
             f"The prompt ends in {prompt[-1]!r}, which most tokenizers keep as a token of its "

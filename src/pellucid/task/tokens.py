@@ -122,7 +122,8 @@ def labels(tokenizer: Tokenizer | None, ids: Iterable[int]) -> tuple[str, ...]:
     """What each token looks like in running text, leading space included.
 
     A token that is only part of a character is shown as its bytes, ``\\xf0\\x9f``; without a
-    tokenizer the id itself is shown.
+    tokenizer the id itself is shown, and ``<id 151900>`` for an id that the tokenizer does not
+    have, though the embedding has a row for it.
     """
     seen: dict[int, str] = {}
     return tuple(
@@ -134,13 +135,16 @@ def label(tokenizer: Tokenizer | None, token: int) -> str:
     """``labels`` of one token."""
     if tokenizer is None:
         return str(token)
+    piece = tokenizer.convert_ids_to_tokens(token)
+    if not piece:
+        return f"<id {token}>"  # a row of the embedding that the vocabulary does not reach
     # Decoding a token alone loses its leading space in sentencepiece; behind another it does not.
     before = following(tokenizer, "a")
     start, both = (read(tokenizer, (*before, *more)) for more in ((), (token,)))
     text = both[len(start) :] if both.startswith(start) else ""
     if text and "\ufffd" not in text:
         return text
-    return bytes_label(str(tokenizer.convert_ids_to_tokens(token)), read(tokenizer, [token]))
+    return bytes_label(str(piece), read(tokenizer, [token]))
 
 
 def listing(tokenizer: Tokenizer | None, ids: Iterable[int]) -> str:
@@ -161,9 +165,33 @@ def spaced_hint(tokenizer: Tokenizer | None, text: object, name: str) -> str | N
     ids = following(tokenizer, spaced)
     if len(ids) != 1 or ids[0] == unknown:
         return None
-    ids = following(tokenizer, text)
-    found = f"is {len(ids)} tokens ({listing(tokenizer, ids)})" if len(ids) > 1 else "has no space"
+    bare = following(tokenizer, text)
+    if bare == ids:
+        return None  # the tokenizer splits at spaces, so that it makes no difference
+    found = (
+        f"is {len(bare)} tokens ({listing(tokenizer, bare)})" if len(bare) > 1 else "has no space"
+    )
     return f"The {name} {text!r} {found}; did you mean {spaced!r}{SINGLE}"
+
+
+def is_templated(tokenizer: Tokenizer | None, prompt: object) -> bool:
+    """Whether a prompt holds special tokens written out, as a chat template writes them."""
+    special = getattr(tokenizer, "all_special_tokens", None) or ()
+    return isinstance(prompt, str) and any(token in prompt for token in special)
+
+
+def doubled_start(tokenizer: Tokenizer | None, prompt: object, name: str) -> str | None:
+    """A note when a prompt spells out the beginning token and the tokenizer adds another."""
+    bos = getattr(tokenizer, "bos_token_id", None)
+    if tokenizer is None or bos is None or not isinstance(prompt, str):
+        return None
+    if tuple(tokenizer(prompt)["input_ids"][:2]) != (bos, bos):
+        return None
+    start = str(getattr(tokenizer, "bos_token", ""))
+    return (
+        f"The {name} prompt begins with {start!r}, and the tokenizer puts another before it: the "
+        f"model reads two. Leave {start!r} out of the text, as Contrast.chat does."
+    )
 
 
 def nearest_single(tokenizer: Tokenizer, text: str, most: int = 5) -> list[str]:
