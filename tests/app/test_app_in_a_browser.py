@@ -85,7 +85,7 @@ def test_turning_a_part_off_moves_the_answer_beside_a_random_part(opened, addres
     assert off != plain
     assert random != off
     page.get_by_role("button", name=f"Turn {name} on again").click()
-    page.wait_for_selector("text=Nothing is turned off")
+    page.get_by_test_id("compared").wait_for(state="detached")
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
 
 
@@ -94,7 +94,7 @@ def test_controls_do_not_erase_what_is_shown(opened, address):
     page.wait_for_selector(".lens-scroll canvas")
     turn_off_first(page)
     before = off_table(page)
-    page.locator("header button").click()
+    page.get_by_role("button", name="Change to the dark theme").click()
     page.locator("select").filter(has_text="probability of the likeliest").select_option(
         "difference"
     )
@@ -133,7 +133,7 @@ def explored(browser, address):
 
 def test_a_reload_and_a_second_tab_show_the_same(opened, address):
     page = asked(opened(address))
-    page.get_by_role("button", name="foil", exact=True).nth(2).click()
+    page.get_by_role("button", name="Make “ his” the foil").click()
     page.wait_for_selector("[data-testid=sum-check]")
     name = turn_off_first(page)
     before = off_table(page)
@@ -183,7 +183,7 @@ def test_two_prompts_are_patched_both_ways(opened, address):
     levels = page.locator(".traces .level-row")
     said = levels.evaluate_all("all => all.map(g => g.classList[1])")
     assert len(said) == 2 * 61
-    assert (said[0], said[60], said[121]) == ("neither", "answer", "neither")  # " to", Mary, John
+    assert (said[0], said[60], said[121]) == ("neither", "answer", "foil")  # " to", Mary, John
     assert "foil" in said  # " the", early
     stream = page.locator(".heatmap canvas[aria-label*=stream]")
     stream.wait_for()
@@ -377,14 +377,14 @@ def test_what_went_wrong_can_be_tried_again(opened, address):
 def test_bad_input_gets_its_message_at_the_field(opened, address):
     page = asked(opened(address, quiet=False))
     page.get_by_label("another answer").fill(" refrigerator magnets")
-    page.get_by_role("button", name="use").first.click()
+    page.get_by_role("button", name="Use another answer").click()
     form = page.locator(".own form").first
     form.locator(".problem").wait_for()
     assert "one token" in form.locator(".problem").inner_text()
     assert form.locator("input").get_attribute("aria-invalid") == "true"
     assert page.get_by_test_id("sum-check").is_visible()
     page.get_by_label("another answer").fill(" Paris")
-    page.get_by_role("button", name="use").first.click()
+    page.get_by_role("button", name="Use another answer").click()
     page.get_by_test_id("pair").get_by_text("Paris").wait_for()
 
 

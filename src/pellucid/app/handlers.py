@@ -24,6 +24,7 @@ from pellucid.app.replies import (
     standing,
 )
 from pellucid.app.requests import Asked
+from pellucid.app.rivals import strongest_rival
 from pellucid.circuit.nodes.circuit import resolve_nodes
 from pellucid.lens.direct.direct_effects import direct_effects
 from pellucid.lens.heads.attention import attention
@@ -53,13 +54,15 @@ def forwards_of(model: Model, asked: Asked) -> int:
 
 
 def next_tokens(model: Model, asked: Asked) -> dict[str, Any]:
-    """The prompt's tokens, and the likeliest next ones."""
+    """The prompt's tokens, the likeliest next ones, and a foil for the first of them."""
     with blaming("prompt"):
         tokens = prompt_tokens(model, asked.prompt)
     reading = read_next(model, tokens, {})
+    said = token_labels(model.tokenizer, tokens[0].tolist())
     return {
-        "tokens": token_labels(model.tokenizer, tokens[0].tolist()),
+        "tokens": said,
         "candidates": likeliest(model, reading),
+        "rival": strongest_rival(model, reading, said),
     }
 
 

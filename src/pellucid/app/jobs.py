@@ -43,6 +43,8 @@ class Job:
     work: Work
     forwards: int
     """How many forwards it will take; 0 when that is not known."""
+    kind: str = ""
+    """What was asked, for those who wait behind it."""
     state: State = "waiting"
     events: list[Event] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -67,15 +69,25 @@ class Worker:
         self._ids = count(1)
         threading.Thread(target=self._run_all, daemon=True, name="pellucid worker").start()
 
-    def add(self, work: Work, *, forwards: int = 0) -> Job:
+    def add(self, work: Work, *, forwards: int = 0, kind: str = "") -> Job:
         """Put work in the queue."""
-        job = Job(id=str(next(self._ids)), work=work, forwards=forwards)
+        job = Job(id=str(next(self._ids)), work=work, forwards=forwards, kind=kind)
         finished = [old for old in self.jobs.values() if old.over]
         for old in finished[: max(0, len(finished) - KEPT)]:
             del self.jobs[old.id]
         self.jobs[job.id] = job
         self._waiting.put(job)
         return job
+
+    def ahead(self, job: Job) -> list[str]:
+        """The kinds of the jobs that come before this one, the running one first."""
+        kinds = []
+        for other in list(self.jobs.values()):
+            if other is job:
+                break
+            if not other.over:
+                kinds.append(other.kind)
+        return kinds
 
     def _run_all(self) -> None:
         while True:

@@ -9,7 +9,7 @@ POST /api/jobs/ID/cancel    ask a job to stop
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from pellucid.app.examples import examples_for
 from pellucid.app.guard import Guard
 from pellucid.app.handlers import forwards_of, work_for
 from pellucid.app.jobs import FieldError, Job, Worker
@@ -60,6 +61,7 @@ async def page(request: Request) -> Response:
         "layers": model.anatomy.n_layers,
         "nodes": [node.name for node in model.nodes],
         "max_positions": model.max_positions,
+        "examples": examples_for(model),
     }
     html = around(
         {"type": "App", "fields": about},
@@ -82,16 +84,20 @@ async def add(request: Request) -> Response:
     if request.url.path == "/api/files" and asked.kind != "open":
         return _refused("kind", "Only saved results are brought here.")
     model: Model = request.app.state.model
-    job = request.app.state.worker.add(work_for(model, asked), forwards=forwards_of(model, asked))
+    job = request.app.state.worker.add(
+        work_for(model, asked), forwards=forwards_of(model, asked), kind=asked.kind
+    )
     return JSONResponse({"id": job.id}, status_code=202, headers=HEADERS)
 
 
 async def follow(request: Request) -> Response:
     """What happened to a job so far, and what happens until it is over."""
-    job = request.app.state.worker.jobs.get(request.path_params["id"])
+    worker: Worker = request.app.state.worker
+    job = worker.jobs.get(request.path_params["id"])
     if job is None:
         return missing()
-    return StreamingResponse(events(job), media_type="text/event-stream", headers=HEADERS)
+    told = events(job, lambda: worker.ahead(job))
+    return StreamingResponse(told, media_type="text/event-stream", headers=HEADERS)
 
 
 async def cancel(request: Request) -> Response:
@@ -103,14 +109,20 @@ async def cancel(request: Request) -> Response:
     return JSONResponse({"id": job.id}, status_code=202, headers=HEADERS)
 
 
-async def events(job: Job) -> AsyncIterator[str]:
-    """The job's events; of those that came since the last look only the last is news."""
-    told = 0
+async def events(job: Job, ahead: Callable[[], list[str]]) -> AsyncIterator[str]:
+    """The job's events; of those that came since the last look only the last is news.
+
+    Until the first of them, what it waits for is told whenever that changes.
+    """
+    told, waits_for = 0, None
     while True:
         over = job.over
         if len(job.events) > told:
             told = len(job.events)
             yield as_sent(job.events[-1])
+        elif told == 0 and (now := ahead()) and now != waits_for:
+            waits_for = now
+            yield as_sent({"event": "waiting", "ahead": now})
         if over:
             return
         await asyncio.sleep(LOOK)

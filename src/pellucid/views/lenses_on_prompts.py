@@ -20,6 +20,7 @@ from pellucid.lens.names import chosen_view
 from pellucid.lens.residual.logit_lens import LogitLens
 from pellucid.lens.tokens.token_attribution import TokenAttribution
 from pellucid.options import AgainstView, DirectView, LensView, TokensView
+from pellucid.results.prose import Section, section
 from pellucid.results.views import shows
 
 if TYPE_CHECKING:
@@ -47,6 +48,24 @@ def draw_lens(lens: LogitLens, show: LensView | None) -> "Figure":
         label=label,
         highlight=_partings(lens, show),
     )
+
+
+@shows(LogitLens, "story")
+def _lens_story(lens: LogitLens) -> tuple[Section, ...]:
+    """Where each target becomes the likeliest token at the last position, and stays so."""
+    told = []
+    for i, place in enumerate(lens.settling(i)[-1] for i in range(len(lens.targets))):
+        rank = f"{{prompt.target_rank.{len(lens.points) - 1}.{len(lens.positions) - 1}.{i}}}"
+        if place is None:
+            told.append(f'"{{targets.{i}}}" has rank {rank} in what the model says at the end.')
+            continue
+        at = lens.points.index(place)
+        told.append(
+            f'From {{points.{at}.name}} on "{{targets.{i}}}" is the likeliest token at the last '
+            "position."
+        )
+    told.append("That a token can be read off the stream does not say that the model uses it.")
+    return (section(lens, "What the lens reads", told),)
 
 
 def _usual_view(lens: LogitLens) -> LensView:

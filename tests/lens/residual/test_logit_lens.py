@@ -142,6 +142,25 @@ def test_parting_by_difference_is_half_of_the_last_one_to_the_end():
     assert index == 0 or not bool(above[index - 1])
 
 
+def test_a_target_settles_where_it_is_the_likeliest_to_the_end():
+    model = tiny("rms")
+    last = int(own_logits(model, PROMPT)[-1].argmax())
+    lens = pellucid.logit_lens(model, PROMPT, targets=[last, (last + 1) % 11])
+    for position in range(len(PROMPT)):
+        best = [int(row[position, 0]) for row in lens.prompt.top_ids]
+        wanted = None
+        for point, token in zip(reversed(lens.points), reversed(best), strict=True):
+            if token != last:
+                break
+            wanted = point
+        assert lens.settling()[position] == wanted
+    settled = lens.settling()[-1]
+    assert lens.derived() == {"settles": [settled.name, None]}
+    assert f"From {settled.name} on" in lens.to_markdown()
+    with pytest.raises(TaskError, match="counted from 0"):
+        lens.settling(2)
+
+
 def test_a_late_start_changes_no_number():
     model = family("llama")
     assert model.check.can_start_late

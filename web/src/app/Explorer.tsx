@@ -1,35 +1,28 @@
 // Type a prompt, choose an answer and a foil, look at what the model does, turn parts off.
-import { decodeDocument, fieldsOf } from "../data/decode";
-import { Card } from "../parts/Card";
-import { LayerMap } from "../parts/LayerMap";
-import { LensGrid } from "../parts/LensGrid";
 import { Page } from "../parts/Page";
-import { Waterfall } from "../parts/Waterfall";
 import { setParam, useParam } from "../state";
 import type { Theme } from "../theme";
+import { SELECTED } from "../useLinked";
+import { Candidates, PromptTokens } from "./Candidates";
+import { pairOf } from "./choices";
+import type { Next } from "./choices";
 import { CircuitMap, OF_A_CIRCUIT } from "./CircuitMap";
 import { Compare } from "./Compare";
-import { TwoPrompts } from "./TwoPrompts";
-import { Candidates, PromptTokens } from "./Candidates";
-import type { Candidate } from "./Candidates";
-import { useJob } from "./useJob";
-import { Part } from "./Part";
+import { Examples } from "./Examples";
+import type { Example } from "./Examples";
+import { OnePrompt } from "./OnePrompt";
+import { PromptBox } from "./PromptBox";
 import { Roles } from "./Roles";
-import { PromptForm } from "./PromptForm";
-import { Shown, Status } from "./Status";
-import { Sweep } from "./Sweep";
-import { TurnedOff } from "./TurnedOff";
-import { shareRows } from "./shares";
+import { Status } from "./Status";
+import { Tour } from "./Tour";
+import { TwoPrompts } from "./TwoPrompts";
+import { useJob } from "./useJob";
 
 export interface About extends Record<string, unknown> {
   model: string;
   layers: number;
   nodes: string[];
-}
-
-export interface Next {
-  tokens: string[];
-  candidates: Candidate[];
+  examples: Example[];
 }
 
 /** What every part of the page asks about. */
@@ -39,9 +32,12 @@ export interface Pair extends Record<string, unknown> {
   foil: string | number;
 }
 
+/** What the address holds that has no meaning for another prompt. */
+const OF_A_PROMPT = ["answer", "foil", "point", "corrupted", "found", "place", ...SELECTED, ...OF_A_CIRCUIT];
+
 export function Explorer({ about }: { about: About }) {
   return (
-    <Page title="Pellucid" subtitle={`${about.model}: ${about.layers} layers`}>
+    <Page title="Pellucid" subtitle={`${about.model}, ${about.layers} layers`} middle={<Modes />} tools={<Tour />} wide>
       {(theme) => <Prompt about={about} theme={theme} />}
     </Page>
   );
@@ -51,57 +47,59 @@ function Prompt({ about, theme }: { about: About; theme: Theme }) {
   const [prompt, setPrompt] = useParam("prompt");
   const [answer, setAnswer] = useParam("answer");
   const [foil, setFoil] = useParam("foil");
-  const [mode, modes] = useMode();
+  const mode = useMode();
   const next = useJob(prompt ? { kind: "next", prompt } : null, (found) => found as Next);
-  const first = next.progress || next.problem ? [] : (next.result?.candidates ?? []);
-  const chosen = { answer: parsed(answer) ?? first[0]?.id, foil: parsed(foil) ?? first[1]?.id };
-  const pair: Pair | null =
-    prompt && chosen.answer !== undefined && chosen.foil !== undefined
-      ? { prompt, answer: chosen.answer, foil: chosen.foil }
-      : null;
+  const chosen = pairOf(next.result, parsed(answer), parsed(foil));
+  const pair: Pair | null = prompt && chosen ? { prompt, ...chosen } : null;
   const ask = (text: string) => {
     if (text !== prompt) for (const name of OF_A_PROMPT) setParam(name, null);
     setPrompt(text);
   };
+  const run = (example: Example) => {
+    ask(example.prompt);
+    setParam("corrupted", example.corrupted);
+    if (example.answer === undefined) return;
+    setAnswer(JSON.stringify(example.answer));
+    setFoil(JSON.stringify(example.foil));
+  };
+  if (mode === "compare") return <Compare theme={theme} />;
   return (
     <>
-      <Card title="Prompt" wide>
-        <div class="halves">
-          <div>
-            <PromptForm value={prompt ?? ""} onAsk={ask} problem={next.problem} />
-            <Status job={next} />
-            {next.result && <PromptTokens tokens={next.result.tokens} />}
-          </div>
-          {next.result && (
-            <Candidates
-              next={next.result}
-              answer={chosen.answer}
-              foil={chosen.foil}
-              onAnswer={(value) => setAnswer(JSON.stringify(value))}
-              onFoil={(value) => setFoil(JSON.stringify(value))}
-            />
-          )}
+      <section class="card wide question" aria-label="Prompt and answer">
+        <div data-tour="prompt">
+          <PromptBox
+            id="prompt" label="Prompt" seen value={prompt ?? ""} rows={2} wrong={next.problem?.field === "prompt"} run="Run"
+            note="Enter runs, Shift+Enter makes a line." onAsk={ask}
+          />
+          <Status job={next} />
+          {next.result && <PromptTokens tokens={next.result.tokens} />}
+          <Examples examples={about.examples} prompt={prompt} onRun={run} />
         </div>
-      </Card>
-      {modes}
-      {mode === "compare" && <Compare theme={theme} />}
-      {mode !== "compare" && (pair ? <Answers mode={mode} about={about} pair={pair} theme={theme} /> : <Hint />)}
+        {next.result && chosen && (
+          <Candidates
+            next={next.result} {...chosen}
+            onAnswer={(value) => setAnswer(JSON.stringify(value))} onFoil={(value) => setFoil(JSON.stringify(value))}
+          />
+        )}
+        {!prompt && <Hint />}
+      </section>
+      {pair && <Answers mode={mode} about={about} pair={pair} theme={theme} />}
     </>
   );
 }
 
-/** What the address holds that has no meaning for another prompt. */
-const OF_A_PROMPT = ["answer", "foil", "cell", "corrupted", "found", "place", ...OF_A_CIRCUIT];
-
 function Hint() {
   return (
-    <Card title="What you will see" wide>
-      <p class="note">
-        Type a prompt and press Enter. The model's candidates for what comes next appear; choose an answer and a
-        foil. Then every layer's reading, what each part writes towards the answer, and where heads look are shown,
-        and any head or MLP can be turned off.
-      </p>
-    </Card>
+    <div class="hint">
+      <h2>What you will see</h2>
+      <ol>
+        <li>what the model says next, and what it might have said instead;</li>
+        <li>layer by layer, where that answer appears;</li>
+        <li>which heads and MLPs wrote it, what each reads and writes;</li>
+        <li>what is left of it when you turn them off.</li>
+      </ol>
+      <p class="note">Type a prompt and press Enter, or take an example.</p>
+    </div>
   );
 }
 
@@ -113,18 +111,20 @@ const MODES: [string, string][] = [
   ["compare", "Compare"],
 ];
 
-/** The mode in the address, and buttons for all. */
-function useMode(): [string, preact.JSX.Element] {
-  const [mode, setMode] = useParam("mode");
-  const chosen = MODES.some(([name]) => name === mode) ? mode! : "prompt";
-  const buttons = (
-    <nav class="modes wide" aria-label="Modes">
+function useMode(): string {
+  const [mode] = useParam("mode");
+  return MODES.some(([name]) => name === mode) ? mode! : "prompt";
+}
+
+function Modes() {
+  const chosen = useMode();
+  return (
+    <nav class="modes" aria-label="Modes" data-tour="modes">
       {MODES.map(([name, title]) => (
-        <button type="button" aria-pressed={name === chosen} onClick={() => setMode(name === "prompt" ? null : name)}>{title}</button>
+        <button type="button" aria-pressed={name === chosen} onClick={() => setParam("mode", name === "prompt" ? null : name)}>{title}</button>
       ))}
     </nav>
   );
-  return [chosen, buttons];
 }
 
 /** One way to look at the prompt; what another mode has found stays in the address. */
@@ -133,45 +133,7 @@ function Answers(props: { mode: string; about: About; pair: Pair; theme: Theme }
   if (mode === "pairs") return <TwoPrompts pair={pair} theme={theme} />;
   if (mode === "circuit") return <CircuitMap pair={pair} theme={theme} />;
   if (mode === "roles") return <Roles theme={theme} />;
-  return <OnePrompt {...props} />;
-}
-
-/** Everything that is asked about one prompt with an answer and a foil. */
-function OnePrompt({ about, pair, theme }: { about: About; pair: Pair; theme: Theme }) {
-  const [selected, select] = useParam("node");
-  const direct = useJob({ kind: "direct", ...pair }, (found) => fieldsOf(decodeDocument(found), "DirectEffects"));
-  const lens = useJob({ kind: "lens", ...pair }, (found) => fieldsOf(decodeDocument(found), "LogitLens"));
-  const toggle = (name: string) => select(name === selected ? null : name);
-  const rows = shareRows(about.nodes, direct.result);
-  return (
-    <>
-      <TurnedOff pair={pair} nodes={about.nodes} />
-      <Card title="Direct effects" note="What each part itself wrote towards the answer rather than the foil. Shares add up; a large share need not be a cause.">
-        <Status job={direct} />
-        <Shown job={direct}>
-          {direct.result && <Waterfall direct={direct.result} selected={selected} onSelect={toggle} />}
-        </Shown>
-      </Card>
-      <Card title="Heads and MLPs" note="Choose any part to see where it looks, and to turn it off.">
-        <Shown job={direct}>
-          <LayerMap
-            label="direct effect, in logits" word="share" absent="not known yet"
-            rows={rows} selected={selected} onSelect={toggle} theme={theme}
-          />
-        </Shown>
-      </Card>
-      {selected && about.nodes.includes(selected) && (
-        <Part name={selected} pair={pair} share={rows.find((row) => row.name === selected)?.value ?? null} theme={theme} />
-      )}
-      <Sweep pair={pair} theme={theme} selected={selected} onSelect={toggle} />
-      <Card title="Logit lens" note="What the model would say if it stopped after each sublayer, at the prompt's last positions. That a token can be read off does not say that it is used." wide>
-        <Status job={lens} />
-        <Shown job={lens}>
-          {lens.result && <LensGrid lens={lens.result} theme={theme} />}
-        </Shown>
-      </Card>
-    </>
-  );
+  return <OnePrompt nodes={props.about.nodes} pair={pair} theme={theme} />;
 }
 
 /** A token of the address: its id, or text in quotes. */

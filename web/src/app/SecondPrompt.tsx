@@ -1,17 +1,13 @@
-import { useEffect, useState } from "preact/hooks";
 import type { Refusal } from "./jobs";
+import { PromptBox } from "./PromptBox";
 
 /** The prompt that the first one is held against, as many tokens long. */
 export function SecondPrompt(props: { first: string; value: string; problem: Refusal | null; note: string; run: string; onAsk: (prompt: string) => void }) {
-  const [text, setText] = useState(props.value || props.first);
-  useEffect(() => setText(props.value || props.first), [props.value, props.first]);
-  const wrong = props.problem?.field === "corrupted";
+  const { first, problem, run, note, onAsk } = props;
   return (
-    <form class="ask" onSubmit={(event) => { event.preventDefault(); props.onAsk(text === props.first ? "" : text); }}>
-      <label for="second">Other prompt</label>
-      <textarea id="second" rows={2} dir="auto" value={text} aria-invalid={wrong} onInput={(event) => setText(event.currentTarget.value)} />
-      <button type="submit">{props.run}</button>
-      <span class="note">{props.note}</span>
-    </form>
+    <PromptBox
+      id="second" label="Other prompt" seen value={props.value || first} rows={2} wrong={problem?.field === "corrupted"} run={run}
+      note={`${note} Enter runs.`} onAsk={(text) => onAsk(text === first ? "" : text)}
+    />
   );
 }

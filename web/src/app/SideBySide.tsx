@@ -1,6 +1,6 @@
 // Where answer and foil stand in several runs, one run a column.
 import { percent, signed, visible } from "../format";
-import type { Candidate } from "./Candidates";
+import type { Candidate } from "./choices";
 
 export interface Told {
   difference: number;

@@ -37,27 +37,23 @@ export function TurnedOff({ pair, nodes }: { pair: Pair; nodes: string[] }) {
   const off = names.filter((name) => nodes.includes(name));
   const asked = { kind: "off", ...pair, nodes: off, instead: instead !== null && Object.hasOwn(INSTEAD, instead) ? instead : "zero", seed: Number(seed) || 0 };
   const job = useJob(off.length ? asked : null, (found) => found as Off);
+  if (off.length === 0) return null;
   return (
     <Card title="Turned off" note="What a part writes is replaced, at every position; everything after it is computed again.">
-      {off.length === 0 && <p>Nothing is turned off. Choose a head or MLP below, and turn it off.</p>}
-      {off.length > 0 && (
-        <>
-          <div class="chips">
-            {off.map((name) => <button type="button" onClick={() => toggle(name)} aria-label={`Turn ${name} on again`}>{name} ✕</button>)}
-            <button type="button" onClick={() => setParam("off", null)}>all on</button>
-          </div>
-          <label class="field">
-            Replaced by{" "}
-            <select value={asked.instead} onChange={(e) => setInstead(e.currentTarget.value)}>
-              {Object.entries(INSTEAD).map(([name, said]) => <option value={name}>{said}</option>)}
-            </select>
-          </label>
-          <Status job={job} />
-          <Shown job={job}>{job.result && <Compared found={job.result} />}</Shown>
-          {job.result && (
-            <button type="button" onClick={() => setSeed(String(asked.seed + 1))}>Draw other random parts (seed {asked.seed})</button>
-          )}
-        </>
+      <div class="chips">
+        {off.map((name) => <button type="button" onClick={() => toggle(name)} aria-label={`Turn ${name} on again`}>{name} ✕</button>)}
+        <button type="button" onClick={() => setParam("off", null)}>all on</button>
+      </div>
+      <label class="field">
+        Replaced by{" "}
+        <select value={asked.instead} onChange={(e) => setInstead(e.currentTarget.value)}>
+          {Object.entries(INSTEAD).map(([name, said]) => <option value={name}>{said}</option>)}
+        </select>
+      </label>
+      <Status job={job} />
+      <Shown job={job}>{job.result && <Compared found={job.result} />}</Shown>
+      {job.result && (
+        <button type="button" onClick={() => setSeed(String(asked.seed + 1))}>Draw other random parts (seed {asked.seed})</button>
       )}
     </Card>
   );

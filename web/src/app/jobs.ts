@@ -7,10 +7,12 @@ export interface Progress {
   forwards: number;
   total: number;
   left: number | null;
+  /** The kinds of the questions that it waits for, the running one first. */
+  ahead: string[];
 }
 
 export interface JobEvent extends Progress {
-  event: "running" | "done" | "failed" | "cancelled";
+  event: "waiting" | "running" | "done" | "failed" | "cancelled";
   result: unknown;
   field: string | null;
   message: string;
@@ -80,7 +82,8 @@ async function follow(response: Response, onProgress?: (progress: Progress) => v
     text = messages.pop()!;
     for (const message of messages) {
       const event = JSON.parse(message.replace(/^data: /, "")) as JobEvent;
-      if (event.event === "running") onProgress?.(event);
+      if (event.event === "running") onProgress?.({ ...event, ahead: [] });
+      else if (event.event === "waiting") onProgress?.({ forwards: 0, total: 0, left: null, ahead: event.ahead });
       else if (event.event === "done") return event.result;
       else if (event.event === "cancelled") return null;
       else throw new Refusal(event.field, event.message);

@@ -1,8 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { ask, Refusal } from "./jobs";
 import type { Progress } from "./jobs";
+import { inWords, subjectOf } from "./kinds";
 
 export interface Asked<T> {
+  /** What is asked, in words. */
+  what: string;
   result: T | null;
   progress: Progress | null;
   problem: Refusal | null;
@@ -11,15 +14,22 @@ export interface Asked<T> {
   again: (() => void) | null;
 }
 
-const NOTHING = { result: null, progress: null, problem: null, cancel: null };
+interface State<T> extends Pick<Asked<T>, "result" | "progress" | "problem" | "cancel"> {
+  /** What `result` is about. */
+  subject: string | null;
+}
+
+const NOTHING = { result: null, progress: null, problem: null, cancel: null, subject: null };
+const BEGUN: Progress = { forwards: 0, total: 0, left: null, ahead: [] };
 
 /**
  * What the server says to a question, asked again when it changes. The last result stays until the
- * next one is there; null asks nothing and clears.
+ * next one is there, if it is about the same prompt and pair; null asks nothing and clears.
  */
 export function useJob<T>(question: Record<string, unknown> | null, read: (result: unknown) => T): Asked<T> {
   const key = question === null ? null : JSON.stringify(question);
-  const [state, setState] = useState<Omit<Asked<T>, "again">>(NOTHING);
+  const subject = subjectOf(question);
+  const [state, setState] = useState<State<T>>(NOTHING);
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     if (key === null) {
@@ -27,9 +37,9 @@ export function useJob<T>(question: Record<string, unknown> | null, read: (resul
       return;
     }
     let current = true;
-    const update = (change: Partial<typeof state>) => current && setState((old) => ({ ...old, ...change }));
+    const update = (change: Partial<State<T>>) => current && setState((old) => ({ ...old, ...change }));
     const job = ask(JSON.parse(key) as Record<string, unknown>, (progress) => update({ progress }));
-    update({ problem: null, progress: { forwards: 0, total: 0, left: null }, cancel: job.cancel });
+    setState((old) => ({ ...(old.subject === subject ? old : NOTHING), subject, problem: null, progress: BEGUN, cancel: job.cancel }));
     job.done
       .then((result) => update({ progress: null, cancel: null, ...(result === null ? {} : { result: read(result) }) }))
       .catch((problem: unknown) => {
@@ -41,5 +51,8 @@ export function useJob<T>(question: Record<string, unknown> | null, read: (resul
       job.cancel();
     };
   }, [key, attempt]);
-  return { ...state, again: state.problem && (() => setAttempt((n) => n + 1)) };
+  // The state is that of the question before until the effect has run.
+  const { subject: about, ...own } = state.subject === subject || key === null ? state : { ...NOTHING, progress: BEGUN };
+  const again = own.problem && (() => setAttempt((n) => n + 1));
+  return { ...own, again, what: inWords(String(question?.kind ?? "")) };
 }

@@ -11,10 +11,10 @@ export function idOf(title: string, side = ""): string {
 }
 
 /** A part of the page under a heading that a link can name. */
-export function Card(props: { title: string; note?: string; wide?: boolean; children: ComponentChildren }) {
+export function Card(props: { title: string; note?: string; wide?: boolean; tour?: string; children: ComponentChildren }) {
   const id = idOf(props.title, useContext(Side));
   return (
-    <section class={props.wide ? "card wide" : "card"} aria-labelledby={id}>
+    <section class={props.wide ? "card wide" : "card"} aria-labelledby={id} data-tour={props.tour}>
       <h2 id={id}>{props.title}</h2>
       {props.note && <p class="note">{props.note}</p>}
       {props.children}

@@ -25,9 +25,9 @@ export function FigureTools(props: { name: string; svg: (() => string) | null; p
   return (
     <div class="figure-tools" role="group" aria-label={`Save the figure: ${name}`}>
       {problem && <span class="problem" role="alert">{problem}</span>}
-      <button type="button" onClick={() => void pixels()}>PNG</button>
+      <button type="button" aria-label={`Save “${name}” as PNG`} onClick={() => void pixels()}>PNG</button>
       <button
-        type="button" disabled={!svg} title={svg ? "" : "It has too many cells for an SVG file."}
+        type="button" aria-label={`Save “${name}” as SVG`} disabled={!svg} title={svg ? "" : "It has too many cells for an SVG file."}
         onClick={() => svg && download(`${file}.svg`, "image/svg+xml", svg())}
       >
         SVG

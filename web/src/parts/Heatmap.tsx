@@ -25,8 +25,15 @@ export interface HeatmapProps {
   text?: (row: number, column: number) => string;
   ink?: (colour: string) => string;
   selected: Cell[];
+  /** Rows and columns that belong to what is selected in another view: framed whole. */
+  lit?: { rows: number[]; columns: number[] } | undefined;
   onSelect?: (row: number, column: number) => void;
+  /** A click on a row's name, or on a column's. */
+  onRow?: ((row: number) => void) | undefined;
+  onColumn?: ((column: number) => void) | undefined;
   theme: Theme;
+  /** The cell that is brought into sight at first, where not all of them are. */
+  begin?: Cell;
   cellHeight?: number;
   maxCellWidth?: number;
   minCellWidth?: number;
@@ -59,6 +66,14 @@ export function Heatmap(props: HeatmapProps) {
     if (cells.current) show(canvas.current!, cells.current, props, layout, over);
   });
 
+  const { begin } = props;
+  useEffect(() => {
+    if (width === 0 || !begin) return;
+    const box = frame.current!;
+    box.scrollLeft = left + (begin.column + 1) * cell - box.clientWidth;
+    box.scrollTop = TOP + begin.row * height - box.clientHeight / 2;
+  }, [width > 0, begin?.row, begin?.column]);
+
   const at = (event: MouseEvent): Cell | null => {
     const box = canvas.current!.getBoundingClientRect();
     const row = Math.floor((event.clientY - box.top - TOP) / height);
@@ -66,6 +81,14 @@ export function Heatmap(props: HeatmapProps) {
     return row in props.rows && column in props.columns ? { row, column } : null;
   };
   const select = (place: Cell | null) => place && props.onSelect?.(place.row, place.column);
+  const onClick = (event: MouseEvent) => {
+    const box = canvas.current!.getBoundingClientRect();
+    const row = Math.floor((event.clientY - box.top - TOP) / height);
+    const column = Math.floor((event.clientX - box.left - left) / cell);
+    if (column < 0 && row in props.rows) props.onRow?.(row);
+    else if (row < 0 && column in props.columns) props.onColumn?.(column);
+    else select(at(event));
+  };
   const onKeyDown = (event: KeyboardEvent) => {
     const step = KEYS[event.key];
     const from = over ?? props.selected[0] ?? { row: 0, column: 0 };
@@ -89,7 +112,7 @@ export function Heatmap(props: HeatmapProps) {
           onMouseMove={(event) => setOver(at(event))}
           onMouseLeave={() => setOver(null)}
           onBlur={() => setOver(null)}
-          onClick={(event) => select(at(event))}
+          onClick={onClick}
           onKeyDown={onKeyDown}
         />
       </div>
@@ -125,6 +148,9 @@ function show(canvas: HTMLCanvasElement, cells: HTMLCanvasElement, props: Heatma
   draw.drawImage(cells, 0, 0);
   draw.scale(density, density);
   const pen = canvasPen(draw);
+  const focus = style.getPropertyValue("--focus");
+  for (const row of props.lit?.rows ?? []) pen.frame(at.left - 2, TOP + row * at.height - 1, at.width - at.left + 2, at.height + 1, focus);
+  for (const column of props.lit?.columns ?? []) pen.frame(at.left + column * at.cell - 1, 1, at.cell + 1, canvas.clientHeight - 2, focus);
   for (const place of props.selected) outline(pen, at, place.row, place.column, style.getPropertyValue("--ink"));
-  if (over) outline(pen, at, over.row, over.column, style.getPropertyValue("--focus"));
+  if (over) outline(pen, at, over.row, over.column, focus);
 }

@@ -21,6 +21,9 @@ export function LayerMap(props: {
   absent?: string;
   selected: string | null;
   onSelect: (name: string) => void;
+  /** The layer that is chosen in another view. */
+  layer?: number | null;
+  onLayer?: (layer: number) => void;
   theme: Theme;
 }) {
   const grid = useMemo(() => gridOf(props.rows), [props.rows]);
@@ -46,6 +49,8 @@ export function LayerMap(props: {
           const found = node(r, c);
           if (found) props.onSelect(found.name);
         }}
+        lit={{ rows: props.layer === null || props.layer === undefined ? [] : [props.layer], columns: [] }}
+        onRow={props.onLayer}
         theme={props.theme}
         maxCellWidth={56}
       />

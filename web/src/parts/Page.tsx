@@ -3,20 +3,26 @@ import { useTheme } from "../theme";
 import type { Theme } from "../theme";
 
 /** The frame around everything: heading, switch of theme, content. */
-export function Page(props: { title: string; subtitle?: string; children: (theme: Theme) => ComponentChildren }) {
+export function Page(props: {
+  title: string; subtitle?: string; middle?: ComponentChildren; tools?: ComponentChildren; wide?: boolean; children: (theme: Theme) => ComponentChildren;
+}) {
   const [theme, toggle] = useTheme();
   return (
     <>
-      <header class="top">
+      <header class={props.wide ? "top whole" : "top"}>
         <div>
           <h1>{props.title}</h1>
           {props.subtitle && <p class="note"><bdi>{props.subtitle}</bdi></p>}
         </div>
-        <button type="button" onClick={toggle} aria-label={`Change to the ${theme === "dark" ? "light" : "dark"} theme`}>
+        {props.middle}
+        <div class="tools">
+          {props.tools}
+          <button type="button" onClick={toggle} aria-label={`Change to the ${theme === "dark" ? "light" : "dark"} theme`}>
           {theme === "dark" ? "☀ light" : "☾ dark"}
-        </button>
+          </button>
+        </div>
       </header>
-      <main>{props.children(theme)}</main>
+      <main class={props.wide ? "whole" : undefined}>{props.children(theme)}</main>
     </>
   );
 }

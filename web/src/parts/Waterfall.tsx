@@ -1,6 +1,7 @@
 // Shares of the largest components, one after the other, and their sum against the logit difference.
 import { scaleLinear } from "d3-scale";
 import type { Fields } from "../data/decode";
+import { layerOf } from "../data/linked";
 import { row } from "../data/tensor";
 import { signed } from "../format";
 import { SvgFigure } from "./FigureTools";
@@ -19,7 +20,7 @@ interface Step {
 
 type DirectEffects = Fields<"DirectEffects">;
 
-export function Waterfall(props: { direct: DirectEffects; selected: string | null; onSelect: (name: string) => void }) {
+export function Waterfall(props: { direct: DirectEffects; selected: string | null; layer?: number | null; onSelect: (name: string) => void }) {
   const [frame, width] = useWidth<HTMLDivElement>();
   const shares = Array.from(row(props.direct.per_example, 0).values);
   const metric = props.direct.metric.values[0]!;
@@ -49,7 +50,7 @@ export function Waterfall(props: { direct: DirectEffects; selected: string | nul
 
 function Bar(props: {
   step: Step; from: number; to: number; y: number; width: number; x: (value: number) => number;
-  selected: string | null; onSelect: (name: string) => void;
+  selected: string | null; layer?: number | null; onSelect: (name: string) => void;
 }) {
   const { step, from, to, x, y } = props;
   const [low, high] = [Math.min(x(from), x(to)), Math.max(x(from), x(to))];
@@ -57,7 +58,7 @@ function Bar(props: {
   const role = step.selectable ? { role: "button" as const, tabIndex: 0, "aria-pressed": step.name === props.selected } : {};
   return (
     <g
-      class={`step ${step.selectable ? "selectable" : ""} ${step.name === props.selected ? "chosen" : ""}`}
+      class={`step ${step.selectable ? "selectable" : ""} ${step.name === props.selected ? "chosen" : ""} ${step.selectable && layerOf(step.name) === (props.layer ?? -1) ? "lit" : ""}`}
       aria-label={`${step.name}: ${signed(step.share)}`}
       onClick={choose}
       onKeyDown={(event) => {
@@ -67,7 +68,7 @@ function Bar(props: {
       }}
       {...role}
     >
-      <rect class="hit" x={0} y={y} width={props.width} height={ROW} />
+      <rect class="hit" x={1} y={y + 0.5} width={Math.max(0, props.width - 2)} height={ROW - 1} />
       <text x={LEFT - 6} y={y + ROW / 2} dy="0.35em" text-anchor="end">{step.name}</text>
       <rect class={step.share < 0 ? "share negative" : "share positive"} x={low} y={y + 3} width={Math.max(1, high - low)} height={ROW - 6} />
       <text x={props.width - 4} y={y + ROW / 2} dy="0.35em" text-anchor="end">{signed(step.share)}</text>

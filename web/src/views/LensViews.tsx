@@ -5,6 +5,7 @@ import { nodeName } from "../data/names";
 import { AttentionOnTokens } from "../parts/AttentionOnTokens";
 import { Card } from "../parts/Card";
 import { LensGrid } from "../parts/LensGrid";
+import { Story } from "../parts/Story";
 import { Waterfall } from "../parts/Waterfall";
 import { RoleMap } from "../parts/RoleMap";
 import { useParam } from "../state";
@@ -16,9 +17,11 @@ interface ViewProps {
 }
 
 export function LogitLensView({ document, theme }: ViewProps) {
+  const settles = (document.derived.settles as (string | null)[] | undefined)?.[0] ?? null;
   return (
-    <Card title="Logit lens" note="What the model would say if it stopped there. That a token can be read off does not say that it is used." wide>
-      <LensGrid lens={fieldsOf(document, "LogitLens")} theme={theme} />
+    <Card title="Logit lens" note="What the model would say if it stopped there." wide>
+      {document.story.map((section) => <Story section={section} />)}
+      <LensGrid lens={fieldsOf(document, "LogitLens")} settles={settles} theme={theme} />
     </Card>
   );
 }

@@ -14,11 +14,11 @@ That a token can be read off a stream does not say that the model uses it there.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.errors import AlignmentError, TaskError
@@ -98,10 +98,32 @@ class LogitLens(Result):
             limit = (0.5 if threshold is None else threshold) * values[-1].abs()
         else:
             limit = torch.full_like(values[-1], 0.1 if threshold is None else threshold)
-        stays = (values.abs() > limit).flip(0).int().cumprod(0).sum(0)  # points, from the end
-        return tuple(
-            self.points[len(self.points) - count] if count else None for count in stays.tolist()
-        )
+        return self._from_the_end((values.abs() > limit).flip(0).int().cumprod(0).sum(0))
+
+    def settling(self, target: int = 0) -> tuple[LensPoint | None, ...]:
+        """For each position, the first point from which on ``target`` is the likeliest token.
+
+        Criterion: rank 1 there and at every later point of ``prompt``. None where it is not the
+        likeliest at the end.
+
+        **Raises** ``TaskError`` for a target that was not given.
+        """
+        if not 0 <= target < len(self.targets):
+            raise TaskError(
+                f"target={target}: {len(self.targets)} targets were given to the lens, counted "
+                "from 0. Pass targets= to logit_lens."
+            )
+        first = self.prompt.target_rank[..., target] == 1
+        return self._from_the_end(first.flip(0).int().cumprod(0).sum(0))
+
+    def _from_the_end(self, counts: Int[Tensor, " position"]) -> tuple[LensPoint | None, ...]:
+        """The point at which the last ``counts`` points begin; None for no points."""
+        return tuple(self.points[len(self.points) - n] if n else None for n in counts.tolist())
+
+    def derived(self) -> dict[str, Any]:
+        """Where each target becomes the likeliest token at the last position, by its name."""
+        places = [self.settling(i)[-1] for i in range(len(self.targets))]
+        return {"settles": [place.name if place else None for place in places]}
 
     def to_frame(self, of: Literal["top", "targets"] = "top") -> pd.DataFrame:
         """A long table, one row per prompt, point, position and token shown.
