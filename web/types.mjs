@@ -1,10 +1,11 @@
-// Writes types/results.d.ts, the results as a page holds them, from the schema that Python writes.
+// Writes types/results.d.ts, the results as a page holds them, from the schema that Python writes, and copies the glossary.
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compile } from "json-schema-to-typescript";
 
 const SCHEMA = new URL("../src/pellucid/report/schema.json", import.meta.url);
+const GLOSSARY = "glossary.json";
 const TYPES = new URL("types/results.d.ts", import.meta.url);
 
 /** The types as text. Its first line has the hash of the schema, by which a test sees it is stale. */
@@ -28,4 +29,7 @@ function tuplesOfDraft4(_, value) {
   return value?.prefixItems ? { type: "array", items: value.prefixItems, additionalItems: false, minItems: value.minItems } : value;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(TYPES, await types());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(TYPES, await types());
+  writeFileSync(new URL(`src/data/${GLOSSARY}`, import.meta.url), readFileSync(new URL(GLOSSARY, SCHEMA)));
+}

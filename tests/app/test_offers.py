@@ -8,7 +8,7 @@ import pytest
 
 from pellucid.app.examples import examples_for
 from pellucid.app.jobs import Worker
-from pellucid.app.rivals import chosen
+from pellucid.app.rivals import rival_among
 from pellucid.app.server import events
 
 PROMPT = ["When", " Mary", " and", " John", " went"]
@@ -31,7 +31,7 @@ PROMPT = ["When", " Mary", " and", " John", " went"]
     ],
 )
 def test_the_foil_is_the_strongest_token_that_could_stand_in_the_answers_place(words, rival):
-    place, why = chosen(words, PROMPT)
+    place, why = rival_among(words, PROMPT)
     assert words[place] == rival
     assert why
 

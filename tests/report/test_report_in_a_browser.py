@@ -198,9 +198,9 @@ def test_a_link_shows_the_same_again(opened, analysis):
     first = opened().page
     nodes(first).nth(2).click()
     first.locator("#size").fill("1")
-    first.locator("header button").click()
+    first.get_by_role("button", name="Change to the dark theme").click()
     second = opened(hash=first.evaluate("location.hash")).page
-    for where in (".slider label", ".selected", "header button"):
+    for where in (".slider label", ".selected", "header button[aria-label^=Change]"):
         assert second.locator(where).inner_text() == first.locator(where).inner_text()
 
 
@@ -242,7 +242,8 @@ def test_cells_have_the_colour_of_their_sign(opened, analysis):
 
 def test_the_table_sorts_filters_and_downloads(opened, analysis):
     page = opened().page
-    page.get_by_role("button", name="estimate").click()
+    table = page.get_by_role("region", name="Table of nodes")
+    table.get_by_role("button", name="estimate").click()
     frame = analysis.to_frame()
     first = frame.loc[frame.estimate.abs().idxmax()]
     assert nodes(page).locator("th").first.inner_text() == first.node

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 d729e4775e7ac3f0a1e1db3d9b80251e15f19d3b0835d8c58968b5fddfc3b20c).
+// Made by types.mjs from schema.json (sha256 e795f3265aea7367094d02d9f35817f778c63e209039b52ac5b2b503ec61ee41).
 
 export type Document = Result & {
   schema: 1;
@@ -112,6 +112,7 @@ export interface Provenance {
     };
     passes: Passes;
     seconds: Number;
+    system: string;
   };
 }
 export interface Passes {

@@ -40,11 +40,11 @@ def strongest_rival(
     best = logits.softmax(-1).topk(min(_LOOKED_AT, len(logits)))
     ids, chances = best.indices.tolist(), best.values.tolist()
     words = [label(model.tokenizer, token) for token in ids]
-    place, why = chosen(words, prompt)
+    place, why = rival_among(words, prompt)
     return {"id": ids[place], "token": words[place], "probability": chances[place], "why": why}
 
 
-def chosen(words: Sequence[str], prompt: Sequence[str]) -> tuple[int, str]:
+def rival_among(words: Sequence[str], prompt: Sequence[str]) -> tuple[int, str]:
     """Which of ``words``, likeliest first, is held against the first, and why."""
     answer = words[0]
     alike = [i for i, word in enumerate(words) if i and _shape(word) == _shape(answer)]

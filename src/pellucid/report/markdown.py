@@ -5,10 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from pellucid.report.glossary import terms_in
 from pellucid.results.prose import plain
 from pellucid.results.result import Result
 from pellucid.results.views import shows
 
+_LONG = 40
+"""Rows of a table that is not folded."""
 SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
@@ -26,7 +29,20 @@ def _lines(result: Result) -> Iterator[str]:
             yield f"- {_quoted(plain(sentence))}"
     frame = getattr(result, "to_frame", None)
     if frame is not None:
-        yield from ("", "## Table", "", *_table(frame()))
+        yield from ("", "## Table", "", *_folded(frame()))
+    said = (plain(sentence) for one in result.story() for sentence in one.sentences)
+    if words := terms_in(said):
+        yield from ("", "## Glossary", "")
+        yield from (f"- **{one.term}**: {one.says}" for one in words)
+
+
+def _folded(frame: pd.DataFrame) -> Iterator[str]:
+    """A table; a long one is folded away where the reader's program can fold."""
+    if len(frame) <= _LONG:
+        yield from _table(frame)
+        return
+    yield from ("<details>", f"<summary>{len(frame)} rows</summary>", "")
+    yield from (*_table(frame), "", "</details>")
 
 
 def _table(frame: pd.DataFrame) -> Iterator[str]:

@@ -44,3 +44,5 @@ class Provenance:
     """Every other argument; what is no plain value by its text or its type."""
     passes: Passes = field(default_factory=Passes)
     seconds: float = 0.0
+    system: str = ""
+    """Operating system and processor."""

@@ -78,6 +78,7 @@ def provenance_of(model: Model | None, seed: Plain, command: str) -> Provenance:
         torch=torch.__version__,
         transformers=version_of("transformers"),
         python=platform.python_version(),
+        system=platform.platform(),
         model=model.name if model else "",
         model_source=str(getattr(model.origin, "kind", "object")) if model else "",
         weight_hash=model.weight_hash if model else "",

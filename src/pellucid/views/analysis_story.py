@@ -12,6 +12,7 @@ from pellucid.circuit.self_repair.result import Backups
 from pellucid.results.prose import Section, section
 from pellucid.results.views import shows
 from pellucid.views import analysis_facts as facts
+from pellucid.views.analysis_conclusion import conclusion
 
 _METHOD = (
     "A measured effect is how far the metric falls when the model is run with one node's values on "
@@ -46,14 +47,21 @@ REPRODUCE = (
 def _story_of(a: Analysis) -> tuple[Section, ...]:
     """What was asked, found and measured; how; how to do it again."""
     return (
+        section(a, "Conclusion", [*conclusion(a)]),
         section(a, "Summary", [*_question(a), *_circuit(a), *_agreement(a)]),
         section(a, "Self-repair", [*_repair(a)]),
         section(a, "Read with care", facts.caveats(a)),
         section(a, "Method", _METHOD),
         section(a, "Limits", LIMITS),
         section(a, "Cost", ["{passes}."]),
-        section(a, "How to reproduce", REPRODUCE),
+        section(a, "How to reproduce", [*REPRODUCE, *_system(a)]),
     )
+
+
+def _system(a: Analysis) -> Iterator[str]:
+    """The machine; early versions did not write it down."""
+    if a.provenance.system:
+        yield "Computed on {provenance.system}."
 
 
 def sentence(fact: str) -> str:

@@ -1,6 +1,7 @@
 import { createContext } from "preact";
 import type { ComponentChildren } from "preact";
 import { useContext } from "preact/hooks";
+import { WithTerms } from "./Glossary";
 
 /** What sets the names of headings apart where results stand side by side. */
 export const Side = createContext("");
@@ -16,7 +17,7 @@ export function Card(props: { title: string; note?: string; wide?: boolean; tour
   return (
     <section class={props.wide ? "card wide" : "card"} aria-labelledby={id} data-tour={props.tour}>
       <h2 id={id}>{props.title}</h2>
-      {props.note && <p class="note">{props.note}</p>}
+      {props.note && <p class="note"><WithTerms text={props.note} /></p>}
       {props.children}
     </section>
   );

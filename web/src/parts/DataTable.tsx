@@ -4,6 +4,9 @@ import { csv, download } from "../download";
 
 /** Letters from which a text needs room. */
 const SENTENCE = 24;
+/** Rows that a table may have without being folded, and those that are shown of one that is. */
+const LONG = 24;
+const FIRST = 12;
 
 export type Value = string | number | boolean | null;
 
@@ -31,6 +34,8 @@ export interface DataTableProps<Row> {
   by: string;
   /** On paper, where nothing scrolls: each row as a paragraph, for tables that are wider than a page. */
   onPaper?: "paragraphs";
+  /** Only the first rows are shown until all are asked for, and the one that is selected. */
+  folded?: boolean;
   /** By default the largest comes first. */
   first?: "smallest";
   nameOf: (row: Row) => string;
@@ -50,6 +55,8 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
     const wanted = filter.trim().toLowerCase();
     return ordered(rows.filter((row) => props.words(row).toLowerCase().includes(wanted)), column, down);
   }, [rows, columns, by, down, filter]);
+  const [open, setOpen] = useState(false);
+  const first = folded(shown, props.folded === true && !open, (row) => props.nameOf(row) === props.selected);
   const sort = (next: Column<Row>) => {
     setDown(next.name === by ? !down : next.bySize === true);
     setBy(next.name);
@@ -80,9 +87,12 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
               ))}
             </tr>
           </thead>
-          <tbody>{shown.map((row) => <Row {...props} row={row} />)}</tbody>
+          <tbody>{first.map((row) => <Row {...props} row={row} />)}</tbody>
         </table>
       </div>
+      {first.length < shown.length && (
+        <p class="note folded">The first of {shown.length} rows. <button type="button" onClick={() => setOpen(true)}>Show all {shown.length} rows</button></p>
+      )}
     </div>
   );
 }
@@ -107,6 +117,11 @@ function shownIn<T>(column: Column<T>, row: T): string {
   if (column.text) return column.text(row);
   const value = column.value(row);
   return typeof value === "boolean" ? (value ? "yes" : "") : String(value ?? "");
+}
+
+/** The first rows of a long table, and those that are kept wherever they stand. */
+export function folded<T>(rows: T[], fold: boolean, kept: (row: T) => boolean): T[] {
+  return fold && rows.length > LONG ? rows.filter((row, i) => i < FIRST || kept(row)) : rows;
 }
 
 /** What has no value last, whichever way the rest goes. */

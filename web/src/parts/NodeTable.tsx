@@ -18,6 +18,7 @@ const COLUMNS: Column<NodeRow>[] = [
 export function NodeTable(props: { rows: NodeRow[]; selected: string | null; onSelect: (name: string) => void }) {
   return (
     <DataTable
+      folded
       {...props} label="Table of nodes" file="nodes" columns={COLUMNS} by="effect"
       nameOf={(row) => row.name} words={(row) => `${row.name} ${row.kind}`}
     />

@@ -16,6 +16,7 @@ export function OccurrenceTable(props: {
   const columns = useMemo(() => columnsOf(props.inside), [props.inside]);
   return (
     <DataTable
+      folded
       {...props} label="Nodes of all analyses" file="study-nodes" columns={columns} by="circuits"
       nameOf={(row) => row.node} words={(row) => `${row.node} ${nodeOf(row.node).kind} ${names(props.inside, row)}`}
     />

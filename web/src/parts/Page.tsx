@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useTheme } from "../theme";
 import type { Theme } from "../theme";
+import { Glossary, GlossaryButton } from "./Glossary";
 
 /** The frame around everything: heading, switch of theme, content. */
 export function Page(props: {
@@ -17,12 +18,14 @@ export function Page(props: {
         {props.middle}
         <div class="tools">
           {props.tools}
+          <GlossaryButton />
           <button type="button" onClick={toggle} aria-label={`Change to the ${theme === "dark" ? "light" : "dark"} theme`}>
           {theme === "dark" ? "☀ light" : "☾ dark"}
           </button>
         </div>
       </header>
       <main class={props.wide ? "whole" : undefined}>{props.children(theme)}</main>
+      <Glossary />
     </>
   );
 }

@@ -11,6 +11,7 @@ export function PairTable(props: { rows: PairRow[]; selected: string | null; onS
   const columns = useMemo(columnsOf, []);
   return (
     <DataTable
+      folded
       {...props} label="Nodes of both analyses" file="compared-nodes" columns={columns} by="effect_difference"
       nameOf={(row) => row.name} words={(row) => `${row.name} ${row.kind} ${membership(row)}`}
     />

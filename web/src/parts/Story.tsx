@@ -1,12 +1,15 @@
 import type { Quantity, Section } from "../data/decode";
+import type { Term } from "../data/glossary";
+import { WithTerms } from "./Glossary";
 
 /** Sentences; each number names the place in the data that it came from. */
 export function Story(props: { section: Section; list?: boolean }) {
+  const seen = new Set<Term>();
   return (
     <ul class="story">
       {props.section.sentences.map((pieces) => (
         <li>
-          {pieces.map((piece) => (typeof piece === "string" ? piece : <Number quantity={piece} />))}
+          {pieces.map((piece) => (typeof piece === "string" ? <WithTerms text={piece} seen={seen} /> : <Number quantity={piece} />))}
         </li>
       ))}
     </ul>

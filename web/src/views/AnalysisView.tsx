@@ -1,11 +1,13 @@
 // An analysis: what was asked, what was found, how it was measured. One selection for all parts.
 import { useMemo } from "preact/hooks";
 import type { Document } from "../data/decode";
+import { termsIn } from "../data/glossary";
 import { positionsOf } from "../data/positions";
 import { asAnalysis, nodeRows, searched } from "../data/results";
 import type { Analysis, NodeRow } from "../data/results";
 import { signed } from "../format";
 import { Card } from "../parts/Card";
+import { Terms } from "../parts/Glossary";
 import { LayerMap } from "../parts/LayerMap";
 import { NodeTable } from "../parts/NodeTable";
 import { PositionMap } from "../parts/PositionMap";
@@ -19,6 +21,7 @@ import type { Beside } from "./CircuitBySize";
 import { Question } from "./Question";
 
 const REPAIR = "Self-repair";
+const FIRST = ["Conclusion", "Summary"];
 const WIDE = new Set([REPAIR, "How to reproduce"]);
 
 export function AnalysisView(props: { document: Document; theme: Theme; beside?: Beside }) {
@@ -26,7 +29,9 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
   const rows = useMemo(() => nodeRows(analysis, derived), [analysis, derived]);
   const [selected, select] = useParam("node");
   const toggle = (name: string) => select(name === selected ? null : name);
-  const [summary, ...rest] = props.document.story;
+  const { story } = props.document;
+  const [conclusion, summary] = FIRST.map((title) => story.find((section) => section.title === title));
+  const rest = story.filter((section) => !FIRST.includes(section.title));
   const chosen = rows.find((row) => row.name === selected);
   const common = { rows, selected, onSelect: toggle, theme: props.theme };
   const estimates = useMemo(() => rows.map((row) => ({ ...row, value: row.estimate })), [rows]);
@@ -36,6 +41,7 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
   const found = searched(analysis);
   return (
     <>
+      {conclusion && <Card title={conclusion.title} wide><div class="conclusion"><Story section={conclusion} /></div></Card>}
       {summary && <Card title={summary.title}><Story section={summary} /></Card>}
       <Card title="Question"><Question analysis={analysis} /></Card>
       {found && (
@@ -61,9 +67,17 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
           {section.title === REPAIR && <RepairTable backups={analysis.backups} derived={derived.backups} selected={selected} onSelect={toggle} />}
         </Card>
       ))}
+      <Card title="Words used here" wide>
+        <details class="words"><summary>What the terms mean</summary><Terms terms={termsIn(textsOf(story))} /></details>
+      </Card>
       {chosen && <SelectedBar node={chosen} onClear={() => select(null)} />}
     </>
   );
+}
+
+/** The words of a story. */
+function textsOf(story: Document["story"]): string[] {
+  return story.flatMap((section) => section.sentences.flat().filter((piece) => typeof piece === "string"));
 }
 
 function measuredNote(analysis: Analysis, rows: NodeRow[]): string {
