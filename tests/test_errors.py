@@ -76,7 +76,8 @@ def test_unknown_names_are_told_with_the_nearest(one_tiny, pair):
 
 def test_a_layer_that_does_not_add_up_is_named():
     module = TinyTransformer(TinyConfig()).eval()
-    module.layers[1].register_forward_hook(lambda m, given, out: out + torch.sin(7 * out))
+    own = module.layers[1].forward
+    module.layers[1].forward = lambda *args: (out := own(*args)) + torch.sin(7 * out)
     with pytest.raises(pellucid.UnsupportedArchitectureError) as raised:
         Model.build(module)
     assert raised.value.layer == 1

@@ -82,6 +82,7 @@ _HOMES = {
     "CorruptionError": "pellucid.errors",
     "EditError": "pellucid.errors",
     "FigureError": "pellucid.errors",
+    "HookError": "pellucid.errors",
     "MissingDependencyError": "pellucid.errors",
     "ModelError": "pellucid.errors",
     "ModelNotFoundError": "pellucid.errors",
@@ -129,6 +130,7 @@ if TYPE_CHECKING:
     from pellucid.errors import CorruptModelError as CorruptModelError
     from pellucid.errors import EditError as EditError
     from pellucid.errors import FigureError as FigureError
+    from pellucid.errors import HookError as HookError
     from pellucid.errors import MissingDependencyError as MissingDependencyError
     from pellucid.errors import ModelError as ModelError
     from pellucid.errors import ModelNotFoundError as ModelNotFoundError

@@ -11,6 +11,7 @@
     │   ├── AlignmentError               the two prompts do not match position by position
     │   ├── CorruptionError              no valid corrupted prompt was found
     │   └── ContextLengthError           the prompt is longer than the model can read
+    ├── HookError                        a hook of somebody else's cannot be taken into account
     ├── EditError (also ValueError)      an edit names a site, head or position that is not there
     ├── BudgetError                      the passes allowed are not enough for what was asked
     ├── NonFiniteError                   the model produced NaN or infinity
@@ -100,6 +101,13 @@ class UnsupportedArchitectureError(ModelError):
     """Where it was found, counted from 0."""
     error: float | None = None
     """How far a sum or an output is off, as the text says relative to what."""
+
+
+class HookError(PellucidError):
+    """A hook or forward that others put on the model does what cannot be taken into account."""
+
+    hooks: tuple[str, ...] = ()
+    """Each of them, in words."""
 
 
 class TaskError(PellucidError, ValueError):

@@ -5,6 +5,7 @@ leaf wherever a node writes; autograd and replacement on it are what ours must e
 """
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -233,14 +234,15 @@ def test_the_memory_budget_decides_calls_not_numbers(double):
 
 def test_passes_are_real_calls_of_the_model(double, monkeypatch):
     rows = []
-    plain = double.module.forward
+    plain = type(double.module).forward
 
+    @functools.wraps(plain)
     def counting(*args, **kwargs):
         rows.append(len(kwargs["input_ids"]))
         return plain(*args, **kwargs)
 
-    counting.__signature__ = __import__("inspect").signature(plain)
-    monkeypatch.setattr(double.module, "forward", counting)
+    # Not by a hook: while there is one, no shortcut is taken.
+    monkeypatch.setattr(type(double.module), "forward", counting)
     contrast = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 11, 5, 9, 4], 6, 8)
     passes = pellucid.record(double, contrast).passes
     assert (passes.forwards, passes.backwards, passes.calls) == (2, 1, 1)

@@ -10,12 +10,13 @@ from torch import nn
 
 from pellucid.errors import PellucidError, TaskError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Node, Slot
-from pellucid.model.detection.detect import detect, text_config
+from pellucid.model.context_length import longest_prompt, stated_length
+from pellucid.model.detection.detect import detect
 from pellucid.model.detection.peculiarities import peculiarities, suspects
+from pellucid.model.proof.apart import proved_apart, proved_as_it_is
 from pellucid.model.proof.selfcheck import SelfCheck, check_detected, selfcheck
-from pellucid.model.running.forward import undisturbed
+from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.weights import hash_of_weights, weight_state
-from pellucid.passes import uncounted
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,28 @@ class Model:
     check: SelfCheck
 
     @classmethod
+    @leaves_nothing
     def build(cls, module: nn.Module, tokenizer: Any = None, origin: Any = None) -> "Model":
         """Find the parts of ``module`` and prove that they add up.
 
+        Hooks that others have on it do not run meanwhile (``apart.py``).
+
         **Cost** fifteen to nineteen forwards of six or seven tokens.
         **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed, and
-        what about the model may be why: quantised layers, adapters, hooks, code of its own.
+        what about the model may be why: quantised layers, adapters, hooks, code of its own;
+        ``HookError`` for what others have put on the model and it cannot be tried with.
         """
-        with undisturbed(module), uncounted(), _explained(module):
-            anatomy = detect(module)
-            check = check_detected(module, anatomy)
+        with _explained(module):
+            anatomy, check = proved_apart(module, lambda: _detected(module))
         return cls(module, tokenizer, origin, anatomy, check)
 
+    @leaves_nothing
     def selfcheck(self) -> SelfCheck:
-        """Run the proof of opening again, for instance after changing weights."""
-        with undisturbed(self.module), uncounted():
-            return selfcheck(self.module, self.anatomy)
+        """Run the proof of opening again, for instance after changing weights.
+
+        With all hooks that are on the model now.
+        """
+        return proved_as_it_is(self.module, lambda: selfcheck(self.module, self.anatomy))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -77,13 +84,16 @@ class Model:
 
     @property
     def max_positions(self) -> int | None:
-        """The longest prompt that the configuration allows; None if it sets no limit."""
-        config = text_config(self.module)
-        for name in ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx"):
-            value = getattr(config, name, None)
-            if isinstance(value, int) and value > 0:
-                return value
-        return None
+        """The longest prompt that the model can read; None where it has no table of positions.
+
+        Beyond ``trained_positions`` a rotary model reads on, and was not trained to.
+        """
+        return longest_prompt(self.module)
+
+    @property
+    def trained_positions(self) -> int | None:
+        """How long the prompts are that the configuration states; None if it states nothing."""
+        return stated_length(self.module)
 
     @property
     def weight_hash(self) -> str:
@@ -122,6 +132,7 @@ class Model:
             "d_head": heads[0].d_head if heads else 0,
             "vocabulary": self.anatomy.d_vocab,
             "max_positions": self.max_positions,
+            "trained_positions": self.trained_positions,
             "parameters": sum(p.numel() for p in self.module.parameters()),
             "nodes": len(self.nodes),
             "slots": len(self.slots),
@@ -156,6 +167,11 @@ def _explained(module: nn.Module) -> Iterator[None]:
         raise UnsupportedArchitectureError(
             f"{name} cannot be run on a few token ids and taken apart. It raised {told}"
         ) from error
+
+
+def _detected(module: nn.Module) -> tuple[Anatomy, SelfCheck]:
+    anatomy = detect(module)
+    return anatomy, check_detected(module, anatomy)
 
 
 def opened(model: Model) -> Model:

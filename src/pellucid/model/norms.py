@@ -109,7 +109,7 @@ def pulled_back(
         return gradient
     with torch.enable_grad():
         spread = x.expand_as(gradient).detach().clone().requires_grad_()
-        out = norm(spread.flatten(0, 1)).reshape(gradient.shape)
+        out = norm.forward(spread.flatten(0, 1)).reshape(gradient.shape)
         (found,) = torch.autograd.grad(out, spread, gradient)
     return found
 
@@ -130,7 +130,7 @@ def pushed_forward(
             spread = x[:, None].expand_as(change).flatten(0, 1).contiguous()
             moved = torch.autograd.functional.jvp(norm, spread, change.flatten(0, 1))[1]
             change = moved.reshape(change.shape)
-        x = norm(x)
+        x = norm.forward(x)
     return change
 
 
@@ -143,8 +143,8 @@ def _found_form(
     probes = probes.to(device, dtype)
     try:
         with torch.no_grad():
-            shift = norm(torch.zeros_like(probes)[None])[0]
-            given = norm(probes[None])[0] - shift
+            shift = norm.forward(torch.zeros_like(probes)[None])[0]
+            given = norm.forward(probes[None])[0] - shift
     except (RuntimeError, TypeError, ValueError, IndexError):
         return None
     if given.shape != probes.shape:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pellucid.errors import EditError
 from pellucid.model.model import Model
+from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.sites import Site
 from pellucid.run.prompts import prompt_tokens
@@ -83,6 +84,7 @@ class Edit:
         return fitted(found, chosen, name)
 
 
+@leaves_nothing
 def run_edited(
     model: Model,
     prompt: str | Sequence[int] | Sequence[Sequence[int]],

@@ -32,7 +32,9 @@ from pellucid.model.detection.probe import (
 )
 from pellucid.model.model import Model
 from pellucid.model.norms import NormForm, norm_form
-from pellucid.model.running.forward import overridden, undisturbed
+from pellucid.model.running.foreign import without_foreign
+from pellucid.model.running.forward import undisturbed
+from pellucid.model.running.hooks import overridden
 from pellucid.model.running.taps import Tap, first, tapped
 from pellucid.model.sites import Site
 
@@ -86,7 +88,7 @@ def freezable(model: Model) -> Frozen:
 
 def _find(model: Model) -> Frozen:
     anatomy = model.anatomy
-    with undisturbed(model.module), torch.no_grad():
+    with undisturbed(model.module), without_foreign(model.module), torch.no_grad():
         *records, outside = probe(
             model.module, [block.module for block in anatomy.blocks], probe_tokens(model.module)
         )

@@ -13,7 +13,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from pellucid.model.model import Model
-from pellucid.model.running.forward import Batch, Start, backwards_counted, forward, undisturbed
+from pellucid.model.running.changes import Changed
+from pellucid.model.running.foreign import foreign_hooks, without_foreign
+from pellucid.model.running.forward import (
+    Batch,
+    Start,
+    at_positions,
+    backwards_counted,
+    forward,
+    undisturbed,
+)
+from pellucid.model.running.hooks import hook_after
 from pellucid.model.running.taps import Taps, first
 from pellucid.model.sites import Site
 from pellucid.shapes import Stream, Tokens
@@ -84,28 +94,28 @@ def read_out(
     last = model.anatomy.n_layers
     start = Start(last - 1, streams.detach()) if model.check.can_start_late else None
     taps: Taps = {Site("resid_pre", last): lambda computed: streams}
-    with torch.enable_grad():
+    # Streams are those of a few positions, so hooks that count positions have no place here.
+    with torch.enable_grad(), without_foreign(model.module):
         return _run(model, Batch(tokens=tokens, start=start, forwards=variants), taps, {})
 
 
 def _run(model: Model, batch: Batch, taps: Taps, kept: dict[Site, Tensor]) -> Observation:
     unembedded: list[tuple[Tensor, Tensor, int]] = []
 
-    def note(module: nn.Module, args: tuple, output: Any) -> None:
+    def note(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
         unembedded[:] = [(args[0], first(output), first(output)._version)]
 
     with undisturbed(model.module):
         # A copy, since tensors made in inference mode could not be saved for a backward.
         batch = replace(batch, tokens=batch.tokens.clone())
-        handle = model.anatomy.unembed.register_forward_hook(note)
-        try:
+        with Changed([hook_after(model.anatomy.unembed, note)]):
             logits = forward(model.module, model.anatomy, batch, taps=taps)
-        finally:
-            handle.remove()
     given, raw, version = unembedded[0]
     # A model that caps its logits in place has changed what was noted.
     if raw._version != version:
-        raw = first(model.anatomy.unembed(given))
+        raw = first(model.anatomy.unembed.forward(given))
+    if batch.reads is not None and foreign_hooks(model.module):  # the whole prompt was unembedded
+        given, raw = at_positions(given, batch.reads), at_positions(raw, batch.reads)
     # Gradients that start here do not pass the logits, where they would be counted.
     counted = backwards_counted(given.view_as(given), batch.forwards)
     return Observation(kept=kept, given=counted, raw=raw, logits=logits)

@@ -5,15 +5,14 @@ ride in one batch. The metric depends on the clean rows alone, so the gradient o
 zero; the linear layers, which are nearly all of the work, are told not to compute it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.model.linear import holds_matrix
-from pellucid.model.running.forward import overridden
+from pellucid.model.running.changes import Changed
+from pellucid.model.running.hooks import overridden
 from pellucid.model.running.skinny_matmul import backward_product, forward_product, reads_few
 from pellucid.shapes import Tokens
 
@@ -51,9 +50,8 @@ class LinearOfFirstRows(torch.autograd.Function):
         return inner, None, None, None
 
 
-@contextmanager
-def only_first_rows(module: nn.Module, unembed: nn.Module, rows: int) -> Iterator[None]:
-    """Inside, backward through plain linear layers is computed for the first ``rows`` rows only.
+def only_first_rows(module: nn.Module, unembed: nn.Module, rows: int) -> Changed:
+    """A block in which backward through plain linear layers is computed for ``rows`` rows only.
 
     The unembedding is left out where it has a faster way of its own (``skinny_matmul.py``).
 
@@ -67,8 +65,7 @@ def only_first_rows(module: nn.Module, unembed: nn.Module, rows: int) -> Iterato
         and "forward" not in part.__dict__
         and not (part is unembed and reads_few(part))
     ]
-    with overridden({part: _forward_for(part, rows, part.forward) for part in plain}):
-        yield
+    return overridden({part: _forward_for(part, rows, part.forward) for part in plain})
 
 
 def _forward_for(part: nn.Module, rows: int, plain: Any) -> Any:

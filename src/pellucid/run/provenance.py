@@ -20,6 +20,7 @@ import torch
 from pellucid.callbacks import counting_forwards
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
+from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.sites import Site
 from pellucid.passes import metering
 from pellucid.results.provenance import Plain, Provenance
@@ -43,6 +44,7 @@ def with_provenance(call: Callable[P, R]) -> Callable[P, R]:
     """
     declared = signature(call)
 
+    @leaves_nothing
     @wraps(call)
     def recorded(*positional: P.args, **named: P.kwargs) -> R:
         begun, clock = datetime.now(UTC), perf_counter()

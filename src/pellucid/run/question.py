@@ -3,6 +3,7 @@
 import torch
 
 from pellucid.model.model import Model, opened
+from pellucid.model.proof.apart import demand_sums
 from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.encode import Encoded, Padding
 
@@ -22,3 +23,15 @@ def encode_contrast(model: Model, contrast: Contrasts, *, padding: Padding = "ri
             vocab_size=model.anatomy.d_vocab,
         )
         return encoded.to(model.device)
+
+
+def demand_sums_of_parts(model: Model, encoded: Encoded) -> None:
+    """Hooks of others leave what the model's parts compute on both prompts of a question.
+
+    What is read off the weights, or summed over parts, rests on it.
+
+    **Cost** 4 forwards in 2 calls, uncounted, where others have hooks on the model; else none.
+    **Raises** ``HookError`` naming the hooks.
+    """
+    prompts = torch.cat([encoded.clean, encoded.corrupted])
+    demand_sums(model.module, model.anatomy, prompts, encoded.real.repeat(2, 1))

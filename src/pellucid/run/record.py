@@ -20,6 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.model.model import Model
+from pellucid.model.running.changes import leaves_nothing
+from pellucid.model.running.foreign import foreign_hooks
 from pellucid.model.running.forward import Batch, Past, forward, undisturbed
 from pellucid.model.running.prefix_cache import first_positions
 from pellucid.model.sites import Site
@@ -92,6 +94,7 @@ class Trace:
         )
 
 
+@leaves_nothing
 def record(
     model: Model,
     contrast: Contrasts,
@@ -188,7 +191,11 @@ def _corrupted_run(
 
 
 def _shares(model: Model, encoded: Encoded) -> bool:
-    return model.check.can_share_prefix and encoded.first_difference > 0
+    return (
+        model.check.can_share_prefix
+        and encoded.first_difference > 0
+        and not foreign_hooks(model.module)
+    )
 
 
 def _shared_past(encoded: Encoded, caches: list[Any] | None) -> Past | None:

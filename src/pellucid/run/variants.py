@@ -19,12 +19,12 @@ from torch import Tensor
 
 from pellucid.model.anatomy import Node
 from pellucid.model.parts import PartKind, kind_called
+from pellucid.model.running.foreign import foreign_hooks
 from pellucid.model.running.forward import Batch, Start, forward, undisturbed
 from pellucid.model.running.prefix_cache import repeat_past
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site, site_of
 from pellucid.run.gradient import demand_finite
-from pellucid.run.record import Trace
 from pellucid.run.setup import Setup
 from pellucid.shapes import Mask, PerExample
 
@@ -78,7 +78,7 @@ def run_variants(
     touched = torch.where(replaced.cpu(), layers, setup.model.anatomy.n_layers)
     first = touched.min(dim=1).values if units else touched.new_zeros(len(replaced))
     order = torch.argsort(first, stable=True)
-    run = VariantRun(setup, units, values, base, shared_positions(setup.trace, values))
+    run = VariantRun(setup, units, values, base, shared_positions(setup, values))
     results: dict[int, Tensor] = {}
     for chunk in order.split(variants_per_call(setup, run.shared)):
         found = run.metric_of(
@@ -92,13 +92,14 @@ def run_variants(
     return stacked
 
 
-def shared_positions(trace: Trace, values: Mapping[Site, Tensor]) -> int:
+def shared_positions(setup: Setup, values: Mapping[Site, Tensor]) -> int:
     """How many leading positions no variant can change.
 
     Those before the first difference, when every replacement comes from the paired run; there,
-    replacing puts in what was there already.
+    replacing puts in what was there already. None while others have hooks on the model.
     """
-    if trace.past is None:
+    trace = setup.trace
+    if trace.past is None or foreign_hooks(setup.model.module):
         return 0
     paired = all(
         value is trace.corrupted.get(site) or value is trace.clean.get(site)
@@ -141,6 +142,7 @@ def copies(setup: Setup, base: Base, n: int, *, start: int, shared: int) -> Batc
         tokens=(encoded.clean if clean else encoded.corrupted)[:, shared:].repeat(n, 1),
         real=None if shared else encoded.real.repeat(n, 1),
         reads=encoded.reads.repeat(n, 1),
+        lengths=encoded.real.sum(1).repeat(n),
         start=begin,
         past=repeat_past(trace.past, n) if shared and trace.past is not None else None,
         forwards=n,

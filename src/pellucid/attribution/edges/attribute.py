@@ -51,6 +51,7 @@ from pellucid.run.edges.products import (
     node_products,
 )
 from pellucid.run.provenance import with_provenance
+from pellucid.run.question import demand_sums_of_parts, encode_contrast
 from pellucid.run.record import Trace
 from pellucid.run.sites import stream_sites
 from pellucid.task.contrast import ContrastBatch, Contrasts
@@ -92,7 +93,8 @@ def attribute_edges(
     **Cost** eap 2 forwards + 1 backward; clean-corrupted 3 + 2; eap-ig and mask-ig one more of each
     per step, slot-ig 4; atp* 1 + 1 more for each layer, and the attention layers again for every
     sender in front of them; relp 2 + 1; exact 2 forwards + 1 backward and 1 forward per edge.
-    **Raises** ``TaskError`` for arguments that do not go together, and what ``record`` raises.
+    **Raises** ``TaskError`` for arguments that do not go together, ``HookError`` where hooks of
+    others change the terms, and what ``record`` raises.
     """
     opened(model)
     _check(method, metric, steps, positions, edges)
@@ -101,6 +103,7 @@ def attribute_edges(
     found: list[EdgeScores] = []
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
         for part in parts_of(model, contrast):
+            demand_sums_of_parts(model, encode_contrast(model, part))
             found.append(_scored(model, part, method, metric, steps, positions))
             steps = found[0].steps if method in INTEGRATED else None
     return replace(joined(found), passes=meter.passes)

@@ -24,7 +24,7 @@ from pellucid.model.running.taps import first
 from pellucid.model.sites import Site
 from pellucid.run.gradient import demand_finite
 from pellucid.run.observe import Observation, View, observe, read_out
-from pellucid.run.question import encode_contrast
+from pellucid.run.question import demand_sums_of_parts, encode_contrast
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.encode import Encoded
 from pellucid.task.tokens import listing
@@ -62,8 +62,10 @@ def decide(
 
     **Cost** 2 forwards in 1 call; then 3 forwards and 3 backwards of one token through the last
     block, the final norm and the unembedding, whatever the number of components.
-    **Raises** ``UnsupportedArchitectureError`` when the final norm cannot be held.
+    **Raises** ``UnsupportedArchitectureError`` when the final norm cannot be held, ``HookError``
+    where hooks of others change the terms.
     """
+    demand_sums_of_parts(model, encoded)
     last = Site("resid_pre", model.anatomy.n_layers)
     tokens = torch.cat([encoded.clean, encoded.corrupted])
     reads = encoded.reads.repeat(2, 1)
@@ -86,8 +88,9 @@ def decide(
     factor, capped = postprocessing(seen)
     weight = linear_weight(model.anatomy.unembed).detach()
     line = factor * (weight[answers] - weight[foils])  # row d_unembed
+    unembed = model.anatomy.unembed
     with undisturbed(model.module), torch.no_grad():
-        bias = factor * first(model.anatomy.unembed(torch.zeros_like(seen.given[:1, :1])))[0, 0]
+        bias = factor * first(unembed.forward(torch.zeros_like(seen.given[:1, :1])))[0, 0]
     return Decision(
         kept=seen.kept,
         norm=norm,

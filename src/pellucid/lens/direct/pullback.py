@@ -121,7 +121,7 @@ def _through(model: Model, write: Write, name: str) -> Function:
     def function(rows: Float[Tensor, "row d_out"]) -> Float[Tensor, "row d_model"]:
         try:
             with undisturbed(model.module):
-                return write.term(first(write.module(rows[:, None]))[:, 0])
+                return write.term(first(write.module.forward(rows[:, None]))[:, 0])
         except (TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise UnsupportedArchitectureError(
                 f"{name} cannot be run by itself ({error}), so its scale cannot be held. Measure "

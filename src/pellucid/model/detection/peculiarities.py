@@ -6,9 +6,10 @@ None of it is wrong by itself. ``peculiarities`` says what a reader of the numbe
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Tensor, nn
+
+from pellucid.model.running.foreign import foreign_hooks
 
 QUANTISED = {
     "Linear4bit": "bitsandbytes 4-bit",
@@ -53,18 +54,8 @@ def adapters(module: nn.Module) -> dict[str, int]:
 
 
 def hooked(module: nn.Module) -> list[str]:
-    """Names of the modules on which somebody set a hook; "" is the model itself."""
-    return [name for name, part in module.named_modules() if any(map(_is_own, _hooks(part)))]
-
-
-def _hooks(part: nn.Module) -> list[Any]:
-    return [*part._forward_hooks.values(), *part._forward_pre_hooks.values()]
-
-
-def _is_own(hook: Any) -> bool:
-    """Whether a hook is none of a library's: transformers records outputs by hooks that stay."""
-    home = getattr(getattr(hook, "func", hook), "__module__", None) or ""
-    return home.split(".")[0] not in ("torch", "transformers", "accelerate", "peft")
+    """The hooks and replaced forwards that somebody has put on it, in words."""
+    return [str(hook) for hook in foreign_hooks(module)]
 
 
 def peculiarities(module: nn.Module) -> tuple[str, ...]:
@@ -115,5 +106,5 @@ def _counted(kinds: dict[str, int]) -> str:
 
 
 def _named(names: list[str]) -> str:
-    shown = ", ".join(name or "the model itself" for name in names[:3])
+    shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

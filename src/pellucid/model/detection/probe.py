@@ -1,7 +1,6 @@
 """One short forward, recorded: what goes into and comes out of every module of every block."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import UnsupportedArchitectureError
+from pellucid.model.running.changes import Changed
 from pellucid.model.running.forward import parameters_of
+from pellucid.model.running.hooks import Hook, hook_after, hook_before
 
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 """Largest relative error of a sum of parts that still counts as equal, by dtype."""
@@ -115,7 +116,8 @@ def probe(model: nn.Module, blocks: list[nn.Module], tokens: Tensor) -> list[Rec
     """
     cacheless = {"use_cache": False} if "use_cache" in parameters_of(model) else {}
     records = [Record() for _ in (*blocks, model)]
-    with _recording(dict(zip(records, (*blocks, model), strict=True))), torch.no_grad():
+    parts = dict(zip(records, (*blocks, model), strict=True))
+    with Changed(_recording(parts)), torch.no_grad():
         model(input_ids=tokens.clone(), **cacheless)
     for layer, (block, record) in enumerate(zip(blocks, records, strict=False)):
         times = sum(c.module is block for c in record.calls)
@@ -129,24 +131,17 @@ def probe(model: nn.Module, blocks: list[nn.Module], tokens: Tensor) -> list[Rec
     return records
 
 
-@contextmanager
-def _recording(parts: dict[Record, nn.Module]) -> Iterator[None]:
-    """Hooks on every module of every part, removed on leaving.
+def _recording(parts: dict[Record, nn.Module]) -> Iterator[Hook]:
+    """Hooks on every module of every part.
 
     What lies inside an adapted layer is left out: base, A and B are one matrix product together.
     """
-    handles: list[Any] = []
     seen = {inner for part in parts.values() for inner in _inside_adapted(part)}
     for record, part in parts.items():
         for name, module in part.named_modules():
             if module not in seen:
                 seen.add(module)
-                handles += _hook(record, name, module)
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+                yield from _hooks(record, name, module)
 
 
 def _inside_adapted(part: nn.Module) -> Iterator[nn.Module]:
@@ -156,7 +151,7 @@ def _inside_adapted(part: nn.Module) -> Iterator[nn.Module]:
             yield from (inner for inner in module.modules() if inner is not module)
 
 
-def _hook(record: Record, name: str, module: nn.Module) -> list[Any]:
+def _hooks(record: Record, name: str, module: nn.Module) -> list[Hook]:
     """Two hooks that put every call of ``module`` into ``record``."""
     waiting: list[Tensor | None] = []
 
@@ -180,10 +175,7 @@ def _hook(record: Record, name: str, module: nn.Module) -> list[Any]:
             )
         )
 
-    return [
-        module.register_forward_pre_hook(before, with_kwargs=True),
-        module.register_forward_hook(after, with_kwargs=True),
-    ]
+    return [hook_before(module, before), hook_after(module, after)]
 
 
 def first_tensor(value: Any) -> Tensor | None:

@@ -10,15 +10,14 @@ Neither is a fault. But replacing such a model's embedding replaces less than it
 gradient led back through the norm of such a sublayer misses a part.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 
 from pellucid.model.anatomy import Anatomy
 from pellucid.model.detection.probe import TOLERANCE
+from pellucid.model.running.changes import Changed
 from pellucid.model.running.forward import Batch, forward
+from pellucid.model.running.hooks import hook_after
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 
@@ -76,17 +75,11 @@ def read_around_norms(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> tu
     return tuple(site for site, _ in asked if moved[site] > limit)
 
 
-@contextmanager
-def held_to_first_row(norms: list[nn.Module]) -> Iterator[None]:
-    """Inside, every row of what ``norms`` return is the first."""
+def held_to_first_row(norms: list[nn.Module]) -> Changed:
+    """A block in which every row of what ``norms`` return is the first."""
 
-    def first_row(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+    def first_row(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor:
         rows = output.reshape(2, -1)
         return rows[:1].repeat(2, 1).reshape(output.shape)
 
-    handles = [norm.register_forward_hook(first_row) for norm in norms]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    return Changed(hook_after(norm, first_row) for norm in norms)

@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from pellucid.model.anatomy import Anatomy
-from pellucid.model.running.forward import overridden, passing_on
+from pellucid.model.running.forward import passing_on
+from pellucid.model.running.hooks import overridden
 
 
 @contextmanager

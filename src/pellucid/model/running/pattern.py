@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Anatomy
+from pellucid.model.running.changes import Changed, own_attribute, wait_under_way
 from pellucid.model.sites import Site
 
 _NAME = "pellucid_patterns"
@@ -48,26 +49,41 @@ def tapped_patterns(model: nn.Module, anatomy: Anatomy, taps: PatternTaps) -> It
         for m in model.modules()
         if hasattr(getattr(m, "config", None), "_attn_implementation_internal")
     }
-    before = {key: config._attn_implementation_internal for key, config in configs.items()}
     ALL_ATTENTION_FUNCTIONS.register(_NAME, attend)
     ALL_MASK_ATTENTION_FUNCTIONS.register(_NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
     token = _active.set((owner, ran))
     try:
-        for config in configs.values():
-            config._attn_implementation_internal = _NAME
-        yield
-        _demand_all_ran(taps, anatomy, ran)
+        with Changed(
+            own_attribute(config, "_attn_implementation_internal", _NAME)
+            for config in configs.values()
+        ):
+            yield
+            _demand_all_ran(taps, anatomy, ran)
     finally:
-        for key, config in configs.items():
-            config._attn_implementation_internal = before[key]
         _active.reset(token)
 
 
 def attend(module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """What the registry calls: attention with the tap of ``module``, if it has one."""
+    """What the registry calls: attention with the tap of ``module``, if it has one.
+
+    In a forward of another thread, it is the model's own kernel.
+    """
+    if _active.get(None) is None:
+        wait_under_way()
+        return _usual_attention(module)(module, *args, **kwargs)
     owner, ran = _active.get()
     ran.add(module)
     return attention_with_tap(owner.get(module), *args, **kwargs)
+
+
+def _usual_attention(module: nn.Module) -> Callable[..., Any]:
+    """The kernel that the configuration names; the plain formula where that is none."""
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    kernel = getattr(getattr(module, "config", None), "_attn_implementation", None)
+    if kernel in ALL_ATTENTION_FUNCTIONS.valid_keys() and kernel != _NAME:
+        return ALL_ATTENTION_FUNCTIONS[kernel]
+    return lambda _, *args, **kwargs: attention_with_tap(None, *args, **kwargs)
 
 
 def _demand_all_ran(taps: PatternTaps, anatomy: Anatomy, ran: set[nn.Module]) -> None:

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Attention, Block, Mlp
+from pellucid.model.running.hooks import Hook, hook_before
 
 
 def reading_hooks(
     name: str, block: Block, part: Attention | Mlp, tap: Callable[[Tensor], Tensor | None]
-) -> list[Any]:
+) -> list[Hook]:
     """Hooks that show ``tap`` what ``part`` reads, ``[row pos d_model]``.
 
     **Raises** ``EditError`` when nothing separates this input from others.
@@ -36,21 +37,20 @@ def reading_hooks(
         new = tap(given.reshape(shape[0]))
         return None if new is None else with_input(args, kwargs, key, new.reshape(given.shape))
 
-    noting = block.module.register_forward_pre_hook(note_shape, with_kwargs=True)
+    noting = hook_before(block.module, note_shape)
     norms = [p.norm for p in (block.attention, block.mlp) if p is not None and p.norm is not None]
     if part.norm is not None and norms.count(part.norm) == 1:
-        return [noting, part.norm.register_forward_pre_hook(replace_input, with_kwargs=True)]
+        return [noting, hook_before(part.norm, replace_input)]
     if part.module is block.module:
-        noting.remove()
         raise EditError(f"{name}: its layers lie in the block itself and share what they read.")
     if part.norm is None:
-        return [noting, part.module.register_forward_pre_hook(replace_input, with_kwargs=True)]
+        return [noting, hook_before(part.module, replace_input)]
     return [noting, *_behind_shared_norm(part.norm, part.module, tap)]
 
 
 def _behind_shared_norm(
     norm: nn.Module, module: nn.Module, tap: Callable[[Tensor], Tensor | None]
-) -> list[Any]:
+) -> list[Hook]:
     stream: list[Tensor] = []
 
     def note_stream(module: nn.Module, args: tuple, kwargs: dict) -> None:
@@ -64,10 +64,7 @@ def _behind_shared_norm(
         # The norm's own forward: its hooks are for the call that both sublayers share.
         return with_input(args, kwargs, key, norm.forward(new).reshape(given.shape))
 
-    return [
-        norm.register_forward_pre_hook(note_stream, with_kwargs=True),
-        module.register_forward_pre_hook(replace_input, with_kwargs=True),
-    ]
+    return [hook_before(norm, note_stream), hook_before(module, replace_input)]
 
 
 def given_to(args: tuple, kwargs: dict) -> tuple[str | None, Tensor]:

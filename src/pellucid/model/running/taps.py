@@ -2,7 +2,7 @@
 
 A tap is a function of the site's tensor in its canonical shape (see ``Site``). Returning ``None``
 leaves the model alone; returning a tensor puts it there. Every hook is removed on leaving,
-whatever happened inside.
+whatever happened inside (``changes.py``).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Anatomy, Attention, Mlp, Projection, Write
+from pellucid.model.running.changes import Changed
+from pellucid.model.running.hooks import Hook, hook_after, hook_before
 from pellucid.model.running.pattern import tapped_patterns
 from pellucid.model.running.sublayer_inputs import reading_hooks
 from pellucid.model.sites import Site
@@ -28,23 +30,22 @@ def tapped(model: nn.Module, anatomy: Anatomy, taps: Taps) -> Iterator[None]:
 
     **Raises** ``EditError`` when a site is not there in this model.
     """
-    handles: list[Any] = []
     patterns = {site: tap for site, tap in taps.items() if site.kind == "pattern"}
-    try:
-        for site, tap in taps.items():
-            if site.kind != "pattern":
-                handles += _install(anatomy, site, tap)
+    hooks = [
+        hook
+        for site, tap in taps.items()
+        if site.kind != "pattern"
+        for hook in _hooks(anatomy, site, tap)
+    ]
+    with Changed(hooks):
         if patterns:
             with tapped_patterns(model, anatomy, patterns):
                 yield
         else:
             yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
-def _install(anatomy: Anatomy, site: Site, tap: Tap) -> list[Any]:
+def _hooks(anatomy: Anatomy, site: Site, tap: Tap) -> list[Hook]:
     if site.kind == "resid_pre":
         return [_stream_hook(anatomy, site.layer, tap)]
     if not 0 <= site.layer < anatomy.n_layers:
@@ -83,10 +84,11 @@ def projection(attention: Attention, site: Site) -> Projection:
     return found
 
 
-def _stream_hook(anatomy: Anatomy, layer: int, tap: Tap) -> Any:
+def _stream_hook(anatomy: Anatomy, layer: int, tap: Tap) -> Hook:
     if layer == anatomy.n_layers:
-        return anatomy.blocks[-1].module.register_forward_hook(
-            lambda module, args, output: with_first(output, tap(first(output)))
+        return hook_after(
+            anatomy.blocks[-1].module,
+            lambda module, args, kwargs, output: with_first(output, tap(first(output))),
         )
     if not 0 <= layer < anatomy.n_layers:
         raise EditError(f"blocks.{layer}.hook_resid_pre: the model has {anatomy.n_layers} layers.")
@@ -98,23 +100,22 @@ def _stream_hook(anatomy: Anatomy, layer: int, tap: Tap) -> Any:
             return None
         return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
 
-    return anatomy.blocks[layer].module.register_forward_pre_hook(hook, with_kwargs=True)
+    return hook_before(anatomy.blocks[layer].module, hook)
 
 
 def _input_hooks(
     module: nn.Module, block: nn.Module, tap: Tap, heads: int | None = None
-) -> list[Any]:
+) -> list[Hook]:
     """Hooks that show ``tap`` what ``module`` reads as ``[row pos ...]``; OPT flattens the two."""
     note_shape, shape = _shape_note()
 
-    def hook(module: nn.Module, args: tuple) -> tuple | None:
+    def hook(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
         given = args[0]
         parts = [-1] if heads is None else [heads, given.shape[-1] // heads]
         new = tap(given.reshape(*shape[0][:2], *parts))
-        return None if new is None else (new.reshape(given.shape), *args[1:])
+        return None if new is None else ((new.reshape(given.shape), *args[1:]), kwargs)
 
-    handle = block.register_forward_pre_hook(note_shape, with_kwargs=True)
-    return [handle, module.register_forward_pre_hook(hook)]
+    return [hook_before(block, note_shape), hook_before(module, hook)]
 
 
 def _shape_note() -> tuple[Callable[..., None], list[torch.Size]]:
@@ -127,11 +128,11 @@ def _shape_note() -> tuple[Callable[..., None], list[torch.Size]]:
     return note_shape, shape
 
 
-def _projection_hook(projection: Projection, tap: Tap) -> Any:
+def _projection_hook(projection: Projection, tap: Tap) -> Hook:
     columns = projection.columns
     in_order = projection.in_order
 
-    def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
+    def hook(module: nn.Module, args: tuple, kwargs: dict, output: Tensor) -> Tensor | None:
         if in_order == slice(0, output.shape[-1]):
             whole = tap(output.unflatten(-1, columns.shape))
             return None if whole is None else whole.flatten(-2)
@@ -147,16 +148,16 @@ def _projection_hook(projection: Projection, tap: Tap) -> Any:
             return None
         return output.index_copy(-1, index.flatten(), new.flatten(-2).to(output.dtype))
 
-    return projection.module.register_forward_hook(hook)
+    return hook_after(projection.module, hook)
 
 
-def _write_hooks(writes: tuple[Write, ...], block: nn.Module, tap: Tap) -> list[Any]:
+def _write_hooks(writes: tuple[Write, ...], block: nn.Module, tap: Tap) -> list[Hook]:
     """Hooks that show ``tap`` the sum of all writes, when the last of them has run."""
     partial: list[Tensor] = []
     note_shape, shape = _shape_note()
 
     def hook_for(write: Write) -> Callable[..., Any]:
-        def hook(module: nn.Module, args: tuple, output: Any) -> Any:
+        def hook(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> Any:
             raw = first(output)
             term = write.term(raw.reshape(shape[0]))
             if write is writes[0]:
@@ -174,8 +175,7 @@ def _write_hooks(writes: tuple[Write, ...], block: nn.Module, tap: Tap) -> list[
 
         return hook
 
-    handles = [block.register_forward_pre_hook(note_shape, with_kwargs=True)]
-    return handles + [w.module.register_forward_hook(hook_for(w)) for w in writes]
+    return [hook_before(block, note_shape), *(hook_after(w.module, hook_for(w)) for w in writes)]
 
 
 def first(output: Any) -> Tensor:

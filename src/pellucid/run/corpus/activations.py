@@ -18,6 +18,7 @@ import torch
 from pellucid.callbacks import LongTask, long_task
 from pellucid.errors import BudgetError, EditError, ResultFileError, TaskError
 from pellucid.model.model import Model, opened
+from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.sites import HOOK_NAMES, Site, site_named
 from pellucid.passes import metering
 from pellucid.results.folders import growing, place
@@ -41,6 +42,7 @@ PART = 256 << 20
 KEPT_IN = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
+@leaves_nothing
 def activations(
     model: Model,
     texts: Texts,

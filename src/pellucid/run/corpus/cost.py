@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    _get_current_dispatch_mode_stack,
+)
 from torch.utils._pytree import tree_flatten
+
+from pellucid.model.running.changes import Changed, Entered
+from pellucid.model.running.hooks import hook_before
 
 LENGTHS = (8, 16, 32)
 CONSTANT = 8 << 20
@@ -54,6 +59,11 @@ class Made(TorchDispatchMode):
         )
         return output
 
+    def __exit__(self, *raised: Any) -> None:
+        """Leave, once; torch would leave whatever mode is the innermost."""
+        if self in _get_current_dispatch_mode_stack():
+            super().__exit__(*raised)
+
     @property
     def most(self) -> int:
         """Bytes before the first block, and of the block that makes most."""
@@ -78,16 +88,11 @@ def measured(run: Callable[[int], None], blocks: list[nn.Module], longest: int |
 def _bytes_of(run: Callable[[], None], blocks: list[nn.Module]) -> int:
     made = Made()
 
-    def begin(module: nn.Module, args: tuple) -> None:
+    def begin(module: nn.Module, args: tuple, kwargs: dict) -> None:
         made.sections.append(0)
 
-    handles = [block.register_forward_pre_hook(begin) for block in blocks]
-    try:
-        with torch.no_grad(), made:
-            run()
-    finally:
-        for handle in handles:
-            handle.remove()
+    with Changed([Entered(made), *(hook_before(block, begin) for block in blocks)]):
+        run()
     return made.most
 
 

@@ -9,19 +9,24 @@ A *call* is a rectangle ``[row pos]`` of texts: one a row, padded on the right, 
 one another (packed) with positions that begin again at 0.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal, TypeAlias
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
-from pellucid.model.detection.probe import TOLERANCE, as_row, ordinary_tokens
+from pellucid.model.detection.probe import TOLERANCE, ordinary_tokens
 from pellucid.model.model import Model
+from pellucid.model.running.changes import Changed
 from pellucid.model.running.early_stop import stopping_after
+from pellucid.model.running.foreign import foreign_hooks, without_foreign
 from pellucid.model.running.forward import Batch, forward, parameters_of, undisturbed
+from pellucid.model.running.hooks import hook_before
+from pellucid.model.running.rope import by_length
 from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 from pellucid.run.corpus.cost import CallBytes, measured
@@ -52,6 +57,14 @@ class ReadCall:
     rows: int
     length: int
     places: tuple[TextPlace, ...]
+
+    @property
+    def lengths(self) -> Int[Tensor, " row"]:
+        """Tokens of the longest text of each row."""
+        found = torch.zeros(self.rows, dtype=torch.long)
+        for place in self.places:
+            found[place.row] = max(int(found[place.row]), place.length)
+        return found
 
     def tensors(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Tokens and positions ``[row pos]``; 0 where nothing stands."""
@@ -99,16 +112,34 @@ class Reader:
             if self.packs:
                 stack.enter_context(_positioned(model.module, positions))
             taps = {site: _tap(site, call, put) for site in self.sites}
-            batch = Batch(tokens=tokens, reads=reads, forwards=len(call.places))
+            batch = Batch(
+                tokens=tokens,
+                reads=reads,
+                lengths=call.lengths.to(model.device),
+                forwards=len(call.places),
+            )
             forward(model.module, model.anatomy, batch, taps=taps)
 
 
 def reader_of(model: Model, sites: Sequence[Site], batching: Batching) -> Reader:
     """A reader of ``sites``, tried on short prompts.
 
+    While others have hooks on the model, which may look at positions by their numbers, whole
+    forwards of single texts are run.
+
     **Cost** 5 forwards of at most 32 tokens, 4 more for ``"packed"``.
     **Raises** ``EditError`` for a site that the model does not have.
     """
+    plain = not foreign_hooks(model.module)
+    alone = bool(by_length(model.module))  # a packed row has one length for all of its texts
+    with without_foreign(model.module):
+        return _tried(
+            model, sites, ends=plain, packing=plain and not alone and batching == "packed"
+        )
+
+
+def _tried(model: Model, sites: Sequence[Site], *, ends: bool, packing: bool) -> Reader:
+    """A reader that ends early and packs texts if it may, and that changes nothing."""
     most = min(32, model.max_positions or 32)
     short = prompts(model, (min(8, most),))
     reader = Reader(model=model, sites=tuple(sites), last=None, shapes={}, dtypes={})
@@ -125,9 +156,10 @@ def reader_of(model: Model, sites: Sequence[Site], batching: Batching) -> Reader
     )
     last = max(site.layer - (site.kind == "resid_pre") for site in sites)
     ending = replace(reader, last=max(last, 0))
-    if model.check.can_start_late and _same(seen, lambda: _values(ending, *short), exactly=True):
+    ends = ends and model.check.can_start_late
+    if ends and _same(seen, lambda: _values(ending, *short), exactly=True):
         reader = ending
-    if batching == "packed" and packs(reader, most):
+    if packing and packs(reader, most):
         reader = replace(reader, packs=True)
     blocks = [block.module for block in model.anatomy.blocks]
 
@@ -156,7 +188,7 @@ def packs(reader: Reader, length: int) -> bool:
 
 def prompts(model: Model, lengths: Sequence[int]) -> tuple[ReadCall, list[list[int]]]:
     """Texts of these lengths from ordinary tokens, behind one another in one row."""
-    ids = as_row(model.module, ordinary_tokens(model.module), sum(lengths))[0].tolist()
+    ids = (ordinary_tokens(model.module) * sum(lengths))[: sum(lengths)]
     ends = list(accumulate(lengths))
     places = [
         TextPlace(i, 0, end - n, n) for i, (end, n) in enumerate(zip(ends, lengths, strict=True))
@@ -210,18 +242,16 @@ def _ignore(site: Site, text: int, value: Tensor) -> None:
     """Takes values, and leaves them."""
 
 
-@contextmanager
-def _positioned(module: nn.Module, positions: Tensor) -> Iterator[None]:
-    """Give the model position ids, from which transformers sees where a packed text begins."""
+def _positioned(module: nn.Module, positions: Tensor) -> Changed:
+    """A block in which the model is given position ids.
+
+    From them transformers sees where a packed text begins.
+    """
 
     def add(module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         return args, {**kwargs, "position_ids": positions}
 
-    handle = module.register_forward_pre_hook(add, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
+    return Changed([hook_before(module, add)])
 
 
 def _thirds(length: int) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ from pellucid.model.sites import Site
 from pellucid.run.edges.node_deltas import Changes, Shares, touched
 from pellucid.run.edges.slot_inputs import reading_taps
 from pellucid.run.gradient import demand_finite
+from pellucid.run.question import demand_sums_of_parts
 from pellucid.run.setup import Setup
 from pellucid.run.variants import POSITIONS_PER_CALL, Base, copies, shared_positions
 from pellucid.shapes import Logits, PerExample
@@ -51,8 +52,10 @@ def run_cut(
     **Assumes** that the trace holds node outputs and streams of ``base``; without the streams
     every chunk starts at the embedding.
     **Cost** 1 forward per variant with a cut edge, in as few calls as the memory budget allows.
-    **Raises** ``NonFiniteError`` when a variant's metric is not finite.
+    **Raises** ``NonFiniteError`` when a variant's metric is not finite, ``HookError`` where hooks
+    of others change what is cut.
     """
+    demand_sums_of_parts(setup.model, setup.trace.encoded)
     anatomy = setup.model.anatomy
     cut = cut.cpu() & anatomy.edges
     layers = torch.tensor([
@@ -62,7 +65,7 @@ def run_cut(
     first = touched.min(dim=1).values
     whole = ~cut.any(2).any(1)
     values = setup.values() if values is None else values
-    shared = shared_positions(setup.trace, values)
+    shared = shared_positions(setup, values)
     run = CutRun(setup, values, base, metric or setup.trace.metric, shared)
     results: dict[int, Tensor] = dict.fromkeys(whole.nonzero()[:, 0].tolist(), run.uncut())
     order = torch.argsort(first, stable=True)

@@ -39,7 +39,7 @@ def heads_again(
     anatomy, trace, values = setup.model.anatomy, setup.trace, setup.values()
     columns = slots_of(anatomy, layer, kind)
     senders = anatomy.senders_of(anatomy.slots[columns[0]])
-    run = CutRun(setup, values, "clean", trace.metric, shared_positions(trace, values))
+    run = CutRun(setup, values, "clean", trace.metric, shared_positions(setup, values))
     size = run.variants_per_call()
     z: list[Tensor] = []
 

@@ -1,0 +1,109 @@
+"""Every public call that runs a model, on a tiny one, and what of a model must be as it was."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
+from transformers import LlamaConfig, LlamaForCausalLM
+
+import pellucid
+from pellucid import Contrast, Edit, Model, Site
+
+QUESTION = Contrast([1, 2, 3, 4, 5, 6], [1, 2, 9, 4, 5, 6], 11, 13)
+IDS = torch.tensor([QUESTION.clean])
+
+
+def tiny_llama(seed: int = 0, **more: Any) -> LlamaForCausalLM:
+    """Two layers, grouped queries; every attention kernel of transformers."""
+    sizes = {
+        "vocab_size": 50,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 64,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        hf = LlamaForCausalLM(LlamaConfig(**{**sizes, **more})).eval()
+        for parameter in hf.parameters():
+            nn.init.normal_(parameter, std=0.3)
+    return hf
+
+
+EDGES = [("L0H1", "logits"), ("L0H1", "M1")]
+
+
+def _eap(model: Model) -> pellucid.EdgeScores:
+    return pellucid.attribute_edges(model, QUESTION, method="eap")
+
+
+CALLS: dict[str, Callable[[Model], Any]] = {
+    "load": lambda m: pellucid.load(m.module),
+    "selfcheck": lambda m: m.selfcheck(),
+    "record": lambda m: pellucid.record(m, QUESTION),
+    "run_edited": lambda m: pellucid.run_edited(
+        m, QUESTION.clean, [Edit(site=Site("pattern", 1), heads=1, value=0.0)]
+    ),
+    "activations": lambda m: pellucid.activations(m, [[1, 2, 3], [4, 5]], ["L0 z", "L0 pattern"]),
+    "attribute": lambda m: pellucid.attribute(m, QUESTION),
+    "attribute mask-ig": lambda m: pellucid.attribute(m, QUESTION, method="mask-ig", steps=2),
+    "attribute_edges": lambda m: pellucid.attribute_edges(m, QUESTION, method="eap"),
+    "attribute_edges relp": lambda m: pellucid.attribute_edges(m, QUESTION, method="relp"),
+    "attribute_edges atp*": lambda m: pellucid.attribute_edges(m, QUESTION, method="atp*"),
+    "attribute_edges slot-ig": lambda m: pellucid.attribute_edges(
+        m, QUESTION, method="slot-ig", steps=1
+    ),
+    "patch": lambda m: pellucid.patch(m, QUESTION),
+    "patch_edges": lambda m: pellucid.patch_edges(m, QUESTION, edges=EDGES),
+    "attention": lambda m: pellucid.attention(m, QUESTION.clean),
+    "composition": lambda m: pellucid.composition(m),
+    "head_roles": lambda m: pellucid.head_roles(m, length=6),
+    "direct_effects": lambda m: pellucid.direct_effects(m, QUESTION),
+    "logit_lens": lambda m: pellucid.logit_lens(m, QUESTION.clean),
+    "neurons": lambda m: pellucid.neurons(m, QUESTION, 0),
+    "token_attribution": lambda m: pellucid.token_attribution(m, QUESTION),
+    "faithfulness": lambda m: pellucid.faithfulness(m, QUESTION, ["L0H1", "M1"]),
+    "discover": lambda m: pellucid.discover(m, QUESTION, insist=True),
+    "backups": lambda m: pellucid.backups(m, QUESTION, ["L0H0"]),
+    "edge_faithfulness": lambda m: pellucid.edge_faithfulness(m, QUESTION, EDGES),
+    "edge_curve": lambda m: pellucid.edge_curve(
+        m, QUESTION, _eap(m), fractions=(0.5, 1.0), random_sets=1
+    ),
+    "discover_edges": lambda m: pellucid.discover_edges(
+        m, QUESTION, scores=_eap(m), method="top", size=5, insist=True
+    ),
+    "analyze": lambda m: pellucid.analyze(m, QUESTION, insist=True),
+    "study": lambda m: pellucid.study(m, {"one": QUESTION}),
+}
+
+
+def state_of(module: nn.Module) -> list[Any]:
+    """Everything that a call may change for a while: hooks, forwards, flags, modes, gradients."""
+    state: list[Any] = [
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        len(_get_current_dispatch_mode_stack()),
+        getattr(module.config, "_attn_implementation", None),
+    ]
+    for part in module.modules():
+        state += [
+            part.training,
+            part.__dict__.get("forward"),
+            part._compiled_call_impl,
+            sorted(vars(part)),
+            [list(value) for name, value in vars(part).items() if "_hooks" in name],
+            [(name, id(buffer)) for name, buffer in part._buffers.items()],
+        ]
+    for parameter in module.parameters():
+        state += [parameter.requires_grad, parameter.grad, parameter._version]
+    return state
+
+
+def logits_of(module: nn.Module) -> torch.Tensor:
+    """A plain forward."""
+    with torch.no_grad():
+        return module(IDS).logits.clone()
