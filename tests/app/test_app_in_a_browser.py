@@ -376,14 +376,14 @@ def test_what_went_wrong_can_be_tried_again(opened, address):
 
 def test_bad_input_gets_its_message_at_the_field(opened, address):
     page = asked(opened(address, quiet=False))
-    page.get_by_label("another answer").fill(" refrigerator magnets")
+    page.get_by_role("textbox", name="another answer").fill(" refrigerator magnets")
     page.get_by_role("button", name="Use another answer").click()
     form = page.locator(".own form").first
     form.locator(".problem").wait_for()
     assert "one token" in form.locator(".problem").inner_text()
     assert form.locator("input").get_attribute("aria-invalid") == "true"
     assert page.get_by_test_id("sum-check").is_visible()
-    page.get_by_label("another answer").fill(" Paris")
+    page.get_by_role("textbox", name="another answer").fill(" Paris")
     page.get_by_role("button", name="Use another answer").click()
     page.get_by_test_id("pair").get_by_text("Paris").wait_for()
 
