@@ -95,13 +95,16 @@ def interrupted(where: Any, call: Callable[[], Any]) -> bool:
 def interrupted_by_signal(seconds: float, call: Callable[[], Any]) -> bool:
     """Whether a Ctrl-C after ``seconds`` fell into ``call``."""
     timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
-    over = False
+    timer.start()
     try:
-        timer.start()
         call()
-        over = True
-        timer.join()
-        time.sleep(0.05)
     except KeyboardInterrupt:
-        pass
-    return not over
+        return True
+    finally:
+        # A signal that comes too late must not reach whoever is next.
+        try:
+            timer.join()
+            time.sleep(0.05)
+        except KeyboardInterrupt:
+            pass
+    return False
