@@ -83,6 +83,7 @@ _HOMES = {
     "EditError": "pellucid.errors",
     "FigureError": "pellucid.errors",
     "HookError": "pellucid.errors",
+    "MismatchError": "pellucid.errors",
     "MissingDependencyError": "pellucid.errors",
     "ModelError": "pellucid.errors",
     "ModelNotFoundError": "pellucid.errors",
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
     from pellucid.errors import EditError as EditError
     from pellucid.errors import FigureError as FigureError
     from pellucid.errors import HookError as HookError
+    from pellucid.errors import MismatchError as MismatchError
     from pellucid.errors import MissingDependencyError as MissingDependencyError
     from pellucid.errors import ModelError as ModelError
     from pellucid.errors import ModelNotFoundError as ModelNotFoundError

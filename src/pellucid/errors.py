@@ -9,6 +9,7 @@
     ├── TaskError (also ValueError)      the question asked is not well posed
     │   ├── TokenError                   an answer, foil or prompt is not the tokens it should be
     │   ├── AlignmentError               the two prompts do not match position by position
+    │   ├── MismatchError                what was made before is of something else
     │   ├── CorruptionError              no valid corrupted prompt was found
     │   └── ContextLengthError           the prompt is longer than the model can read
     ├── HookError                        a hook of somebody else's cannot be taken into account
@@ -27,7 +28,10 @@ known. They stay with the error when it is copied or pickled.
 from collections.abc import Iterable
 from copy import copy
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
+
+Difference: TypeAlias = tuple[str, str, str]
+"""In what two things differ: its name, what was found, what was expected."""
 
 
 class PellucidError(Exception):
@@ -130,6 +134,13 @@ class AlignmentError(TaskError):
     """Tokens of the two prompts."""
     position: int | None = None
     """The first at which they part."""
+
+
+class MismatchError(TaskError):
+    """What was made before and is handed in is of other weights, or of another question."""
+
+    differences: tuple[Difference, ...] = ()
+    """Everything in which they differ."""
 
 
 class CorruptionError(TaskError):

@@ -1,6 +1,7 @@
 """Public calls show every keyword with its default, also those written once for several."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -65,5 +66,8 @@ def test_a_measure_names_its_own_ablation(one_tiny, pair):
 
     setup = setup_of(one_tiny, pair, ablation="mean")
     measure = SetMeasure(setup, replaceable(one_tiny, "heads"))
-    assert pellucid.discover(one_tiny, pair, measure=measure, insist=True).ablation == "mean"
-    assert pellucid.faithfulness(one_tiny, pair, ["L0H1"], measure=measure).ablation == "mean"
+    given = {"measure": measure, "ablation": "mean"}
+    assert pellucid.discover(one_tiny, pair, insist=True, **given).ablation == "mean"
+    assert pellucid.faithfulness(one_tiny, pair, ["L0H1"], **given).ablation == "mean"
+    own = SetMeasure(replace(setup, ablation=dict(setup.values())), measure.over)
+    assert pellucid.faithfulness(one_tiny, pair, ["L0H1"], measure=own).ablation == "given"

@@ -1,23 +1,16 @@
-"""One setup of a question: made from a recording or by recording; a foreign one is refused."""
+"""One setup of a question: made from a recording or by recording."""
 
 import pytest
 import torch
 
 import pellucid
-from pellucid import Contrast, TaskError
+from pellucid import MismatchError, TaskError
+from pellucid.circuit.nodes.circuit import replaceable
+from pellucid.circuit.nodes.measure import SetMeasure
 from pellucid.run.record import record
 from pellucid.run.setup import Setup, setup_of
 from pellucid.run.sites import node_sites, stream_sites
-
-OTHER = Contrast([3, 7, 11, 2, 9, 5], [3, 7, 5, 2, 9, 5], 6, 8)
-CALLS = {
-    "attribute": lambda m, c, t: pellucid.attribute(m, c, trace=t),
-    "patch": lambda m, c, t: pellucid.patch(m, c, trace=t),
-    "patch_edges": lambda m, c, t: pellucid.patch_edges(m, c, trace=t),
-    "discover": lambda m, c, t: pellucid.discover(m, c, trace=t),
-    "faithfulness": lambda m, c, t: pellucid.faithfulness(m, c, ["L0H1"], trace=t),
-    "backups": lambda m, c, t: pellucid.backups(m, c, ["L0H1"], trace=t),
-}
+from tests.models.questions import VARIETIES, tiny_model
 
 
 def test_a_setup_records_nodes_and_streams_once(one_tiny, pair):
@@ -35,12 +28,6 @@ def test_a_trace_that_is_given_is_used_as_it_is(one_tiny, pair):
     assert meter.passes.forwards == 0
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_a_foreign_trace_is_refused(one_tiny, pair, name):
-    with pytest.raises(TaskError, match="of another contrast"):
-        CALLS[name](one_tiny, pair, record(one_tiny, OTHER))
-
-
 def test_a_trace_without_the_nodes_is_refused(one_tiny, pair):
     with pytest.raises(TaskError, match="lacks some nodes"):
         setup_of(one_tiny, pair, trace=record(one_tiny, pair, sites=stream_sites(one_tiny)))
@@ -55,3 +42,16 @@ def test_values_follow_the_ablation(one_tiny, pair):
     assert not bool(zero[site].any())
     own = {site: torch.ones(1, 1, 1)}
     assert Setup(model=one_tiny, trace=setup.trace, ablation=own).values() is own
+
+
+def test_a_setup_of_other_weights_is_refused_when_it_is_made_and_when_it_is_measured(pair):
+    model = tiny_model(VARIETIES["grouped"])
+    setup = setup_of(model, pair)
+    measure = SetMeasure(setup, replaceable(model, "heads"))
+    before = measure.metric([measure.none])
+    model.module.layers[0].attention.o_proj.weight.data.mul_(0.5)
+    with pytest.raises(MismatchError, match="weights: found"):
+        Setup(model=model, trace=setup.trace)
+    with pytest.raises(MismatchError, match="weights: found"):
+        measure.metric([measure.all - {measure.over[0]}])
+    assert torch.equal(measure.metric([measure.none]), before)  # known, and of the old weights

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 e795f3265aea7367094d02d9f35817f778c63e209039b52ac5b2b503ec61ee41).
+// Made by types.mjs from schema.json (sha256 d7feb58234900dcb8b169181885333d41fd59bc7024434f25a9fb4b84e66cab3).
 
 export type Document = Result & {
   schema: 1;
@@ -105,6 +105,7 @@ export interface Provenance {
         [k: string]: string | number | number[];
       };
     }[];
+    asked: string;
     options: {
       mapping: {
         [k: string]: Number | number | string | boolean | null;

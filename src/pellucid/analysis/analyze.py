@@ -39,7 +39,7 @@ from pellucid.run.provenance import provenance_of, with_provenance
 from pellucid.run.setup import Setup, setup_of
 from pellucid.stats.agreement import Agreement, rank_agreement
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Nearness
+from pellucid.task.metrics import Metric, Nearness
 
 
 @with_provenance
@@ -93,7 +93,7 @@ def analyze(
         trace = setup.trace
         # 3. Estimates, and the highest of them measured.
         attribution = attribute(model, question, method=chosen.method, metric=metric, trace=trace)
-        patches, agreed = check_estimates(question, attribution, setup)
+        patches, agreed = check_estimates(question, attribution, setup, metric)
         # 4. The circuit.
         measure = SetMeasure(setup, replaceable(model, chosen.over))
         circuit = discover(
@@ -103,7 +103,9 @@ def analyze(
             over=chosen.over,
             opponents=chosen.opponents,
             target=chosen.target,
+            metric=metric,
             ablation=ablation,
+            seed=chosen.seed,
             budget=chosen.budget,
             attribution=attribution,
             measure=measure,
@@ -143,14 +145,16 @@ def analyze(
 
 
 def check_estimates(
-    contrast: Contrasts, attribution: Attribution, setup: Setup
+    contrast: Contrasts, attribution: Attribution, setup: Setup, metric: str | Metric
 ) -> tuple[PatchEffects, Agreement]:
     """Measure the highest ranked nodes one by one, and compare."""
     nodes = [node for node in attribution.nodes if node.kind != "embed"]
     estimates = dict(zip(attribution.nodes, attribution.estimate.tolist(), strict=True))
     highest = sorted(nodes, key=lambda node: -abs(estimates[node]))[:CHECKED]
     names = [node.name for node in highest]
-    patches = patch(setup.model, contrast, sites="nodes", only=names, trace=setup.trace)
+    patches = patch(
+        setup.model, contrast, sites="nodes", only=names, metric=metric, trace=setup.trace
+    )
     by_name = {node.name: value for node, value in estimates.items()}
     wanted = [by_name[place.name] for place in patches.places]
     effects = patches.effect[0]
@@ -190,6 +194,7 @@ def both_faithful(
                 contrast,
                 [node for node in circuit.nodes if node.kind in kinds],
                 over=over,
+                metric=chosen.metric,
                 ablation=chosen.ablation,
                 curve=order if searched else None,
                 random_sets=chosen.random_sets if searched else 0,
@@ -212,6 +217,7 @@ def stepping_in(
         setup.model,
         contrast,
         circuit,
+        metric=chosen.metric,
         ablations=tuple(dict.fromkeys([*ABLATIONS, chosen.ablation])),
         controls=0,
         budget=REPAIR,

@@ -38,9 +38,10 @@ from pellucid.results.result import Result
 from pellucid.results.tables import Per, tabulate
 from pellucid.results.views import shown
 from pellucid.run.gradient import differentiate
+from pellucid.run.identity import demand_trace_of
 from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace, record
-from pellucid.run.setup import recorded, same_question
+from pellucid.run.setup import recorded
 from pellucid.run.sites import EMBED
 from pellucid.stats.rounding import accounts_for, relative_gap
 from pellucid.task.contrast import Contrasts
@@ -138,8 +139,8 @@ def attribute(
     and their corrupted values (``mask-ig``, whose estimates add up to the metric difference).
 
     ``steps`` is for ig and mask-ig; when it is not given they double from 4 until the completeness
-    residual is below 2 %, or 64. A ``trace`` of the same contrast is used instead of recording;
-    where it lacks sites of ``parts``, the question is recorded again.
+    residual is below 2 %, or 64. A ``trace`` of the same weights, question and metric is used
+    instead of recording; where it lacks sites of ``parts``, the question is recorded again.
 
     ``parts`` are ranked instead of all nodes, by atp or ig: ``"M1.neurons"`` is every neuron of
     layer 1's MLP (see ``parts_named``).
@@ -148,7 +149,8 @@ def attribute(
     **Cost** atp 2 forwards + 1 backward; the others one more of each per step, those of every
     number of steps that was tried included.
     **Raises** ``TaskError`` for an unknown method or a bad number of steps, ``EditError`` for
-    ``parts`` that the model does not have, and what ``record`` raises.
+    ``parts`` that the model does not have, ``MismatchError`` for a trace of something else, and
+    what ``record`` raises.
     """
     opened(model)
     demand_choice("method", method, NodeMethod, TaskError)
@@ -156,7 +158,7 @@ def attribute(
         raise TaskError(
             f"steps={steps} with method={method!r}: atp takes no steps, ig and mask-ig at least 1."
         )
-    demand_gradient(method, metric if trace is None else trace.metric)
+    demand_gradient(method, metric)
     with metering() as meter:
         ranked = model.nodes if parts is None else _chosen(model, method, parts)
         if parts is None:
@@ -210,8 +212,7 @@ def _holding(
     """``trace``, if it holds the sites of ``parts``; else a recording that does."""
     wanted = list(dict.fromkeys([EMBED, *map(site_of, parts)]))
     if trace is not None:
-        same_question(model, contrast, trace)
-        metric = trace.metric
+        demand_trace_of(model, contrast, trace, metric)
         if all(site in trace.gradient for site in wanted):
             return trace
     return record(model, contrast, metric=metric, sites=wanted)

@@ -29,9 +29,10 @@ from pellucid.results.registry import stored
 from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
+from pellucid.run.identity import demand_trace_of
 from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace, record
-from pellucid.run.setup import MEMORY_BUDGET, Setup, same_question
+from pellucid.run.setup import MEMORY_BUDGET, Setup
 from pellucid.run.sites import stream_sites
 from pellucid.run.variants import Unit, run_variants, unit_of
 from pellucid.stats.rounding import share_of
@@ -155,13 +156,13 @@ def patch(
     ``positions``: ``"all"`` together, ``"each"`` one by one, or a list of columns to take one by
     one, negative ones counted from the end. ``only`` limits the patches to places of these names.
 
-    A ``trace`` of the same question is used instead of recording, and its metric with it; where it
+    A ``trace`` of the same weights, question and metric is used instead of recording; where it
     lacks the sites to be patched, the question is recorded again.
 
     **Cost** 2 forwards + 1 backward to record (none with a ``trace`` that holds the sites and
     streams), then 1 forward per patch in batched calls.
     **Raises** ``EditError`` for an unknown kind of site or a position outside the prompt,
-    ``TaskError`` for a model that is not opened or a trace of another question.
+    ``TaskError`` for a model that is not opened, ``MismatchError`` for a trace of something else.
     """
     opened(model)
     if not (sites in _KINDS or _names_parts(sites)) or direction not in get_args(Direction):
@@ -173,8 +174,7 @@ def patch(
     with metering() as meter:
         wanted = list(dict.fromkeys(unit.site for unit in units))
         if trace is not None:
-            same_question(model, contrast, trace)
-            metric = trace.metric
+            demand_trace_of(model, contrast, trace, metric)
         if trace is None or not all(site in trace.clean for site in wanted):
             trace = record(model, contrast, metric=metric, sites=[*wanted, *stream_sites(model)])
         length = trace.encoded.clean.shape[1]

@@ -16,7 +16,7 @@ from pellucid.model.detection.peculiarities import peculiarities, suspects
 from pellucid.model.proof.apart import proved_apart, proved_as_it_is
 from pellucid.model.proof.selfcheck import SelfCheck, check_detected, selfcheck
 from pellucid.model.running.changes import leaves_nothing
-from pellucid.model.weights import hash_of_weights, weight_state
+from pellucid.model.weights import weight_hash
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,12 @@ class Model:
 
     @property
     def weight_hash(self) -> str:
-        """SHA-256 over every parameter's name, shape and bytes, in name order.
+        """SHA-256 over every parameter and saved buffer: name, shape and bytes, in name order.
 
-        Always that of the weights as they are now: it is computed again once a parameter was
-        written to or put in another's place, or an adapter was switched.
+        Always that of the weights as they are now: it is computed again once one of them was
+        written to or put in another's place, or an adapter was switched, merged or scaled.
         """
-        state = weight_state(self.module)
-        known = self.__dict__.get("_hashed")
-        if known is None or known[0] != state:
-            known = (state, hash_of_weights(self.module))
-            self.__dict__["_hashed"] = known
-        return known[1]
+        return weight_hash(self.module)
 
     @property
     def notes(self) -> tuple[str, ...]:

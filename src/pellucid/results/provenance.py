@@ -40,6 +40,8 @@ class Provenance:
     question: tuple[Mapping[str, str | int | tuple[int, ...]], ...] = ()
     """What was asked, as it was given: contrasts as ``clean corrupted answer foil``, else
     ``prompt``."""
+    asked: str = ""
+    """SHA-256 over the token ids of the contrasts; empty where none was given."""
     options: Mapping[str, Plain] = field(default_factory=dict)
     """Every other argument; what is no plain value by its text or its type."""
     passes: Passes = field(default_factory=Passes)

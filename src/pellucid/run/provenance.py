@@ -22,9 +22,11 @@ from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
 from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.sites import Site
+from pellucid.model.weights import holding_weights
 from pellucid.passes import metering
 from pellucid.results.provenance import Plain, Provenance
 from pellucid.results.result import Result
+from pellucid.run.question import asked_by
 from pellucid.task.contrast import Contrast, ContrastBatch
 
 P = ParamSpec("P")
@@ -48,20 +50,23 @@ def with_provenance(call: Callable[P, R]) -> Callable[P, R]:
     @wraps(call)
     def recorded(*positional: P.args, **named: P.kwargs) -> R:
         begun, clock = datetime.now(UTC), perf_counter()
-        with counting_forwards(call.__name__), metering() as meter:
-            result = call(*positional, **named)
-        given = arguments(declared, positional, named)
-        model = next((one for one in given.values() if isinstance(one, Model)), None)
-        options = {
-            name: plain_value(value) for name, value in given.items() if is_option(name, value)
-        }
-        said = command(call, declared, given)
-        made = result.provenance or provenance_of(model, options.get("seed"), said)
+        with holding_weights():
+            with counting_forwards(call.__name__), metering() as meter:
+                result = call(*positional, **named)
+            given = arguments(declared, positional, named)
+            model = next((one for one in given.values() if isinstance(one, Model)), None)
+            options = {
+                name: plain_value(value) for name, value in given.items() if is_option(name, value)
+            }
+            said = command(call, declared, given)
+            made = result.provenance or provenance_of(model, options.get("seed"), said)
+            asked = [one for value in given.values() for one in contrasts(value)]
         made = replace(
             made,
             created=begun.isoformat(timespec="seconds"),
             call=call.__name__,
             question=tuple(_question(given)),
+            asked=asked_by(model, asked) if model else "",
             options=options,
             passes=meter.passes,
             seconds=round(perf_counter() - clock, 6),

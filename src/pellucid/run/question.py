@@ -1,11 +1,14 @@
 """A question as the tensors that a model runs on."""
 
+import hashlib
+from collections.abc import Iterable
+
 import torch
 
 from pellucid.model.model import Model, opened
 from pellucid.model.proof.apart import demand_sums
-from pellucid.task.contrast import ContrastBatch, Contrasts
-from pellucid.task.encode import Encoded, Padding
+from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts
+from pellucid.task.encode import Encoded, Padding, Resolved
 
 
 def encode_contrast(model: Model, contrast: Contrasts, *, padding: Padding = "right") -> Encoded:
@@ -35,3 +38,15 @@ def demand_sums_of_parts(model: Model, encoded: Encoded) -> None:
     """
     prompts = torch.cat([encoded.clean, encoded.corrupted])
     demand_sums(model.module, model.anatomy, prompts, encoded.real.repeat(2, 1))
+
+
+def asked_by(model: Model, contrasts: Iterable[Contrast]) -> str:
+    """``digest_of`` what is asked, as the model's tokenizer reads it; empty for no question."""
+    found = [contrast.resolve(model.tokenizer) for contrast in contrasts]
+    return digest_of(found) if found else ""
+
+
+def digest_of(asked: Iterable[Resolved]) -> str:
+    """SHA-256 over the ids of a question: the same for text and for its ids, padded or not."""
+    parts = [(one.clean, one.corrupted, one.answer, one.foil) for one in asked]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

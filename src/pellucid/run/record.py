@@ -47,6 +47,8 @@ class Trace:
     that of each row's own metric on the clean run.
     """
 
+    weights: str
+    """Hash of the weights that were recorded."""
     encoded: Encoded
     metric: Metric
     clean: dict[Site, Tensor]
@@ -133,6 +135,7 @@ def record(
         metric_corrupted = measure(logits_corrupted, encoded)
         demand_finite(metric_corrupted, "metric on the corrupted prompt")
     return Trace(
+        weights=model.weight_hash,
         encoded=encoded,
         metric=measure,
         clean=found.values,

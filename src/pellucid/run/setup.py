@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
-import torch
 from torch import Tensor
 
 from pellucid.errors import TaskError
@@ -16,7 +15,7 @@ from pellucid.model.model import Model
 from pellucid.model.sites import Site
 from pellucid.options import ABLATION, METRIC, SEED, Ablation
 from pellucid.run.ablation import replacements
-from pellucid.run.question import encode_contrast
+from pellucid.run.identity import demand_trace_of, refuse, weights_differ
 from pellucid.run.record import Trace, record
 from pellucid.run.sites import node_sites, stream_sites
 from pellucid.task.contrast import Contrasts
@@ -38,6 +37,13 @@ class Setup:
     """For what is drawn: resampled values, random sets."""
     memory_budget: int = MEMORY_BUDGET
     """Bytes that one batched call may take for activations."""
+
+    def __post_init__(self) -> None:
+        self.demand_weights()
+
+    def demand_weights(self) -> None:
+        """**Raises** ``MismatchError`` when the model's weights are no longer the recorded ones."""
+        refuse("trace", weights_differ(self.model, self.trace.weights))
 
     @property
     def ablation_name(self) -> str:
@@ -76,9 +82,9 @@ class RecordOptions:
     """What a caller may say of how a question is recorded and run."""
 
     metric: str | Metric = METRIC
-    """What is measured; that of a ``trace`` that is given stands."""
+    """What is measured."""
     trace: Trace | None = None
-    """A recording of the question at every node, used instead of recording."""
+    """A recording of the question and metric at every node, used instead of recording."""
     seed: int = SEED
     """For whatever is drawn."""
     memory_budget: int = MEMORY_BUDGET
@@ -90,8 +96,8 @@ class RecordOptions:
         The sites of ``parts`` beside nodes are recorded too.
 
         **Cost** 2 forwards and 1 backward; none with a trace.
-        **Raises** ``TaskError`` for the recording of another question, or of too few sites, and
-        what ``record`` raises.
+        **Raises** ``MismatchError`` for a recording of other weights, another question or metric,
+        ``TaskError`` for one of too few sites, and what ``record`` raises.
         """
         beside = tuple(dict.fromkeys(parts))
         sites = [*node_sites(model), *stream_sites(model), *beside]
@@ -132,23 +138,29 @@ def recorded(
 ) -> Trace:
     """``trace``, if it is given and a recording of the question at every node; else a recording.
 
-    **Cost** 2 forwards and 1 backward; none with a ``trace``, whose metric is then used.
-    **Raises** ``TaskError`` for the recording of another question, or of too few sites, and what
-    ``record`` raises.
+    **Cost** 2 forwards and 1 backward; none with a ``trace``.
+    **Raises** ``MismatchError`` for a recording of other weights, another question or metric,
+    ``TaskError`` for one of too few sites, and what ``record`` raises.
     """
     if trace is None:
         return record(model, contrast, metric=metric, sites=sites)
-    same_question(model, contrast, trace)
+    demand_trace_of(model, contrast, trace, metric)
     if not all(site in trace.clean for site in node_sites(model)):
         raise TaskError("The trace given lacks some nodes. Record it without sites=.")
     return trace
 
 
-def same_question(model: Model, contrast: Contrasts, trace: Trace) -> None:
-    """**Raises** ``TaskError`` when ``trace`` is a recording of another question."""
-    tokens = encode_contrast(model, contrast)
-    asked, held = (tokens.clean, tokens.corrupted), (trace.encoded.clean, trace.encoded.corrupted)
-    if tokens.example.shape != trace.encoded.example.shape or (
-        not trace.encoded.padded and not all(map(torch.equal, asked, held))
-    ):
-        raise TaskError("The trace given is of another contrast. Record this one, or leave it out.")
+def demand_setup_of(
+    model: Model, contrast: Contrasts, setup: Setup, given: RecordOptions, ablation: str
+) -> None:
+    """**Raises** ``MismatchError`` unless a measure's ``setup`` is what is asked for.
+
+    Values of the caller's own (``ablation_name`` "given") have no name to ask for them by: they
+    stand where ``ablation`` was left at its default, and for "optimal".
+    """
+    demand_trace_of(model, contrast, setup.trace, given.metric, "measure")
+    own = setup.ablation_name
+    if own != ablation and not (own == "given" and ablation in (ABLATION, "optimal")):
+        refuse("measure", [("ablation", own, ablation)])
+    if own == "resample" and setup.seed != given.seed:
+        refuse("measure", [("seed", str(setup.seed), str(given.seed))])

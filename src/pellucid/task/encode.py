@@ -116,6 +116,11 @@ class Encoded:
         """Whether any row has padding."""
         return not bool(self.real.all())
 
+    @property
+    def resolved(self) -> tuple[Resolved, ...]:
+        """The contrasts that were packed, one an example, without padding."""
+        return tuple(_resolved(self, example) for example in range(self.n_examples))
+
     def to(self, device: torch.device | str) -> "Encoded":
         """This batch with its tensors on ``device``."""
         tensors: dict[str, Any] = {
@@ -148,6 +153,24 @@ class Encoded:
                 else 0
             ),
         )
+
+
+def _resolved(encoded: Encoded, example: int) -> Resolved:
+    """The inverse of ``Resolved.rows`` and ``pack`` for one example."""
+    rows = _rows_of(encoded.example.tolist(), example)
+    first, last = rows[0], rows[-1]
+    answer = _real(encoded.answers[first], encoded.answers_real[first])
+    foil = _real(encoded.foils[last], encoded.foils_real[last])
+    grown = len(answer) - 1 if len(rows) > 1 else 0
+    clean, corrupted = (
+        _real(tokens[first], encoded.real[first]) for tokens in (encoded.clean, encoded.corrupted)
+    )
+    length = len(clean) - grown
+    return Resolved(clean=clean[:length], corrupted=corrupted[:length], answer=answer, foil=foil)
+
+
+def _real(tokens: Int[Tensor, " n"], real: Bool[Tensor, " n"]) -> Ids:
+    return tuple(tokens[real].tolist())
 
 
 def _rows_of(owner: Sequence[int], example: int) -> list[int]:

@@ -312,7 +312,7 @@ def test_results_are_read_back_as_they_were(model, tmp_path):
     scores = pellucid.attribute_edges(model, many_questions(5), method="eap")
     for result in (
         found,
-        pellucid.edge_faithfulness(model, many_questions(5), found, random_sets=2),
+        pellucid.edge_faithfulness(model, many_questions(5), found.names, random_sets=2),
         pellucid.edge_curve(model, many_questions(5), scores),
     ):
         again = type(result).load(result.save(tmp_path / type(result).__name__))

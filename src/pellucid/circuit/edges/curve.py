@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack, get_args
 
 import pandas as pd
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.circuit.edges.circuit import EdgeCircuit
@@ -32,6 +34,7 @@ from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
+from pellucid.run.identity import demand_estimates_of, demand_made_of
 from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import MeasureKeywords, MeasureOptions
 from pellucid.stats.area import area, log_mean
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """MIB's fractions of all edges."""
 _Order: TypeAlias = Literal["absolute", "signed"]
+Ranking: TypeAlias = EdgeScores | EdgeCircuit | Float[Tensor, "sender slot"]
+"""What ranks edges; numbers alone, which say nothing of what they are of, rank any question's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +123,7 @@ class EdgeCurve(Result):
 def edge_curve(
     model: Model,
     contrast: Contrasts,
-    scores: EdgeScores | EdgeCircuit,
+    scores: Ranking,
     *,
     selection: Selection = "greedy",
     order: _Order = "absolute",
@@ -128,14 +133,16 @@ def edge_curve(
 ) -> EdgeCurve:
     """Measure circuits of growing ``fractions`` of all edges, the best by ``scores`` first.
 
-    An ``EdgeCircuit`` lends what its own edges were ranked by.
+    An ``EdgeCircuit`` lends what its own edges were ranked by. Both are refused when they are of
+    another question; ``scores.matrix``, numbers alone, ranks the edges of any.
 
     ``order="signed"`` takes the edges that support the answer first, which is how MIB reports CPR;
     ``"absolute"`` is how it reports CMD. ``MeasureOptions`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record, 1 forward per fraction, and one per random set and
     fraction; batched.
-    **Raises** ``EditError`` for scores of another model, or fractions that do not rise from 0 to 1.
+    **Raises** ``EditError`` for scores of another shape, or fractions that do not rise from 0 to 1;
+    ``MismatchError`` for scores of other weights, another question or metric.
     """
     chosen = MeasureOptions(**options)
     _check(selection, order, fractions, random_sets)
@@ -143,7 +150,7 @@ def edge_curve(
     total = int(anatomy.edges.sum())
     asked = [int(fraction * total) for fraction in fractions]
     generator = torch.Generator().manual_seed(chosen.seed)
-    given = scores.scores if isinstance(scores, EdgeCircuit) else scores.matrix
+    given, ranked_by = _ranking(scores)
     matrix = given if order == "absolute" else _from_zero(given)
     sets = [SELECTIONS[selection](anatomy, matrix, size) for size in asked]
     chance = [
@@ -151,12 +158,16 @@ def edge_curve(
     ]
     with metering() as meter:
         setup = chosen.setup(model, contrast)
+        if isinstance(scores, EdgeScores):
+            demand_estimates_of(model, contrast, scores, setup.trace)
+        elif isinstance(scores, EdgeCircuit):
+            demand_made_of(model, contrast, scores, "EdgeCircuit", metric=setup.trace.metric)
         measure = EdgeMeasure(setup)
         f = measure.fraction([*sets, *(one for some in chance for one in some)])
         intervals, right = measure.intervals(sets), measure.kept_right(sets)
     at_random = f[len(sets) :]
     return EdgeCurve(
-        ranked_by=scores.ranked_by if isinstance(scores, EdgeCircuit) else scores.method,
+        ranked_by=ranked_by,
         order=order,
         selection=selection,
         ablation=setup.ablation_name,
@@ -172,6 +183,13 @@ def edge_curve(
         ),
         passes=meter.passes,
     )
+
+
+def _ranking(scores: Ranking) -> tuple[torch.Tensor, str]:
+    """The numbers that rank, and what they are called."""
+    if isinstance(scores, EdgeCircuit):
+        return scores.scores, scores.ranked_by
+    return (scores.matrix, scores.method) if isinstance(scores, EdgeScores) else (scores, "given")
 
 
 def _from_zero(matrix: torch.Tensor) -> torch.Tensor:

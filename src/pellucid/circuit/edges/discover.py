@@ -40,6 +40,7 @@ from pellucid.options import (
     EdgeMethod,
 )
 from pellucid.passes import metering
+from pellucid.run.identity import demand_estimates_of
 from pellucid.run.provenance import with_provenance
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import KL, Nearness
@@ -66,7 +67,8 @@ def discover_edges(
     **Cost** at most ``budget`` forwards beside those of the scores; ``nested`` 60 forwards and 60
     backwards more.
     **Raises** ``EditError`` for arguments that do not go together, ``TaskError`` for too few
-    examples, ``BudgetError`` when the budget cannot hold even the first curve.
+    examples, ``MismatchError`` for scores or a trace of something else, ``BudgetError`` when the
+    budget cannot hold even the first curve.
     """
     opened(model)
     chosen = EdgeSearchOptions(**options)
@@ -74,6 +76,8 @@ def discover_edges(
     with metering() as meter:
         setup = chosen.setup(model, contrast)
         trace = setup.trace
+        if scores is not None:
+            demand_estimates_of(model, contrast, scores, trace)
         if method == "automatic":
             demand_examples(trace.encoded.n_examples)
         refusal = None if chosen.insist else nothing_to_explain(trace)

@@ -18,7 +18,7 @@ from typing import Literal, Unpack
 import pandas as pd
 import torch
 
-from pellucid.circuit.edges.circuit import EdgeNames, resolve_edges
+from pellucid.circuit.edges.circuit import EdgeCircuit, EdgeNames, resolve_edges
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.optimal_ablation import optimal_constants
 from pellucid.circuit.edges.sets import EdgeSet
@@ -37,8 +37,9 @@ from pellucid.options import ABLATION, RANDOM_SETS, Ablation
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
+from pellucid.run.identity import demand_made_of
 from pellucid.run.provenance import with_provenance
-from pellucid.run.setup import RecordKeywords, RecordOptions
+from pellucid.run.setup import RecordKeywords, RecordOptions, demand_setup_of
 from pellucid.task.contrast import Contrasts
 
 _PARTS = 10
@@ -128,10 +129,14 @@ def edge_faithfulness(
     **Cost** 2 forwards + 1 backward to record (none with ``measure``), 3 forwards for the circuit,
     20 for the completeness gap and 1 per random set; batched, none run twice. ``optimal`` 50
     forwards + 50 backwards more.
-    **Raises** ``EditError`` for an edge that the model does not have.
+    **Raises** ``EditError`` for an edge that the model does not have, ``MismatchError`` for a
+    circuit, trace or measure of other weights or another question (the circuit's ``names`` can be
+    measured on any).
     """
     recording = RecordOptions(**options)
     kept = resolve_edges(opened(model), circuit)
+    if isinstance(circuit, EdgeCircuit):
+        demand_made_of(model, contrast, circuit, "EdgeCircuit")
     if random_sets < 0:
         raise EditError(f"random_sets={random_sets}: there can be no fewer than 0.")
     generator = torch.Generator().manual_seed(recording.seed)
@@ -140,6 +145,9 @@ def edge_faithfulness(
             setup = recording.setup(model, contrast)
             carried = optimal_constants(setup, kept) if ablation == "optimal" else ablation
             measure = EdgeMeasure(replace(setup, ablation=carried))
+        else:
+            demand_setup_of(model, contrast, measure.setup, recording, ablation)
+            measure.demand_own_metric()
         without = measure.all & ~kept
         parts = [_part(kept, generator) for _ in range(_PARTS)]
         size = int(kept.sum())
@@ -158,7 +166,7 @@ def edge_faithfulness(
     gaps = [abs(a - b) for a, b in zip(in_circuit, in_model, strict=True)]
     chance = f[2 + 2 * _PARTS :]
     return EdgeFaithfulness(
-        ablation=ablation,
+        ablation=ablation if ablation == "optimal" else measure.setup.ablation_name,
         size=size,
         out_of=int(measure.all.sum()),
         sufficiency=f[0],

@@ -20,6 +20,7 @@ from torch import Tensor
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.circuit.limits import Limited
 from pellucid.run.edges.cut import run_cut
+from pellucid.run.identity import metric_name, refuse
 from pellucid.run.setup import Setup
 from pellucid.stats.bootstrap import ratio_interval
 from pellucid.stats.rounding import share_of
@@ -60,6 +61,12 @@ class EdgeMeasure(Limited):
         trace = self.setup.trace
         return trace.noise if self._metric is None else trace.noise_of(self._metric)
 
+    def demand_own_metric(self) -> None:
+        """**Raises** ``MismatchError`` for a measure in another metric than the question's."""
+        if self._metric is not None:
+            asked = metric_name(self.setup.trace.metric)
+            refuse("measure", [("metric", metric_name(self._metric), asked)])
+
     def unknown(self, sets: Iterable[EdgeSet]) -> list[EdgeSet]:
         """Those of ``sets`` that were not measured before, each once."""
         new = {_key(s): s for s in sets if _key(s) not in self._known}
@@ -73,6 +80,7 @@ class EdgeMeasure(Limited):
         new = self.unknown(sets)
         to_run = sum(not torch.equal(s, self.all) for s in new)
         if new:
+            self.setup.demand_weights()
             self.spend(to_run)
             cut = self.all & ~torch.stack(new)
             found = run_cut(self.setup, cut, self._values, metric=self._metric)

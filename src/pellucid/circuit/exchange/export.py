@@ -14,6 +14,7 @@ from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.errors import ResultFileError
 from pellucid.model.model import Model
 from pellucid.results.views import shows
+from pellucid.run.identity import demand_made_of
 from pellucid.run.provenance import with_provenance
 from pellucid.task.contrast import Contrasts
 
@@ -40,12 +41,15 @@ def export(
 
     **Cost** none; 2 forwards for ``neuronpedia``.
     **Raises** ``ResultFileError`` for a format that cannot hold the circuit, or a place that
-    cannot be written.
+    cannot be written; ``MismatchError`` for another model or question than the circuit's own.
     """
     target = Path(path)
     kind = format_of(target, format)
     check(circuit, kind, model, contrast)
-    setting = None if model is None or contrast is None else Setting.of(model, contrast)
+    setting = None
+    if model is not None and contrast is not None:
+        demand_made_of(model, contrast, circuit, type(circuit).__name__)
+        setting = Setting.of(model, contrast)
     if isinstance(circuit, EdgeCircuit) and (kind == "eap-ig" or kind == "eap-ig-flat"):
         return put(target, eap_ig.write(circuit, kind))
     picture = picture_of(circuit, setting)

@@ -42,7 +42,9 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.passes import metering
 from pellucid.results.refusal import Refusal
+from pellucid.run.identity import demand_estimates_of, refuse
 from pellucid.run.provenance import with_provenance
+from pellucid.run.record import Trace
 from pellucid.task.contrast import Contrasts
 
 LARGEST_SHARE, ALWAYS_SMALL = 0.25, 8
@@ -65,15 +67,15 @@ def discover(
     single one can go; ``mfc`` adds by estimate and prunes by comprehensiveness, as Glassbox states
     it. Nothing is claimed for a model that does not prefer the answer, unless you ``insist``; the
     reason is then in ``note``. ``NodeSearchOptions`` says what each option is. An ``attribution``
-    ranks the nodes instead of atp; a ``measure`` brings its recording, its ablation and what it has
-    measured.
+    ranks the nodes instead of atp; a ``measure`` brings its recording and what it has measured.
 
     **Assumes** that a good set stands near the top of the estimates, by value or by size.
 
     **Cost** at most ``budget`` forwards and 1 backward, the recording included, also that of a
     ``trace`` that is given; the search stops where the budget ends and says so in ``note``.
-    **Raises** ``EditError`` for unknown arguments, ``BudgetError`` when the budget cannot hold the
-    recording and the first curve, naming the smallest that can.
+    **Raises** ``EditError`` for unknown arguments, ``MismatchError`` when attribution, measure or
+    trace are not of these weights, this question and these options, ``BudgetError`` when the budget
+    cannot hold the recording and the first curve, naming the smallest that can.
     """
     opened(model)
     chosen = NodeSearchOptions(**options)
@@ -82,7 +84,11 @@ def discover(
         measure = measure_of(model, contrast, over, chosen, measure)
         trace = measure.setup.trace
         beyond = None if set(over) <= set(model.nodes) else over
-        found = attribution or attribute(model, contrast, trace=trace, parts=beyond)
+        if attribution is None:
+            found = attribute(model, contrast, metric=trace.metric, trace=trace, parts=beyond)
+        else:
+            found = attribution
+            demand_ranks(model, contrast, found, trace, over)
         estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
         blank = Circuit(
             nodes=(),
@@ -118,6 +124,16 @@ def discover(
         estimates=tuple(estimates[node] for node in circuit.nodes),
         passes=meter.passes,
     )
+
+
+def demand_ranks(
+    model: Model, contrast: Contrasts, found: Attribution, trace: Trace, over: Sequence[Node]
+) -> None:
+    """**Raises** ``MismatchError`` for estimates of something else, or of other parts."""
+    demand_estimates_of(model, contrast, found, trace)
+    lacking = [node.name for node in over if node not in set(found.nodes)]
+    if lacking:
+        refuse("Attribution", [("parts", "no " + ", ".join(lacking[:5]), "all that over= names")])
 
 
 def _refused(blank: Circuit, refusal: Refusal) -> Circuit:

@@ -28,6 +28,7 @@ from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
+from pellucid.run.identity import demand_made_of
 from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import MeasureKeywords, MeasureOptions
 from pellucid.stats.agreement import percentile_among
@@ -120,14 +121,18 @@ def faithfulness(
     an MLP. ``curve`` gives an order of nodes along which f is measured at growing sizes.
     ``random_sets`` of each kind are measured for the percentile. ``opponents`` are parts outside
     that work against the answer: sufficiency is measured with them too, and ``category`` heeds it.
-    A ``measure`` brings its recording, its ablation and what it has measured; ``MeasureOptions``
-    says what the others are.
+    A ``measure`` brings its recording and what it has measured; ``MeasureOptions`` says what the
+    others are.
 
     **Cost** 2 forwards + 1 backward to record (none with ``trace``), 3 forwards for the set itself,
     one per curve point and per random set, one with opponents; all batched, none run twice.
-    **Raises** ``EditError`` when the circuit holds a node that ``over`` does not replace.
+    **Raises** ``EditError`` when the circuit holds a node that ``over`` does not replace,
+    ``MismatchError`` for a circuit, trace or measure of other weights or another question (the
+    circuit's ``nodes`` can be measured on any).
     """
     opened(model)
+    if isinstance(circuit, Circuit):
+        demand_made_of(model, contrast, circuit, "Circuit")
     given = MeasureOptions(**options)
     members = resolve_nodes(model, circuit.nodes if isinstance(circuit, Circuit) else circuit)
     if over is None:

@@ -19,7 +19,8 @@ from pellucid.circuit.limits import Limited
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.model.sites import site_of
-from pellucid.run.setup import MeasureOptions, Setup, same_question
+from pellucid.run.identity import refuse
+from pellucid.run.setup import MeasureOptions, Setup, demand_setup_of
 from pellucid.run.variants import run_variants, unit_of
 from pellucid.stats.rounding import share_of
 from pellucid.task.contrast import Contrasts
@@ -62,6 +63,7 @@ class SetMeasure(Limited):
         """
         new = self.unknown(sets)
         if new:
+            self.setup.demand_weights()
             self.spend(len(new))
             replaced = torch.tensor([[node not in kept for node in self.over] for kept in new])
             replaced = replaced.to(self.setup.model.device)
@@ -93,9 +95,13 @@ def measure_of(
     """``measure``, if there is one of this question; else one made from what is ``given``.
 
     **Cost** as ``MeasureOptions.setup``; none with a ``measure``.
-    **Raises** ``TaskError`` for a measure or a trace of another question.
+    **Raises** ``MismatchError`` for a measure or a trace of other weights, another question, metric
+    or ablation, and for a measure in which other parts are replaced.
     """
     if measure is None:
         return SetMeasure(given.setup(model, contrast, map(site_of, over)), over)
-    same_question(model, contrast, measure.setup.trace)
+    demand_setup_of(model, contrast, measure.setup, given, given.ablation)
+    if set(measure.over) != set(over):
+        found, wanted = (", ".join(node.name for node in some) for some in (measure.over, over))
+        refuse("measure", [("parts that are replaced", found, wanted)])
     return measure

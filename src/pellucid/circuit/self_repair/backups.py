@@ -39,6 +39,7 @@ from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.passes import metering
+from pellucid.run.identity import demand_made_of
 from pellucid.run.provenance import with_provenance
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric, Nearness
@@ -64,14 +65,17 @@ def backups(
     round, and where some grew 1 and a backward for each control. Where the budget of
     an ablation ends, nothing is claimed of it.
     **Raises** ``EditError`` for a circuit of no nodes, or of nodes that cannot be replaced;
-    ``TaskError`` for a metric whose gradient vanishes on the clean run (kl).
+    ``TaskError`` for a metric whose gradient vanishes on the clean run (kl), ``MismatchError`` for
+    a circuit or trace of other weights or another question (the circuit's ``nodes`` pass).
     """
+    if isinstance(circuit, Circuit):
+        demand_made_of(opened(model), contrast, circuit, "Circuit")
     members = members_of(opened(model), circuit)
     chosen = BackupOptions(**options)
     ablations, controls = chosen.ablations, chosen.controls
     over = chosen.over or (circuit.over if isinstance(circuit, Circuit) else "heads")
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
-        refuse_kl(chosen.metric if chosen.trace is None else chosen.trace.metric)
+        refuse_kl(chosen.metric)
         setup = chosen.setup(model, contrast)
         trace = setup.trace
         # A growth is a difference of two differences: rounding twice.

@@ -32,13 +32,14 @@ from pellucid.lens.text import column, quoted, wrapped
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model
 from pellucid.model.sites import Site
-from pellucid.options import DIRECT_SPLIT, DIRECT_VIEW, DirectSplit, DirectView
+from pellucid.options import DIRECT_SPLIT, DIRECT_VIEW, METRIC, DirectSplit, DirectView
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.registry import stored
 from pellucid.results.result import Result, as_tensor
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
+from pellucid.run.identity import demand_alike
 from pellucid.run.observe import View
 from pellucid.run.provenance import with_provenance
 from pellucid.run.sites import EMBED
@@ -139,9 +140,11 @@ class DirectEffects(Result):
     def compare(self, effects: Measured) -> ShareAgainstEffect:
         """Shares beside the effects that ``patch(..., sites="heads")`` measured of the same heads.
 
-        **Raises** ``TaskError`` when the two have no component in common.
+        **Raises** ``TaskError`` when the two have no component in common, ``MismatchError`` for
+        effects on another question, other weights, or in another metric than the logit difference.
         """
         found = share_against_effect(self.to_frame(), effects)
+        demand_alike(self, effects, "PatchEffects", metric=METRIC)
         return replace(found, provenance=self.provenance)
 
     def plot(self, show: DirectView = DIRECT_VIEW) -> "Figure":
