@@ -336,11 +336,11 @@ def test_a_saved_study_is_shown_alone_and_opens_its_analyses(opened, address, an
 
 
 def test_a_file_that_is_not_opened_or_not_kept_is_named(opened, address, analyses, tmp_path):
-    (tmp_path / "bad.json").write_text('{"schema": 1, "type": "Analysis", "fields": {}}')
+    (tmp_path / "bad.json").write_text('{"schema": 2, "type": "Analysis", "fields": {}}')
     (tmp_path / "none.txt").write_text("")
     page = opened(address + "#mode=compare")
     files = page.get_by_label("Files (.json)")
-    for name, says in (("bad.json", "bad.json: This JSON is damaged"), ("none.txt", "no saved")):
+    for name, says in (("bad.json", "bad.json: This JSON was changed"), ("none.txt", "no saved")):
         files.set_input_files(tmp_path / name)
         page.get_by_role("alert").get_by_text(says).wait_for()
         assert files.get_attribute("aria-invalid") == "true"

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -33,6 +34,7 @@ from pellucid.circuit.nodes.circuit import resolve_nodes
 from pellucid.lens.heads.roles import head_roles
 from pellucid.passes import counter
 from pellucid.report.document import document
+from pellucid.results.checksum import signed
 from pellucid.results.passes import Passes
 from pellucid.run.prompts import prompt_tokens, run_tapped
 
@@ -360,6 +362,8 @@ def test_whatever_a_file_holds_the_server_answers(ask, damaged, caplog, data):
             break
         place = place[key]
     place[key] = data.draw(leaves | st.lists(leaves, max_size=2))
+    with suppress(ValueError):  # numbers that are not finite have no checksum
+        body = signed(body)
     with caplog.at_level(logging.ERROR, "pellucid"):
         event = ask(kind="open", file=json.dumps(body))
     assert event["event"] == "done" or event["field"] == "file"
@@ -376,7 +380,7 @@ def damaged(small) -> str:
     ("question", "field"),
     [
         ({"kind": "open", "file": "{}"}, "file"),
-        ({"kind": "open", "file": '{"schema": 1, "type": "Model", "fields": {}}'}, "file"),
+        ({"kind": "open", "file": '{"schema": 2, "type": "Model", "fields": {}}'}, "file"),
         ({"kind": "open", "file": "{}", "tensors": "\u20ac"}, "tensors"),
         ({"kind": "reads", **PAIR, "nodes": ["M0"]}, "nodes"),
         ({"kind": "writes", **PAIR, "nodes": ["embed"]}, "nodes"),

@@ -101,7 +101,7 @@ def test_json_on_stdout_is_one_document(command, run):
     code, out, _ = run(command, "--json")
     assert code == 0
     body = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert body["schema"] == 1
+    assert body["schema"] == 2
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`pellucid report`: a saved result in, one file out."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 from pellucid.cli.main import app
 from pellucid.errors import MissingDependencyError, ResultFileError
 from pellucid.report.pdf import pdf
+from pellucid.results.checksum import signed
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,8 @@ def test_a_folder_that_holds_no_result_is_named(tmp_path):
 
 def test_a_kind_from_the_future_is_refused(tmp_path):
     file = tmp_path / "r.json"
-    file.write_text('{"schema": 1, "type": "Prophecy", "fields": {}}')
+    body = signed({"schema": 2, "type": "Prophecy", "fields": {}})
+    file.write_text(json.dumps(body))
     done = CliRunner().invoke(app, ["report", str(file), "--out", str(tmp_path / "r.md")])
     assert isinstance(done.exception, ResultFileError)
     assert "Prophecy" in str(done.exception)

@@ -10,6 +10,7 @@ import torch
 import pellucid
 from pellucid import Analysis, Attribution, Circuit, Faithfulness, PatchEffects, Result
 from pellucid.errors import ResultFileError
+from pellucid.results.checksum import digest_of_file, signed
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,13 @@ def test_what_is_not_finite_is_nan_when_json_is_read_back(results, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "broken", ["[1]", "{}", '{"schema": 1}', '{"schema": 1, "type": "PatchEffects", "fields": {}}']
+    "broken",
+    [
+        "[1]",
+        "{}",
+        '{"schema": 2}',
+        json.dumps(signed({"schema": 2, "type": "PatchEffects", "fields": {}})),
+    ],
 )
 def test_a_json_file_of_something_else_is_refused(broken, tmp_path):
     (tmp_path / "r.json").write_text(broken)
@@ -85,7 +92,7 @@ def test_a_json_file_of_something_else_is_refused(broken, tmp_path):
 def test_a_tensor_that_does_not_fit_is_refused(results, tmp_path, tensor, says):
     body = json.loads(results[-1].to_json())
     body["fields"]["metric_clean"] = tensor
-    (tmp_path / "r.json").write_text(json.dumps(body))
+    (tmp_path / "r.json").write_text(json.dumps(signed(body)))
     with pytest.raises(ResultFileError, match=says):
         PatchEffects.load(tmp_path / "r.json")
 
@@ -93,7 +100,7 @@ def test_a_tensor_that_does_not_fit_is_refused(results, tmp_path, tensor, says):
 def test_json_is_json_without_nan(results):
     for result in results:
         text = result.to_json()
-        assert json.loads(text)["schema"] == 1
+        assert json.loads(text)["schema"] == 2
         assert "NaN" not in text
         assert "Infinity" not in text
 
@@ -113,8 +120,7 @@ def test_what_is_written_as_json_is_read_back(results, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda body: [body], "not a readable saved result"),
-        (lambda body: {**body, "schema": 2}, "Upgrade pellucid"),
+        (lambda body: {**body, "schema": 3}, "Upgrade pellucid"),
         (lambda body: {**body, "type": "Model"}, "holds the kind 'Model', which this version"),
         (lambda body: {**body, "type": []}, "does not know"),
         (lambda body: {**body, "fields": {}}, "damaged"),
@@ -127,10 +133,12 @@ def test_what_is_written_as_json_is_read_back(results, tmp_path):
 def test_json_that_cannot_be_read_says_why(results, change, says):
     body = json.loads(results[1].to_json())
     with pytest.raises(ResultFileError, match=says):
-        Result.from_json(json.dumps(change(body)))
+        Result.from_json(json.dumps(signed(change(body))))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"schema": null}', '{"schema": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[{}]", "[" * 100_000, '{"schema": null}', '{"schema": 1}']
+)
 def test_what_is_no_result_at_all_is_refused(text):
     with pytest.raises(ResultFileError):
         Result.from_json(text)
@@ -169,16 +177,17 @@ def test_what_cannot_be_read_says_why(results, tmp_path):
 
 
 def edited(folder, change):
-    """A saved result whose JSON fields, or tensors, were changed by hand."""
+    """A saved result whose fields, or tensors, were changed, and the checksum after them."""
     from safetensors.torch import load_file, save_file
 
     body = json.loads((folder / "result.json").read_text())
     tensors = load_file(folder / "tensors.safetensors")
     change(body["fields"], {name: f["stored"] for name, f in body["fields"].items()
                             if isinstance(f, dict) and "stored" in f}, tensors)  # fmt: skip
-    (folder / "result.json").write_text(json.dumps(body))
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()},
-              folder / "tensors.safetensors")  # fmt: skip
+    beside = folder / "tensors.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside)
+    body["tensors"] = digest_of_file(beside)
+    (folder / "result.json").write_text(json.dumps(signed(body)))
     return folder
 
 

@@ -1,7 +1,15 @@
-// Made by types.mjs from schema.json (sha256 d7feb58234900dcb8b169181885333d41fd59bc7024434f25a9fb4b84e66cab3).
+// Made by types.mjs from schema.json (sha256 822aedb701d68ab979cfff22e9d947c6190fc481aff8f9f6db6bb612b355d151).
 
 export type Document = Result & {
-  schema: 1;
+  schema: 2;
+  /**
+   * Of a file: SHA-256 of the rest.
+   */
+  checksum?: string;
+  /**
+   * Of a folder: SHA-256 of its tensors.
+   */
+  tensors?: string;
   derived?: {};
   story?: Section[];
   /**
@@ -112,6 +120,7 @@ export interface Provenance {
       };
     };
     passes: Passes;
+    note: string;
     seconds: Number;
     system: string;
   };

@@ -105,6 +105,8 @@ def schema() -> dict[str, Any]:
             "schema": {"const": SCHEMA},
             "type": {"enum": results},
             "fields": {"type": "object"},
+            "checksum": {"description": "Of a file: SHA-256 of the rest.", "type": "string"},
+            "tensors": {"description": "Of a folder: SHA-256 of its tensors.", "type": "string"},
             **BESIDE_FIELDS,
             "parts": {
                 "description": "For each result inside that can be shown by itself.",

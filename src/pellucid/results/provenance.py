@@ -45,6 +45,8 @@ class Provenance:
     options: Mapping[str, Plain] = field(default_factory=dict)
     """Every other argument; what is no plain value by its text or its type."""
     passes: Passes = field(default_factory=Passes)
+    note: str = ""
+    """What speaks against relying on it: that a file without a checksum could not be checked."""
     seconds: float = 0.0
     system: str = ""
     """Operating system and processor."""

@@ -2,13 +2,15 @@
 
 A result is a frozen dataclass. ``to_json`` gives one JSON document with numbers in full;
 ``save`` writes a folder with ``result.json`` and ``tensors.safetensors``, whole or not at all.
+What was changed since it was written is refused (``checksum.py``).
 """
 
 import dataclasses
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +18,13 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import ResultFileError
+from pellucid.results.checksum import (
+    CHECKSUM,
+    demand_unchanged,
+    digest_of_file,
+    read_json,
+    signed,
+)
 from pellucid.results.fields import check_fields
 from pellucid.results.folders import FolderKind, replacing
 from pellucid.results.prose import Section
@@ -23,8 +32,12 @@ from pellucid.results.provenance import Provenance
 from pellucid.results.registry import full_name, register, registered, written_name
 from pellucid.results.views import shown, shows
 
-SCHEMA = 1
-"""Version of the JSON layout; a higher one is refused with advice to upgrade."""
+SCHEMA = 2
+"""Version of the JSON layout; a higher one is refused. Files of 1 had no checksum."""
+UNCHECKED = (
+    "Read from a file of an early version, without a checksum: nothing shows whether its numbers "
+    "are those that were measured. Make it again to be sure."
+)
 
 SAVED = FolderKind(noun="saved result", needs=("result.json", "tensors.safetensors"))
 
@@ -48,7 +61,7 @@ class Result:
     def to_json(self, *, indent: int | None = None) -> str:
         """One JSON document; tensors are nested lists, what is not finite is null."""
         body = to_plain(self, _listed)
-        return json.dumps({"schema": SCHEMA, **body}, indent=indent, allow_nan=False)
+        return json.dumps(signed({"schema": SCHEMA, **body}), indent=indent, allow_nan=False)
 
     def derived(self) -> dict[str, Any]:
         """What is computed from the fields and shown beside them; by name."""
@@ -91,7 +104,9 @@ class Result:
 
         body = {"schema": SCHEMA, **to_plain(self, keep)}
         with replacing(path, SAVED) as draft:
-            save_file(tensors, str(draft / "tensors.safetensors"))
+            beside = draft / "tensors.safetensors"
+            save_file(tensors, str(beside))
+            body = signed({**body, "tensors": digest_of_file(beside)})
             (draft / "result.json").write_text(json.dumps(body, indent=1, allow_nan=False))
         return Path(path)
 
@@ -101,8 +116,11 @@ class Result:
 
         ``Result.load`` reads every kind.
 
+        A file of an early version, without a checksum, is read with a warning, and its provenance
+        notes it.
+
         **Raises** ``ResultFileError`` when it is missing, damaged, newer, or another kind, or when
-        a field does not hold what it should.
+        anything in it is not as it was written.
         """
         place = Path(path)
         if place.name == "result.json" and place.with_name("tensors.safetensors").is_file():
@@ -160,26 +178,56 @@ def _read(cls: type[R], text: str, tensors: bytes, what: str) -> R:
     from safetensors.torch import load
 
     try:
-        body = json.loads(text)
+        body = read_json(text)
         held = load(tensors) if tensors else {}
-        schema, kind = int(body.pop("schema")), body["type"]
+        _, kind = body["schema"], body["type"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
             SafetensorError) as error:  # fmt: skip
         raise _unreadable(what, error) from error
-    if schema > SCHEMA:
-        raise ResultFileError(
-            f"{what} was written with schema {schema}; this version reads up to {SCHEMA}. "
-            "Upgrade pellucid."
-        )
+    checked = _as_written(body, tensors, what)
     wanted = _kind(kind, what) if cls is Result else cls
     if not _is_of(kind, wanted):
         raise ResultFileError(
             f"{what} holds the kind {kind}, not {written_name(wanted)}. Read it with {kind}.load."
         )
     try:
-        return _decode(body, held)
+        found: R = _decode(body, held)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         raise ResultFileError(f"{what} is damaged: {error!r}. Make it again.") from error
+    return found if checked else _marked(found, what)
+
+
+def _as_written(body: Mapping[str, Any], tensors: bytes, what: str) -> bool:
+    """Whether the checksum shows that nothing was changed; False for files that never had one.
+
+    **Raises** ``ResultFileError`` for another layout, and for what was changed.
+    """
+    schema = body["schema"]
+    whole = type(schema) is int
+    if whole and schema == 1 and not {CHECKSUM, "tensors"} & set(body):
+        return False
+    if not whole or schema != SCHEMA:
+        newer = whole and schema > SCHEMA
+        raise ResultFileError(
+            f"{what} was written with schema {schema!r}; this version reads up to {SCHEMA}. "
+            f"{'Upgrade pellucid' if newer else 'Take an unchanged copy'}."
+        )
+    try:
+        demand_unchanged(body, tensors)
+    except ValueError as error:
+        raise ResultFileError(
+            f"{what} was changed since it was written: {error}. Its numbers are not those that "
+            "were measured. Take an unchanged copy, or make it again."
+        ) from error
+    return True
+
+
+def _marked(found: R, what: str) -> R:
+    """``found`` with a note in its provenance that it could not be checked."""
+    warnings.warn(f"{what}: {UNCHECKED}", stacklevel=4)
+    if found.provenance is None:
+        return found
+    return replace(found, provenance=replace(found.provenance, note=UNCHECKED))
 
 
 def _unreadable(what: str, error: Exception) -> ResultFileError:

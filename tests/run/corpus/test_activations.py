@@ -363,7 +363,13 @@ def test_a_damaged_folder_says_so(one_tiny, tmp_path):
     values.write_bytes(values.read_bytes()[:-8])
     with pytest.raises(ResultFileError, match="is damaged"):
         Activations.open(tmp_path / "a")
-    (tmp_path / "a" / "activations.json").write_text('{"schema": 99}')
+    manifest = tmp_path / "a" / "activations.json"
+    text = manifest.read_text()
+    for old, new in (('"forwards": ', '"forwards": -'), ('"texts": ', '"texts": 1, "texts": ')):
+        manifest.write_text(text.replace(old, new))
+        with pytest.raises(ResultFileError, match=r"checksum is another one|stands twice"):
+            Activations.open(tmp_path / "a")
+    manifest.write_text('{"schema": 99}')
     with pytest.raises(ResultFileError, match="Upgrade pellucid"):
         Activations.open(tmp_path / "a")
 

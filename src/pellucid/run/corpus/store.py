@@ -20,12 +20,13 @@ from torch import Tensor
 from pellucid.errors import ResultFileError
 from pellucid.model.sites import Site
 from pellucid.passes import Passes
+from pellucid.results.checksum import CHECKSUM, demand_unchanged, read_json, signed
 from pellucid.results.folders import replace_file, reporting
 from pellucid.results.growing import GrowingTensor, mapped
 from pellucid.run.corpus.fill import Layout
 from pellucid.run.corpus.texts import Text, as_tensors
 
-MANIFEST, SCHEMA = "activations.json", 1
+MANIFEST, SCHEMA = "activations.json", 2
 TABLES: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
     "tokens": (torch.int32, ()),
     "lengths": (torch.int64, (2,)),
@@ -71,7 +72,7 @@ class Manifest:
     def to_json(self) -> bytes:
         """The file's content."""
         body = {"schema": SCHEMA, "kind": "activations", **asdict(self)}
-        return json.dumps(body, indent=1).encode()
+        return json.dumps(signed(body), indent=1).encode()
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -80,12 +81,14 @@ class Manifest:
         **Raises** ``ResultFileError`` when it is missing, damaged or newer.
         """
         try:
-            body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            body = read_json((folder / MANIFEST).read_text(encoding="utf-8"))
             if int(body["schema"]) > SCHEMA:
                 raise ResultFileError(
                     f"{folder} was written with schema {body['schema']}; this version reads up to "
                     f"{SCHEMA}. Upgrade pellucid."
                 )
+            if body["schema"] != 1 or CHECKSUM in body:  # early folders have no checksum
+                demand_unchanged(body)
             about = {**body["about"], "passes": Passes(**body["about"]["passes"])}
             for name in ("sites", "notes"):
                 about[name] = tuple(about[name])
