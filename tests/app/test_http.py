@@ -263,7 +263,7 @@ def replaced_at_once(model: Model, contrast: Contrast) -> float:
 def test_the_circuit_is_an_analysis(ask):
     event = ask(kind="circuit", **PAIR)
     assert (event["event"], event["result"]["type"]) == ("done", "Analysis")
-    assert event["result"]["story"][0]["title"] == "Summary"
+    assert event["result"]["story"][0]["title"] == "Conclusion"
 
 
 def test_two_prompts_through_the_lens_part_where_the_library_says(ask, small):

@@ -206,7 +206,7 @@ def test_a_file_of_prompts_is_a_batch(run, opened, prompts):
     code, out, err = run("analyze", "--prompts", file, question=False)
     assert code == 0, err
     assert "2 prompts; the first is shown" in out
-    assert f"--prompts {file}" in out.replace("\\\n", "").replace("    ", "")
+    assert f"--prompts {file}" in " ".join(out.replace("\\\n", "").split())
 
 
 def test_a_file_of_prompts_can_be_planned(run, prompts):

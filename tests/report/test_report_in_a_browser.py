@@ -3,6 +3,7 @@
 import csv
 import io
 import statistics
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from pellucid.figures.appearance import palette
 from pellucid.lens.heads.attention import AttentionPatterns
 from pellucid.lens.heads.targets import TARGETS
 from pellucid.results.prose import at
+from pellucid.results.quoting import in_quotes, shell_command
 
 pytestmark = pytest.mark.browser
 NODES = "[aria-label='Table of nodes'] tbody tr"
@@ -374,3 +376,26 @@ def number(text: str) -> float:
 
 def hex_of(pixel: list[int]) -> str:
     return "#" + "".join(f"{value:02x}" for value in pixel[:3])
+
+
+def test_the_command_is_copied_from_the_page_as_it_is_typed(browser, analysis, tmp_path):
+    prompt = "Income:  high\nDebts: \x1b none\tand `$HOME` 'of' \"ours\" \u202e\n" + "word " * 40
+    contrast = Contrast(prompt, prompt.replace("none", "huge"), " approved", " denied")
+    command = shell_command(["pellucid", "analyze", *map(str, contrast.to_dict().values())])
+    made = replace(analysis.provenance, command=command)
+    place = tmp_path / "report.html"
+    asked = replace(analysis.question, clean=(contrast.clean,), corrupted=(contrast.corrupted,))
+    found = replace(analysis, provenance=made, question=asked)
+    place.write_text(found.to_html(), encoding="utf-8")
+    for width in (1440, 698, 390):
+        context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+        watched = Watched(context, place.as_uri())
+        shown = watched.page.locator(".story .command")
+        assert shown.inner_text() == command
+        told = watched.page.locator("main").inner_text()
+        assert f"Prompt: {in_quotes(prompt)}" in told
+        assert not {"\x1b", "\u202e"} & set(told)
+        if width == 698:  # as it is printed: no line is broken again
+            lines = shown.evaluate("e => e.getClientRects().length && e.scrollHeight")
+            assert lines < (command.count("\n") + 3) * 24
+        context.close()

@@ -18,6 +18,7 @@ from pellucid.cli.commands.serve import serve
 from pellucid.cli.commands.study import study
 from pellucid.cli.commands.zoo import zoo
 from pellucid.cli.options import AsJson
+from pellucid.cli.terminal import tell
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
 
 app = typer.Typer(
@@ -57,7 +58,7 @@ def main() -> None:
 
 def fail(error: Exception, *, code: int) -> None:
     """Say what went wrong, and leave."""
-    typer.echo(f"{type(error).__name__}: {error}", err=True)
+    tell(f"{type(error).__name__}: {error}", err=True)
     raise SystemExit(code)
 
 
@@ -66,7 +67,7 @@ def show_version(wanted: bool) -> bool:
     if wanted:
         from pellucid import __version__
 
-        typer.echo(f"pellucid {__version__}")
+        tell(f"pellucid {__version__}")
         raise typer.Exit
     return wanted
 
@@ -92,8 +93,8 @@ def doctor(as_json: AsJson = False) -> None:
 
         typer.echo(json.dumps([dataclasses.asdict(one) for one in found], indent=1))
     for one in [] if as_json else found:
-        typer.echo(f"{one.status:8} {one.name}: {one.found}")
+        tell(f"{one.status:8} {one.name}: {one.found}")
         if one.advice:
-            typer.echo(f"         {one.advice}")
+            tell(f"         {one.advice}")
     if any(one.status == "problem" for one in found):
         raise typer.Exit(1)

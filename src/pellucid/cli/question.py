@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pellucid.cli.terminal import tell
 from pellucid.options import Ablation, MetricName
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class AskedQuestion:
         found = question_of(model, metric=metric, **self.asked)
         if found.how != "given":
             (only,) = ContrastBatch.of(found.contrast)
-            typer.echo(f"Corrupted prompt: {only.corrupted!r} ({found.how})", err=True)
+            tell(f"Corrupted prompt: {only.corrupted!r} ({found.how})", err=True)
         for note in ContrastBatch.of(found.contrast).notes(model.tokenizer):
-            typer.echo(f"Note: {note}", err=True)
+            tell(f"Note: {note}", err=True)
         return found.contrast
 
     def judged(self, model: Any) -> int:

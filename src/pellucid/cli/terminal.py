@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pellucid.errors import ResultFileError
+from pellucid.results.quoting import safely, shell_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,8 +36,18 @@ def open_model(
 
         model = load(source, offline=offline, dtype=dtype, device=device, tokenizer=tokenizer)
     for note in model.notes:
-        typer.echo(f"Note: {note}", err=True)
+        tell(f"Note: {note}", err=True)
     return model
+
+
+def tell(text: object, *, err: bool = False) -> None:
+    """Print, with everything that a terminal would act on shown by its escape."""
+    typer.echo(safely(str(text)), err=err)
+
+
+def typed() -> str:
+    """This command, as it is typed in a POSIX shell."""
+    return shell_command(["pellucid", *sys.argv[1:]])
 
 
 def quieten() -> None:
@@ -62,10 +74,13 @@ def progress(title: str, *, total: int | None = None) -> Iterator["Meter"]:
 
 def deliver(result: Any, text: str, *, as_json: bool, out: str | None) -> None:
     """Print a result on stdout, as ``text`` or as JSON, and write it where ``--out`` says."""
-    typer.echo(result.to_json() if as_json else text)
+    if as_json:
+        typer.echo(result.to_json())
+    else:
+        tell(text)
     if out is not None:
         _write(result, Path(out))
-        typer.echo(f"Written to {out}", err=True)
+        tell(f"Written to {out}", err=True)
 
 
 def draw(plot: str | None, figure: "Callable[[], Figure]") -> None:
@@ -74,7 +89,7 @@ def draw(plot: str | None, figure: "Callable[[], Figure]") -> None:
         from pellucid.figures.save import save
 
         save(figure(), plot)
-        typer.echo(f"Drawn to {plot}", err=True)
+        tell(f"Drawn to {plot}", err=True)
 
 
 def show_behaviour(
@@ -87,7 +102,7 @@ def show_behaviour(
     from pellucid.analysis.wording import behaviour
 
     for line in behaviour(metric, clean.tolist(), corrupted.tolist(), preference.tolist()):
-        typer.echo(line, err=as_json)
+        tell(line, err=as_json)
 
 
 def table_text(result: Any, column: str, top: int) -> str:
@@ -131,4 +146,4 @@ def show_mapping(values: Mapping[str, Any], as_json: bool) -> None:
     width = max(map(len, values), default=0)
     for name, value in values.items():
         shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
-        typer.echo(f"{name:{width}}  {shown}")
+        tell(f"{name:{width}}  {shown}")

@@ -4,6 +4,8 @@ import textwrap
 
 from rich.cells import cell_len, set_cell_size
 
+from pellucid.results.quoting import in_quotes
+
 
 def column(text: str, width: int) -> str:
     """``text`` cut or filled to ``width`` terminal cells."""
@@ -11,8 +13,8 @@ def column(text: str, width: int) -> str:
 
 
 def quoted(token: str, width: int) -> str:
-    """A token in quotation marks, line breaks spelled out, in at most ``width`` cells."""
-    spelled = repr(token)[1:-1].replace("\\'", "'")
+    """A token in quotation marks, what is unseen spelled out, in at most ``width`` cells."""
+    spelled = in_quotes(token)[1:-1]
     if cell_len(spelled) > width - 2:
         spelled = set_cell_size(spelled, width - 3).rstrip() + "…"
     return f'"{spelled}"'

@@ -1,18 +1,20 @@
 """A result as Markdown: what is said about it, and its table."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from pellucid.report.glossary import terms_in
-from pellucid.results.prose import plain
+from pellucid.results.prose import command_in, plain
+from pellucid.results.quoting import on_one_line
 from pellucid.results.result import Result
 from pellucid.results.views import shows
 
 _LONG = 40
 """Rows of a table that is not folded."""
-SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
+SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#&~$"})
 
 
 @shows(Result, "markdown")
@@ -26,7 +28,8 @@ def _lines(result: Result) -> Iterator[str]:
     for one in result.story():
         yield from ("", f"## {one.title}", "")
         for sentence in one.sentences:
-            yield f"- {_quoted(plain(sentence))}"
+            command = command_in(sentence)
+            yield from [f"- {_quoted(plain(sentence))}"] if command is None else _code(command)
     frame = getattr(result, "to_frame", None)
     if frame is not None:
         yield from ("", "## Table", "", *_folded(frame()))
@@ -34,6 +37,14 @@ def _lines(result: Result) -> Iterator[str]:
     if words := terms_in(said):
         yield from ("", "## Glossary", "")
         yield from (f"- **{one.term}**: {one.says}" for one in words)
+
+
+def _code(command: str) -> Iterator[str]:
+    """A block in which nothing is taken for markup, fenced by more ticks than are in it."""
+    ticks = max((len(run) for run in re.findall("`+", command)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    yield from ("", f"{fence}{'sh' if command.startswith('pellucid ') else 'python'}")
+    yield from (*command.split("\n"), fence, "")
 
 
 def _folded(frame: pd.DataFrame) -> Iterator[str]:
@@ -55,8 +66,8 @@ def _table(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Text of which nothing is taken for markup; line breaks become spaces."""
-    return " ".join(text.splitlines()).translate(SPECIAL)
+    """Text of which nothing is taken for markup, and in which nothing is unseen."""
+    return on_one_line(text).translate(SPECIAL)
 
 
 def _cell(value: Any) -> str:

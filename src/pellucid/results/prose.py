@@ -3,6 +3,9 @@
 A sentence is written as a template with places in it, ``"{over_heads.sufficiency:.2f} is left"``. A
 place is a path of attributes and indices that begins at the result; what follows the colon is
 Python's format. Nothing else can put a number into a sentence, so each can be traced.
+
+Text of prompts stands in quotes as Python writes it, ``{question.clean.0!r}``; in no text is there
+anything unseen (``quoting.py``).
 """
 
 import math
@@ -12,7 +15,11 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, TypeAlias
 
+from pellucid.results.quoting import in_quotes, on_one_line, safely
+
 Scalar: TypeAlias = float | int | str | bool | None
+COMMANDS = ("pellucid ", "pellucid.", "import pellucid")
+"""How what is typed or called begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +45,14 @@ class Section:
 def say(result: Any, template: str) -> Sentence:
     """``template`` with its places filled from ``result``."""
     pieces: list[str | Quantity] = []
-    for words, place, spec, _ in Formatter().parse(template):
+    for words, place, spec, conversion in Formatter().parse(template):
         if words:
             pieces.append(words)
         if place is not None:
             value = at(result, place)
             raw = value if isinstance(value, Scalar) else str(value)
-            pieces.append(Quantity(ref=place, value=raw, text=shown_as(value, spec or "")))
+            text = _text(value, spec or "", as_python=conversion == "r")
+            pieces.append(Quantity(ref=place, value=raw, text=text))
     return tuple(pieces)
 
 
@@ -54,6 +62,27 @@ def shown_as(value: Any, spec: str) -> str:
         width = re.match(r"[^\d.]*(\d*)", spec)
         return f"{'undefined':>{width.group(1) or 0}}" if width else "undefined"
     return format(value, spec)
+
+
+def _text(value: Any, spec: str, *, as_python: bool) -> str:
+    """A value as text; only commands have several lines."""
+    if as_python:
+        return in_quotes(str(value))
+    text = shown_as(value, spec)
+    return safely(text) if is_command(text) else on_one_line(text)
+
+
+def is_command(text: str) -> bool:
+    """Whether a text is what is typed or called to make a result again."""
+    return text.startswith(COMMANDS)
+
+
+def command_in(sentence: Sentence) -> str | None:
+    """The command that a sentence is, if it is nothing else."""
+    (first, *more) = sentence or ("",)
+    if more or isinstance(first, str) or not is_command(first.text):
+        return None
+    return first.text
 
 
 def at(result: Any, place: str) -> Any:

@@ -47,4 +47,4 @@ def _preferred(a: Analysis) -> str:
 def _told(a: Analysis, which: str) -> str:
     """One of the two in quotes, with its mean probability; early versions did not keep that."""
     known = getattr(a, f"{which}_probability") is not None
-    return f'"{{question.{which}.0}}"' + (f" (probability {{{which}_probability:.1%}})" * known)
+    return f"{{question.{which}.0!r}}" + (f" (probability {{{which}_probability:.1%}})" * known)

@@ -23,10 +23,10 @@ def _question(a: Analysis) -> dict[str, str]:
     several = {"Question": "{question.clean.length} prompts; the first is shown"}
     return {
         **(several if len(a.question.clean) > 1 else {}),
-        "Prompt": '"{question.clean.0}"',
-        "Corrupted": '"{question.corrupted.0}"',
+        "Prompt": "{question.clean.0!r}",
+        "Corrupted": "{question.corrupted.0!r}",
         "How": "({question.how_corrupted})",
-        "Answer": '"{question.answer.0}" against "{question.foil.0}"',
+        "Answer": "{question.answer.0!r} against {question.foil.0!r}",
     }
 
 
@@ -35,7 +35,7 @@ def _behaviour(a: Analysis) -> Iterator[str]:
     yield metric_template(a.question.metric)
     if a.top:
         likely = (
-            f'"{{top.{i}.token}}" {{top.{i}.probability:.0%}}' for i in range(len(a.top[:LIKELY]))
+            f"{{top.{i}.token!r}} {{top.{i}.probability:.0%}}" for i in range(len(a.top[:LIKELY]))
         )
         yield f"It says next: {', '.join(likely)}."
     if a.question.unequal and a.answer_probability is not None:
@@ -122,3 +122,10 @@ def notes(b: Backups) -> Iterator[str]:
 def caveats(a: Analysis) -> list[str]:
     """What a careful reader should know."""
     return [f"{{caveats.{i}}}" for i in range(len(a.caveats))]
+
+
+def said_with(command: str, place: str, what: str) -> Iterator[str]:
+    """Where a command is typed or called, and the command at ``place``."""
+    typed = command.startswith("pellucid ")
+    yield f"{what}, {'in a POSIX shell (sh, bash, zsh)' if typed else 'in Python'}:"
+    yield place

@@ -34,7 +34,6 @@ LIMITS = (
     "Numbers differ in their last digits between processors.",
 )
 REPRODUCE = (
-    "{provenance.command}",
     "Model {provenance.model} ({provenance.model_source}), weights {provenance.weight_hash}, "
     "{provenance.dtype} on {provenance.device}, {provenance.threads} threads, seed "
     "{provenance.seed}.",
@@ -54,8 +53,15 @@ def _story_of(a: Analysis) -> tuple[Section, ...]:
         section(a, "Method", _METHOD),
         section(a, "Limits", LIMITS),
         section(a, "Cost", ["{passes}."]),
-        section(a, "How to reproduce", [*REPRODUCE, *_system(a)]),
+        section(a, "How to reproduce", [*_again(a), *REPRODUCE, *_system(a)]),
     )
+
+
+def _again(a: Analysis) -> Iterator[str]:
+    """The command, and what speaks against relying on the file that was read."""
+    yield from facts.said_with(a.provenance.command, "{provenance.command}", "The same")
+    if a.provenance.note:
+        yield "{provenance.note}"
 
 
 def _system(a: Analysis) -> Iterator[str]:

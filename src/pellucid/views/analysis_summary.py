@@ -1,6 +1,5 @@
 """An analysis as plain text of at most 80 columns."""
 
-import shlex
 import textwrap
 from collections.abc import Iterator
 
@@ -8,6 +7,7 @@ from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import MEANING
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.results.prose import plain, say
+from pellucid.results.quoting import safely
 from pellucid.results.views import shows
 from pellucid.views import analysis_facts as facts
 
@@ -48,8 +48,9 @@ def _lines(a: Analysis) -> Iterator[str]:
             yield from _wrapped(_told(a, fact), "  - ", "    ")
     yield ""
     yield f"Cost: {a.passes}."
-    yield "Again:"
-    yield from _command(p.command)
+    again, _ = facts.said_with(p.command, "", "Again")
+    yield again
+    yield from safely(p.command).split("\n")
 
 
 def _told(a: Analysis, fact: str) -> str:
@@ -127,20 +128,6 @@ def _nodes(a: Analysis) -> Iterator[str]:
         inside = "yes" if name in a.circuit else ""
         yield f"  {name:8} {effect:+z13.3f}     {estimates[name]:+z8.3f}  {inside}".rstrip()
     yield f"  {_told(a, facts.AGREEMENT)}"
-
-
-def _command(command: str) -> Iterator[str]:
-    """A command that can be pasted: lines end in a backslash, and no argument is broken."""
-    if not command.startswith("pellucid "):
-        yield f"  {command}"
-        return
-    line = " "
-    for word in map(shlex.quote, shlex.split(command)):
-        if len(line) + len(word) + 3 > _WIDTH and line.strip():
-            yield f"{line} \\"
-            line = "   "
-        line = f"{line} {word}"
-    yield line
 
 
 def _wrapped(text: str, first: str, rest: str) -> list[str]:

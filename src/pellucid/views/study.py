@@ -8,6 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from pellucid.results.prose import Section, plain, section, shown_as
 from pellucid.results.views import shows
 from pellucid.studies.result import Study
+from pellucid.views.analysis_facts import said_with
 
 _WIDTH = 80
 _NAME = 24
@@ -38,18 +39,27 @@ def _story_of(s: Study) -> tuple[Section, ...]:
         section(
             s,
             "How to reproduce",
-            [f"{{names.{i}}}: {{analyses.{i}.provenance.command}}" for i in everyone],
+            [*_commands(s)],
         ),
     )
+
+
+def _commands(s: Study) -> Iterator[str]:
+    """What makes the study again, and what each of its analyses."""
+    if s.provenance is not None and s.provenance.command:
+        yield from said_with(s.provenance.command, "{provenance.command}", "All of it")
+    for i, one in enumerate(s.analyses):
+        place = f"{{analyses.{i}.provenance.command}}"
+        yield from said_with(one.provenance.command, place, f"{{names.{i}}}")
 
 
 def _one(s: Study, i: int) -> str:
     a, place = s.analyses[i], f"analyses.{i}"
     question = f"{place}.question"
     asked = (
-        f"“{{{question}.clean.0}}”, “{{{question}.answer.0}}” against “{{{question}.foil.0}}”"
+        f"{{{question}.clean.0!r}}, {{{question}.answer.0!r}} against {{{question}.foil.0!r}}"
         if len(a.question.clean) == 1
-        else f"{{{question}.clean.length}} prompts, the first “{{{question}.clean.0}}”"
+        else f"{{{question}.clean.length}} prompts, the first {{{question}.clean.0!r}}"
     )
     metric = f"{{names.{i}}}: {asked}. The metric is {{{place}.metric_clean:+z.2f}}"
     searched = "over_heads" if a.circuit.over == "heads" else "over_heads_and_mlps"

@@ -8,12 +8,18 @@ export function Story(props: { section: Section; list?: boolean }) {
   return (
     <ul class="story">
       {props.section.sentences.map((pieces) => (
-        <li>
+        <li class={commandIn(pieces) ? "command" : undefined}>
           {pieces.map((piece) => (typeof piece === "string" ? <WithTerms text={piece} seen={seen} /> : <Number quantity={piece} />))}
         </li>
       ))}
     </ul>
   );
+}
+
+/** Whether a sentence is what is typed or called, and nothing else: its lines are kept. */
+function commandIn(pieces: readonly (string | Quantity)[]): boolean {
+  const [only, ...more] = pieces;
+  return more.length === 0 && only !== undefined && typeof only !== "string" && only.ref.endsWith("provenance.command");
 }
 
 function Number({ quantity }: { quantity: Quantity }) {

@@ -1,7 +1,5 @@
 """`pellucid analyze`: the circuit behind an answer, found and measured."""
 
-import shlex
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -16,7 +14,7 @@ from pellucid.cli.options import (
     RankOptions,
     SearchOptions,
 )
-from pellucid.cli.terminal import progress, show_mapping
+from pellucid.cli.terminal import progress, show_mapping, tell, typed
 
 
 @expanded
@@ -49,13 +47,12 @@ def analyze(
         return
     most = most_forwards(opened, chosen, judged=asked.judged(opened))
     with progress("Analysing", total=most):
-        typed = shlex.join(["pellucid", *sys.argv[1:]])
-        result = run(opened, **asked.asked, **chosen.changed, command=typed)
+        result = run(opened, **asked.asked, **chosen.changed, command=typed())
     output.show(result, str(result))
     measured = result.faithfulness
     if fail_under is not None and not (measured and measured.sufficiency >= fail_under):
         reached = "no circuit"
         if measured is not None:
             reached = f"sufficiency {measured.undefined or f'{measured.sufficiency:z.3f}'}"
-        typer.echo(f"Below --fail-under {fail_under}: {reached}.", err=True)
+        tell(f"Below --fail-under {fail_under}: {reached}.", err=True)
         raise typer.Exit(3)

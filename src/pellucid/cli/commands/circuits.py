@@ -11,7 +11,7 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import FigureOptions, MetricOption, ModelOptions, QuestionOptions, Top
-from pellucid.cli.terminal import draw, progress, table_text
+from pellucid.cli.terminal import draw, progress, table_text, tell
 
 if TYPE_CHECKING:
     from pellucid.circuit.edges.circuit import EdgeCircuit
@@ -85,7 +85,7 @@ def circuit(
     text = circuit_text(result, measured, top)
     if output.out is not None and output.out.endswith((".graphml", ".dot")):
         result.export(output.out)
-        typer.echo(f"Written to {output.out}", err=True)
+        tell(f"Written to {output.out}", err=True)
         output = replace(output, out=None)
     output.show(result, text)
     if len(result):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pellucid.cli.expand import option
+from pellucid.cli.terminal import tell
 from pellucid.errors import ResultFileError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def report(
         raise ResultFileError(f"Cannot write {out}: {error}.") from error
     finally:
         draft.unlink(missing_ok=True)
-    typer.echo(f"Written to {out}", err=True)
+    tell(f"Written to {out}", err=True)
 
 
 def as_html(result: "Result") -> bytes:

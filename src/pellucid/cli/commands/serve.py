@@ -9,6 +9,7 @@ import typer
 
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import NameOptions, WeightOptions
+from pellucid.cli.terminal import tell
 
 HOST = "127.0.0.1"
 
@@ -34,7 +35,7 @@ def serve(
         application(opened, token=token), log_level="warning", timeout_graceful_shutdown=1
     )
     typer.echo(address)
-    typer.echo("Open this address in a browser on this machine. Ctrl+C stops.", err=True)
+    tell("Open this address in a browser on this machine. Ctrl+C stops.", err=True)
     if browser:
         webbrowser.open(address)
     uvicorn.Server(settings).run(sockets=[listening])

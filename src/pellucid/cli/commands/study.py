@@ -1,7 +1,7 @@
 """`pellucid study`: several questions, or saved analyses, side by side."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import ModelOptions, OutputOptions, Prompts, RankOptions, SearchOptions
-from pellucid.cli.terminal import progress
+from pellucid.cli.terminal import progress, typed
 from pellucid.errors import ResultFileError
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ def study(
     found: dict[str, Analysis] = {}
     for path in saved or []:
         add(found, _analyses(path), str(path))
+    from pellucid.run.provenance import provenance_of
     from pellucid.studies.result import Study
 
+    opened = None
     if prompts is not None:
         from pellucid.studies.study import numbered
         from pellucid.studies.study import study as run
@@ -72,7 +74,8 @@ def study(
         with progress(f"Analysing {len(questions)} questions", total=most):
             analysed = run(opened, questions, **chosen.changed)
         add(found, dict(zip(analysed.names, analysed.analyses, strict=True)), str(prompts))
-    result = Study.of(found)
+    made = provenance_of(opened if not saved else None, None, typed())
+    result = replace(Study.of(found), provenance=made)
     output.show(result, str(result))
 
 

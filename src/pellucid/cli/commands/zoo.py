@@ -9,7 +9,7 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import AsJson, OutputOptions
-from pellucid.cli.terminal import progress
+from pellucid.cli.terminal import deliver, progress, tell
 
 zoo = typer.Typer(
     help="Methods scored on small models whose circuit is known.", no_args_is_help=True
@@ -31,7 +31,7 @@ def list_models(models: Models = None, as_json: AsJson = False) -> None:
         return
     width = max(map(len, rows))
     for name, text in rows.items():
-        typer.echo(f"{name:{width}}  {text}")
+        tell(f"{name:{width}}  {text}")
 
 
 @zoo.command()
@@ -44,7 +44,7 @@ def certify(models: Models = None, as_json: AsJson = False) -> None:
     for name in names(models or "*"):
         with progress(f"Certifying {name}"):
             found = enumerate_edges(specimen(name))
-        typer.echo(found.to_json() if as_json else str(found))
+        deliver(found, str(found), as_json=as_json, out=None)
         wrong |= bool(found.wrong)
     if wrong:
         raise typer.Exit(4)
@@ -72,5 +72,5 @@ def run(
         result = score(method or METHODS, models=models or "*", null_tests=null_tests)
     if write is not None:
         write.write_text(page(result))
-        typer.echo(f"Written to {write}", err=True)
+        tell(f"Written to {write}", err=True)
     output.show(result, str(result))
