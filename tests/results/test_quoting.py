@@ -230,3 +230,20 @@ def replace_question(found, text):
         caveats=(text,),
         provenance=replace(found.provenance, command=command),
     )
+
+
+def test_no_result_on_a_prompt_prints_what_is_unseen_in_it(random_gpt2):
+    model = pellucid.load(random_gpt2, offline=True)
+    prompt = "When Mary\x1b[31m and\u202e John\x07 went\x85 to the"
+    contrast = Contrast(prompt, prompt.replace("Mary", "John"), " Mary", " John")
+    for found in (
+        pellucid.logit_lens(model, prompt, targets=[" Mary", " John"]),
+        pellucid.direct_effects(model, contrast),
+        pellucid.token_attribution(model, contrast),
+        pellucid.neurons(model, contrast, 1),
+        pellucid.attention(model, prompt),
+        pellucid.patch(model, contrast, sites="mlps", positions="each"),
+        pellucid.study(model, {"one": contrast}, insist=True),
+    ):
+        assert not unseen(str(found)) - HARMLESS, type(found)
+        assert not unseen(found.to_markdown()) - HARMLESS, type(found)

@@ -407,3 +407,19 @@ def resolved(draw):
 def test_a_batch_gives_back_the_questions_that_were_packed(asked, padding):
     names = {i: str(i) for i in range(31)}
     assert pack(asked, names, padding=padding).resolved == tuple(asked)
+
+
+def test_text_and_its_ids_are_one_question(random_gpt2):
+    model = pellucid.load(random_gpt2, offline=True)
+    prompts = ("The capital of France is", "The capital of Paris is")
+    text = Contrast(*prompts, " Mary", " John")
+    clean, corrupted, answer, foil = (
+        model.tokenizer(part).input_ids for part in (*prompts, " Mary", " John")
+    )
+    ids = Contrast(clean, corrupted, answer, foil[0])
+    found = pellucid.attribute(model, ids, trace=pellucid.record(model, text))
+    assert found.provenance.asked == pellucid.attribute(model, text).provenance.asked
+    pellucid.discover(model, text, attribution=found, insist=True)
+    swapped = pellucid.record(model, Contrast(*prompts, " John", " Mary"))
+    with pytest.raises(MismatchError, match=r"answer: found ' John' .* expected ' Mary'"):
+        pellucid.attribute(model, text, trace=swapped)
