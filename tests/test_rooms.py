@@ -26,7 +26,6 @@ FLOORS = {
     "studies": 6,
     "views": 7,
     "app": 8, "cli": 8,
-    "__main__": 9,
 }  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -75,8 +74,7 @@ def test_a_queued_job_says_for_whom_it_waits():
             go.set()
         return found
 
-    with ThreadPoolExecutor(1) as apart:  # a browser's loop may run in this thread
-        said = apart.submit(asyncio.run, told()).result(timeout=40)
+    said = asyncio.run(told())
     assert said[0] == {"event": "waiting", "ahead": ["roles", "next"]}
     assert said[-1]["result"] == 3
     assert worker.ahead(last) == []

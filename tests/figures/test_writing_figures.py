@@ -95,9 +95,8 @@ def test_any_other_ending_is_refused(name, tmp_path):
 
 def test_folders_are_made_and_an_old_file_is_replaced(tmp_path):
     target = tmp_path / "new" / "Figure.PNG"
-    target.parent.mkdir()
-    target.write_text("old")
-    assert save(FIGURES["curve"](), target) == target
+    for _ in range(2):
+        assert save(FIGURES["curve"](), target) == target
     assert target.read_bytes().startswith(b"\x89PNG")
     assert save(FIGURES["curve"](), tmp_path / "a" / "b" / "f.svg").is_file()
     assert list(target.parent.iterdir()) == [target]
@@ -106,9 +105,9 @@ def test_folders_are_made_and_an_old_file_is_replaced(tmp_path):
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
     taken = tmp_path / "taken.png"
     taken.mkdir()
-    with pytest.raises(FigureError, match="Cannot write"):
+    with pytest.raises(FigureError, match=r"Cannot write|no ordinary file"):
         save(FIGURES["curve"](), taken)
     assert list(tmp_path.iterdir()) == [taken]
     (tmp_path / "file").touch()
-    with pytest.raises(FigureError, match="Cannot write"):
+    with pytest.raises(FigureError, match=r"Cannot write|no ordinary file"):
         save(FIGURES["curve"](), tmp_path / "file" / "f.png")

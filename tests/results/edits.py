@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from pellucid import Result
 from pellucid.errors import ResultFileError
 
-BODY, TENSORS = "result.json", "tensors.safetensors"
+BODY = "result.json"
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -91,16 +91,21 @@ OF_BODY = (a_value, a_key_gone, two_values_exchanged, a_key_twice, a_schema, a_n
 OF_BYTES = (a_bit, cut_short)
 
 
+def tensors_in(folder: Path) -> Path:
+    (found,) = folder.glob("tensors*.safetensors")
+    return found
+
+
 def one_tensor_number(folder: Path, rng: random.Random) -> None:
-    tensors = load_file(folder / TENSORS)
+    tensors = load_file(tensors_in(folder))
     names = [name for name, tensor in tensors.items() if tensor.numel()]
     if not names:
-        (folder / TENSORS).unlink()
+        tensors_in(folder).unlink()
         return
     flat = tensors[rng.choice(names)].view(-1)
     place = rng.randrange(len(flat))
     flat[place] = ~flat[place] if flat.dtype.is_signed is False else flat[place] + 1
-    save_file(tensors, folder / TENSORS)
+    save_file(tensors, tensors_in(folder))
 
 
 def edit(folder: Path, rng: random.Random) -> str:
@@ -109,10 +114,10 @@ def edit(folder: Path, rng: random.Random) -> str:
     if kind is one_tensor_number:
         one_tensor_number(folder, rng)
         return kind.__name__
-    name = BODY if kind in OF_BODY else rng.choice([BODY, TENSORS])
-    file = folder / name
+    bodies = [folder / BODY]
+    file = rng.choice(bodies if kind in OF_BODY else [*bodies, tensors_in(folder)])
     file.write_bytes(kind(file.read_bytes(), rng))
-    return f"{kind.__name__} of {name}"
+    return f"{kind.__name__} of {file.name}"
 
 
 def demand_edits_are_seen(

@@ -74,13 +74,14 @@ def test_tensors_of_another_result_are_refused(results, tmp_path):
     own = results[0].save(tmp_path / "own")
     other = replace(results[0], by_position=results[0].by_position * 2).save(tmp_path / "other")
     text = (own / "result.json").read_text()
+    beside, foreign = (next(one.glob("tensors-*")).read_bytes() for one in (own, other))
     for tensors, says in (
-        ((other / "tensors.safetensors").read_bytes(), "not those that were written with it"),
+        (foreign, "not those that were written with it"),
         (b"", "tensors beside it are missing"),
     ):
         with pytest.raises(ResultFileError, match=says):
             Result.from_json(text, tensors=tensors)
     assert torch.equal(
-        Result.from_json(text, tensors=(own / "tensors.safetensors").read_bytes()).by_position,
+        Result.from_json(text, tensors=beside).by_position,
         results[0].by_position,
     )

@@ -11,6 +11,7 @@ import pellucid
 from pellucid import Analysis, Attribution, Circuit, Faithfulness, PatchEffects, Result
 from pellucid.errors import ResultFileError
 from pellucid.results.checksum import digest_of_file, signed
+from pellucid.results.disk.saved import tensors_name
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_what_is_written_as_json_is_read_back(results, tmp_path):
         assert type(again) is type(result)
         assert same(again, result)
         folder = result.save(tmp_path / "one")
-        body, tensors = folder / "result.json", folder / "tensors.safetensors"
+        body, tensors = sorted(folder.iterdir())
         found = Result.from_json(body.read_text(), tensors=tensors.read_bytes())
         assert same(found, result)
         assert same(Result.load(folder), result)
@@ -181,12 +182,13 @@ def edited(folder, change):
     from safetensors.torch import load_file, save_file
 
     body = json.loads((folder / "result.json").read_text())
-    tensors = load_file(folder / "tensors.safetensors")
+    (before,) = folder.glob("tensors-*.safetensors")
+    tensors = load_file(before)
     change(body["fields"], {name: f["stored"] for name, f in body["fields"].items()
                             if isinstance(f, dict) and "stored" in f}, tensors)  # fmt: skip
-    beside = folder / "tensors.safetensors"
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside)
-    body["tensors"] = digest_of_file(beside)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, before)
+    body["tensors"] = digest_of_file(before)
+    before.rename(folder / tensors_name(body["tensors"]))
     (folder / "result.json").write_text(json.dumps(signed(body)))
     return folder
 

@@ -1,7 +1,7 @@
 import "./page";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { resultsAmong } from "../src/app/files";
+import { resultsAmong, tensorsOf } from "../src/app/files";
 import { ask, Refusal } from "../src/app/jobs";
 import { shareRows } from "../src/app/shares";
 import { param, setParam } from "../src/state";
@@ -79,12 +79,16 @@ test("a job cancelled before it has a number is cancelled once it has one", asyn
 
 test("results among files: each .json, and of a folder what belongs together", () => {
   const file = (path: string) => Object.assign(new File([], path.split("/").at(-1)!), { webkitRelativePath: path.includes("/") ? path : "" });
-  const found = (...paths: string[]) => resultsAmong(paths.map(file)).map(({ name, body, tensors }) => [name, body.name, tensors?.name ?? null]);
-  assert.deepEqual(found("a.json", "notes.txt"), [["a.json", "a.json", null]]);
+  const found = (...paths: string[]) => resultsAmong(paths.map(file)).map(({ name, body, tensors }) => [name, body.name, ...tensors.map((one) => one.name)]);
+  assert.deepEqual(found("a.json", "notes.txt"), [["a.json", "a.json"]]);
   assert.deepEqual(found("runs/one/result.json", "runs/one/tensors.safetensors", "runs/two/result.json", "runs/two/other.json"), [
-    ["one", "result.json", "tensors.safetensors"], ["two", "result.json", null],
+    ["one", "result.json", "tensors.safetensors"], ["two", "result.json"],
   ]);
   assert.deepEqual(found(), []);
+  const beside = ["mine.safetensors", "tensors.safetensors", "tensors-0123456789abcdef.safetensors"].map(file);
+  assert.equal(tensorsOf('{"tensors": "0123456789abcdef0123"}', beside)?.name, "tensors-0123456789abcdef.safetensors");
+  assert.equal(tensorsOf('{"tensors": "ffff456789abcdef0123"}', beside)?.name, "tensors.safetensors");
+  assert.equal(tensorsOf("{}", []), null);
 });
 
 test("parts of the model have their share, once it is known", () => {

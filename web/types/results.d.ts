@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 822aedb701d68ab979cfff22e9d947c6190fc481aff8f9f6db6bb612b355d151).
+// Made by types.mjs from schema.json (sha256 9444e08fa71defde93816d7e38aab12cdd22bc295c6df06bf56a3d1e6cd9dcd7).
 
 export type Document = Result & {
   schema: 2;
@@ -51,7 +51,7 @@ export type Number =
       number: "nan" | "inf" | "-inf";
     };
 /**
- * Nested lists (to_json), a name in tensors.safetensors (save), or base64 of little-endian values in row-major order (a page).
+ * Nested lists (to_json), a name in the tensors beside it (save), or base64 of little-endian values in row-major order (a page).
  */
 export type Tensor =
   | {

@@ -67,7 +67,7 @@ class Asked:
     file: str = ""
     """A saved result: what ``to_json`` gives, or ``result.json`` of a folder."""
     tensors: str = ""
-    """``tensors.safetensors`` of that folder, in base64."""
+    """The tensors of that folder, in base64."""
 
 
 def read_asked(body: Any) -> Asked:

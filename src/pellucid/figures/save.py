@@ -1,11 +1,12 @@
 """Writing a figure down: PNG or SVG, whole or not at all, the same bytes each time."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.errors import FigureError
+from pellucid.errors import FigureError, ResultFileError
 from pellucid.figures.appearance.picture import DPI, drawn
+from pellucid.results.disk.files import write_file
+from pellucid.results.disk.places import place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,19 +19,13 @@ def save(figure: "Figure", path: str | Path) -> Path:
 
     **Raises** ``FigureError`` for any other ending, or when the place cannot be written.
     """
-    target = Path(path)
-    kind = target.suffix.lower()
-    if kind not in DPI:
-        raise FigureError(f"{target}: figures are written as .png or .svg; choose one of these.")
-    written = drawn(figure, kind)
-    draft = target.with_name(f".{target.name}-{os.getpid()}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(written)
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise FigureError(f"Cannot write {target}: {error}.") from error
-    return target
+        target = place(path)
+        kind = target.suffix.lower()
+        if kind not in DPI:
+            raise FigureError(
+                f"{target}: figures are written as .png or .svg; choose one of these."
+            )
+        return write_file(target, drawn(figure, kind))
+    except ResultFileError as error:
+        raise FigureError(str(error)) from error

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pellucid.report.glossary import terms_in
+from pellucid.results.disk.ours import WRITTEN_BY
 from pellucid.results.prose import command_in, plain
 from pellucid.results.quoting import on_one_line
 from pellucid.results.result import Result
@@ -37,6 +38,7 @@ def _lines(result: Result) -> Iterator[str]:
     if words := terms_in(said):
         yield from ("", "## Glossary", "")
         yield from (f"- **{one.term}**: {one.says}" for one in words)
+    yield from ("", f"<!-- {WRITTEN_BY} -->")
 
 
 def _code(command: str) -> Iterator[str]:

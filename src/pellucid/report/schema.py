@@ -39,7 +39,7 @@ NUMBER = {
 }
 SHAPE = {"type": "array", "items": {"type": "integer", "minimum": 0}}
 TENSOR = {
-    "description": "Nested lists (to_json), a name in tensors.safetensors (save), or base64 of "
+    "description": "Nested lists (to_json), a name in the tensors beside it (save), or base64 of "
     "little-endian values in row-major order (a page).",
     "oneOf": [
         {

@@ -1,7 +1,7 @@
 """What every result has in common: JSON, saving and loading, nothing pickled.
 
 A result is a frozen dataclass. ``to_json`` gives one JSON document with numbers in full;
-``save`` writes a folder with ``result.json`` and ``tensors.safetensors``, whole or not at all.
+``save`` writes a folder with JSON and tensors, whole or not at all (``saved.py``).
 What was changed since it was written is refused (``checksum.py``).
 """
 
@@ -25,8 +25,9 @@ from pellucid.results.checksum import (
     read_json,
     signed,
 )
+from pellucid.results.disk.folders import replacing
+from pellucid.results.disk.saved import INDEX, SAVED, tensors_beside, tensors_name
 from pellucid.results.fields import check_fields
-from pellucid.results.folders import FolderKind, replacing
 from pellucid.results.prose import Section
 from pellucid.results.provenance import Provenance
 from pellucid.results.registry import full_name, register, registered, written_name
@@ -38,8 +39,6 @@ UNCHECKED = (
     "Read from a file of an early version, without a checksum: nothing shows whether its numbers "
     "are those that were measured. Make it again to be sure."
 )
-
-SAVED = FolderKind(noun="saved result", needs=("result.json", "tensors.safetensors"))
 
 R = TypeVar("R", bound="Result")
 
@@ -89,7 +88,7 @@ class Result:
     def save(self, path: str | Path) -> Path:
         """Write the folder ``path``: JSON beside tensors. A saved result there is replaced.
 
-        At every moment the old or the new one stands there whole.
+        At every moment the old or the new one stands there whole. Other files in it are left alone.
 
         **Raises** ``ResultFileError`` when the place cannot be written, or holds something else.
         """
@@ -104,10 +103,12 @@ class Result:
 
         body = {"schema": SCHEMA, **to_plain(self, keep)}
         with replacing(path, SAVED) as draft:
-            beside = draft / "tensors.safetensors"
+            beside = draft / "tensors"
             save_file(tensors, str(beside))
-            body = signed({**body, "tensors": digest_of_file(beside)})
-            (draft / "result.json").write_text(json.dumps(body, indent=1, allow_nan=False))
+            digest = digest_of_file(beside)
+            beside.rename(draft / tensors_name(digest))
+            body = signed({**body, "tensors": digest})
+            (draft / INDEX).write_text(json.dumps(body, indent=1, allow_nan=False))
         return Path(path)
 
     @classmethod
@@ -123,13 +124,8 @@ class Result:
         anything in it is not as it was written.
         """
         place = Path(path)
-        if place.name == "result.json" and place.with_name("tensors.safetensors").is_file():
-            place = place.parent  # the file inside a folder that was saved
         try:
-            if place.is_file():
-                return _read(cls, place.read_text(encoding="utf-8"), b"", str(place))
-            text = (place / "result.json").read_text(encoding="utf-8")
-            tensors = (place / "tensors.safetensors").read_bytes()
+            text, tensors = _contents(place)
         except (OSError, ValueError) as error:
             raise _unreadable(str(place), error) from error
         return _read(cls, text, tensors, str(place))
@@ -139,8 +135,7 @@ class Result:
         """Read what ``to_json`` gave; ``Result.from_json`` reads every kind.
 
         What was not finite in a tensor is NaN then.
-        ``result.json`` of a saved folder is read with the bytes of the ``tensors.safetensors``
-        beside it.
+        ``result.json`` of a saved folder is read with the bytes of the tensors beside it.
 
         **Raises** ``ResultFileError`` as ``load`` does.
         """
@@ -195,6 +190,23 @@ def _read(cls: type[R], text: str, tensors: bytes, what: str) -> R:
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         raise ResultFileError(f"{what} is damaged: {error!r}. Make it again.") from error
     return found if checked else _marked(found, what)
+
+
+def _contents(place: Path) -> tuple[str, bytes]:
+    """The JSON and the tensors of a saved result, which may be replaced meanwhile."""
+    file = place if place.is_file() else place / INDEX
+    while True:
+        index = file.read_bytes()
+        beside = tensors_beside(file.parent, index) if file.name == INDEX else None
+        if beside is None:
+            return index.decode(), b""
+        try:
+            return index.decode(), beside.read_bytes()
+        except FileNotFoundError:
+            if place.is_file() and "tensors" not in json.loads(index):
+                return index.decode(), b""  # an early file that holds everything
+            if file.read_bytes() == index:
+                raise
 
 
 def _as_written(body: Mapping[str, Any], tensors: bytes, what: str) -> bool:

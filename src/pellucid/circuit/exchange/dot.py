@@ -10,6 +10,7 @@ from itertools import groupby
 
 from pellucid.circuit.exchange.picture import Box, Picture
 from pellucid.figures.appearance import palette
+from pellucid.results.disk.ours import WRITTEN_BY
 
 SHAPES = {"head": "ellipse", "mlp": "box", "embed": "house", "logits": "invhouse"}
 THIN, THICK = 0.5, 4.0
@@ -23,6 +24,7 @@ def write(picture: Picture) -> str:
         "digraph circuit {",
         "  rankdir=BT;",
         f"  label={quoted(label)};",
+        f"  comment={quoted(WRITTEN_BY)};",
         '  node [fontname="Helvetica"];',
     ]
     for _, row in groupby(picture.boxes, key=lambda box: (box.kind, box.layer)):

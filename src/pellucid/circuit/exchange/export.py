@@ -1,7 +1,6 @@
 """Writing and reading circuits in other tools' formats: whole files or none."""
 
 import json
-import os
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +12,7 @@ from pellucid.circuit.exchange.setting import Setting
 from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.errors import ResultFileError
 from pellucid.model.model import Model
+from pellucid.results.disk.files import demand_file, write_file
 from pellucid.results.views import shows
 from pellucid.run.identity import demand_made_of
 from pellucid.run.provenance import with_provenance
@@ -43,7 +43,7 @@ def export(
     **Raises** ``ResultFileError`` for a format that cannot hold the circuit, or a place that
     cannot be written; ``MismatchError`` for another model or question than the circuit's own.
     """
-    target = Path(path)
+    target = demand_file(path)
     kind = format_of(target, format)
     check(circuit, kind, model, contrast)
     setting = None
@@ -51,12 +51,12 @@ def export(
         demand_made_of(model, contrast, circuit, type(circuit).__name__)
         setting = Setting.of(model, contrast)
     if isinstance(circuit, EdgeCircuit) and (kind == "eap-ig" or kind == "eap-ig-flat"):
-        return put(target, eap_ig.write(circuit, kind))
+        return write_file(target, eap_ig.write(circuit, kind))
     picture = picture_of(circuit, setting)
     if kind == "neuronpedia":
         assert setting is not None
-        return put(target, neuronpedia.write(picture, setting))
-    return put(target, (graphml if kind == "graphml" else dot).write(picture))
+        return write_file(target, neuronpedia.write(picture, setting))
+    return write_file(target, (graphml if kind == "graphml" else dot).write(picture))
 
 
 @with_provenance
@@ -121,18 +121,3 @@ def check(
     own = circuit.senders if isinstance(circuit, EdgeCircuit) else circuit.nodes
     if not set(own) <= set(model.nodes):
         raise ResultFileError(f"The circuit has nodes that {model.name} lacks. Give its own model.")
-
-
-def put(target: Path, text: str) -> Path:
-    """Write a file, whole or not at all."""
-    draft = target.with_name(f".{target.name}-{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_text(text, encoding="utf-8")
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise ResultFileError(f"Cannot write {target}: {error}.") from error
-    return target

@@ -10,6 +10,7 @@ import re
 from xml.etree import ElementTree
 
 from pellucid.circuit.exchange.picture import Picture
+from pellucid.results.disk.ours import WRITTEN_BY
 
 NAMESPACE = "http://graphml.graphdrawing.org/xmlns"
 TYPES = {
@@ -44,9 +45,8 @@ def write(picture: Picture) -> str:
         for name in TYPES["edge"]:
             data(element, "edge", name, getattr(arrow, name))
     ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(
-        root, encoding="unicode"
-    )
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- {WRITTEN_BY} -->\n'
+    return head + ElementTree.tostring(root, encoding="unicode")
 
 
 def key(root: ElementTree.Element, owner: str, name: str, kind: str) -> None:

@@ -21,7 +21,8 @@ from pellucid.model.model import Model, opened
 from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.sites import HOOK_NAMES, Site, site_named
 from pellucid.passes import metering
-from pellucid.results.folders import growing, place
+from pellucid.results.disk.folders import growing
+from pellucid.results.disk.places import demand_writable, place
 from pellucid.run.corpus.container import Activations
 from pellucid.run.corpus.fill import Layout, bytes_kept, filled, layouts_of
 from pellucid.run.corpus.reading import Batching, Reader, packs, reader_of
@@ -84,6 +85,9 @@ def activations(
     _demand_choice("too_long", too_long, get_args(TooLong))
     if folder is not None and torch.device(device).type != "cpu":
         raise TaskError("With folder= values are kept on the disk; leave device= out.")
+    target = None if folder is None else place(folder)
+    if target is not None and not target.exists():
+        demand_writable(target)
     with torch.inference_mode(False):
         reader = reader_of(model, wanted, batching)
     about = About(
@@ -99,8 +103,8 @@ def activations(
     run = _Run(reader, layouts_of(reader, kept_in), about)
     with long_task("Reading activations", total=how_many(texts), unit="texts") as told:
         read = read_texts(model, texts, too_long)
-        if folder is not None:
-            return run.into_folder(read, place(folder), told)
+        if target is not None:
+            return run.into_folder(read, target, told)
         return run.into_memory(read, device, told)
 
 

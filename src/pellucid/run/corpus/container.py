@@ -12,8 +12,9 @@ from torch import Tensor
 from pellucid.errors import EditError
 from pellucid.model.sites import Site, site_named
 from pellucid.passes import Passes
-from pellucid.results.folders import demand_free, growing, place
-from pellucid.results.growing import GrowingTensor
+from pellucid.results.disk.folders import demand_free, growing
+from pellucid.results.disk.growing import GrowingTensor
+from pellucid.results.disk.places import place
 from pellucid.run.corpus.store import MANIFEST, TABLES, About, Manifest, opened_values
 
 _MIXED = 32

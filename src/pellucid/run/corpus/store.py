@@ -21,8 +21,9 @@ from pellucid.errors import ResultFileError
 from pellucid.model.sites import Site
 from pellucid.passes import Passes
 from pellucid.results.checksum import CHECKSUM, demand_unchanged, read_json, signed
-from pellucid.results.folders import replace_file, reporting
-from pellucid.results.growing import GrowingTensor, mapped
+from pellucid.results.disk.files import replace_file
+from pellucid.results.disk.growing import GrowingTensor, mapped
+from pellucid.results.disk.places import reporting
 from pellucid.run.corpus.fill import Layout
 from pellucid.run.corpus.texts import Text, as_tensors
 

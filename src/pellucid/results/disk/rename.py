@@ -1,7 +1,7 @@
-"""Renames in one step: into a free place, and two folders exchanged.
+"""Renames into a free place, in one step.
 
-Linux does both in the kernel (``renameat2``). Elsewhere, and on file systems that cannot, a free
-place is taken by an ordinary rename, and an exchange is refused.
+Linux does it in the kernel (``renameat2``). Elsewhere, and on file systems that cannot, the place
+is taken by an ordinary rename.
 """
 
 import ctypes
@@ -13,13 +13,13 @@ from typing import Any
 
 HERE = -100
 """``AT_FDCWD``: paths are as they are."""
-INTO_A_FREE_PLACE, EXCHANGE = 1, 2
+INTO_A_FREE_PLACE = 1
 CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 """What a kernel or a file system says that does not know ``renameat2``, or this use of it."""
 
 
-class CannotExchangeError(OSError):
-    """This platform cannot exchange two folders in one step."""
+class CannotRenameError(OSError):
+    """This platform cannot refuse to rename over something in one step."""
 
 
 def move(source: Path, target: Path) -> None:
@@ -29,8 +29,8 @@ def move(source: Path, target: Path) -> None:
     an empty folder is replaced).
     """
     try:
-        _rename(source, target, INTO_A_FREE_PLACE)
-    except CannotExchangeError:
+        _rename(source, target)
+    except CannotRenameError:
         try:
             os.rename(source, target)
         except OSError as error:
@@ -39,21 +39,13 @@ def move(source: Path, target: Path) -> None:
             raise
 
 
-def exchange(one: Path, other: Path) -> None:
-    """Each gets the name of the other; at every moment both names are there.
-
-    **Raises** ``CannotExchangeError`` where the platform cannot.
-    """
-    _rename(one, other, EXCHANGE)
-
-
-def _rename(source: Path, target: Path, how: int) -> None:
+def _rename(source: Path, target: Path) -> None:
     call = _renameat2()
     if call is None:
-        raise CannotExchangeError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if call(HERE, os.fsencode(source), HERE, os.fsencode(target), how):
+        raise CannotRenameError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if call(HERE, os.fsencode(source), HERE, os.fsencode(target), INTO_A_FREE_PLACE):
         number = ctypes.get_errno()
-        kind = CannotExchangeError if number in CANNOT else OSError
+        kind = CannotRenameError if number in CANNOT else OSError
         raise kind(number, os.strerror(number), str(target))
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pellucid.results.growing import CODES, GrowingTensor, mapped
+from pellucid.results.disk.growing import CODES, GrowingTensor, mapped
 
 
 @pytest.mark.parametrize("dtype", list(CODES), ids=str)

@@ -1,4 +1,4 @@
-"""Locks on folders, which the operating system releases when their holder dies."""
+"""Locks on files and folders, which the operating system releases when their holder dies."""
 
 import os
 from pathlib import Path
@@ -9,21 +9,21 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
-def lock(folder: Path) -> int | None:
-    """The lock of ``folder``, held until ``release``; None if it is gone or cannot be locked.
+def lock(path: Path) -> int | None:
+    """The lock of ``path``, held until ``release``; None if it is gone or cannot be locked.
 
     **Raises** ``BlockingIOError`` when another holds it.
     """
     if fcntl is None:
         return None
     try:
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever held it before may have renamed it, and another may stand under its name.
-        if os.path.samestat(os.fstat(opened), os.lstat(folder)):
+        if os.path.samestat(os.fstat(opened), os.lstat(path)):
             return opened
     except BlockingIOError:
         os.close(opened)

@@ -3,9 +3,7 @@
 import os
 import random
 import resource
-import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,140 +11,95 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import ResultFileError
-from pellucid.results import locks, rename
-from pellucid.results.folders import FolderKind, demand_free, growing, replace_file, replacing
-
-PAIR = FolderKind(noun="pair", needs=("one", "other"), may=("more-*",))
-WRITER = """
-import sys, time
-from pathlib import Path
-from pellucid.results import rename
-from pellucid.results.folders import FolderKind, replacing
-if "no-exchange" in sys.argv:
-    rename._renameat2 = lambda: None
-kind = FolderKind(noun="pair", needs=("one", "other"), may=("more-*",))
-print("ready", flush=True)
-for n in range(10**6):
-    with replacing(sys.argv[1], kind) as draft:
-        for name in ("one", "other"):
-            (draft / name).write_text(str(n) * 2000)
-"""
-GROWER = """
-import sys, time
-from pathlib import Path
-from pellucid.results.folders import growing, replace_file
-with growing(sys.argv[1], lambda draft: (draft / "count").exists()) as draft:
-    count = draft / "count"
-    print("ready", flush=True)
-    for n in range(int(count.read_text()) if count.exists() else 0, 12):
-        time.sleep(0.02)
-        (draft / f"part-{n}").write_text(str(n))
-        replace_file(count, str(n + 1).encode())
-"""
+from pellucid.results.disk import locks, rename
+from pellucid.results.disk.files import replace_file
+from pellucid.results.disk.folders import demand_folder, demand_free, growing, kept_parts, replacing
+from tests.results.disk.writers import (
+    FOLDER,
+    GROWER,
+    PAIR,
+    contents,
+    demand_whole_after_kills,
+    fill,
+    kill,
+    started,
+)
 
 
 def write(path, text):
     with replacing(path, PAIR) as draft:
-        for name in PAIR.needs:
-            (draft / name).write_text(text)
+        fill(draft, text)
 
 
-def contents(folder):
-    """What every whole pair holds: twice the same."""
-    one, other = ((folder / name).read_text() for name in PAIR.needs)
-    assert one == other
-    return one
+def only_our_files(folder, text):
+    """Nothing is left of earlier writers."""
+    assert contents(folder) == text
+    assert sorted(os.listdir(folder)) == [f"data-{text}", "index"]
+    assert os.listdir(folder.parent) == [folder.name]
 
 
-def started(program, *arguments):
-    """A process that has begun to write."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def kill(process, seconds):
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-
-
-def test_a_killed_writer_leaves_the_old_or_the_new_one_whole(tmp_path):
-    target, seed = tmp_path / "pair", random.Random(0)
+@pytest.mark.parametrize("how", [(), ("plain",)])
+def test_a_killed_writer_leaves_the_old_or_the_new_one_whole(tmp_path, how):
+    target = tmp_path / "pair"
     write(target, "first")
-    for _ in range(30):
-        kill(started(WRITER, target), seed.uniform(0, 0.03))
-        contents(target)
+    demand_whole_after_kills(FOLDER, target, lambda: contents(target), *how, count=12)
     write(target, "last")
-    assert contents(target) == "last"
-    assert os.listdir(tmp_path) == ["pair"]
+    only_our_files(target, "last")
 
 
-def test_where_folders_cannot_be_exchanged_the_next_writer_undoes_what_a_kill_left(tmp_path):
-    target, seed = tmp_path / "pair", random.Random(1)
-    write(target, "first")
-    for _ in range(8):
-        kill(started(WRITER, target, "no-exchange"), seed.uniform(0, 0.03))
-        with suppress(ZeroDivisionError), replacing(target, PAIR):
-            _ = 1 / 0
-        contents(target)
-    assert os.listdir(tmp_path) == ["pair"]
-
-
-def test_death_between_two_renames_is_undone(tmp_path, monkeypatch):
+@pytest.mark.parametrize("moment", range(3))
+def test_death_at_each_step_leaves_a_whole_one_and_the_next_writer_tidies(
+    tmp_path, monkeypatch, moment
+):
     target = tmp_path / "pair"
     write(target, "old")
-    monkeypatch.setattr(rename, "_renameat2", lambda: None)
     with monkeypatch.context() as dying:
-        dying.setattr(rename, "move", die)
-        dying.setattr(os, "rename", once(os.rename))
+        step = [(rename, "move", nth(2, rename.move)), (os, "replace", die),
+                (Path, "iterdir", nth(2, Path.iterdir))][moment]  # fmt: skip
+        dying.setattr(*step)
+        dying.setattr("pellucid.results.disk.folders.discard", lambda draft: None)
         with pytest.raises(KeyboardInterrupt):
             write(target, "new")
-    assert not target.exists()
+    assert contents(target) == ("new" if moment == 2 else "old")
     write(target, "newer")
-    assert contents(target) == "newer"
-    assert os.listdir(tmp_path) == ["pair"]
+    only_our_files(target, "newer")
 
 
 def die(*arguments):
     raise KeyboardInterrupt
 
 
-def once(call):
-    calls = iter([call, die])
+def nth(number, call):
+    """``call``, which is interrupted when it is called for the ``number``-th time."""
+    calls = iter([call] * (number - 1) + [die])
     return lambda *arguments: next(calls)(*arguments)
 
 
-@pytest.mark.parametrize("exchanges", [True, False])
-def test_an_exception_leaves_what_stood_there_and_nothing_else(tmp_path, monkeypatch, exchanges):
-    if not exchanges:
+@pytest.mark.parametrize("kernel", [True, False])
+def test_an_exception_leaves_what_stood_there_and_nothing_else(tmp_path, monkeypatch, kernel):
+    if not kernel:
         monkeypatch.setattr(rename, "_renameat2", lambda: None)
     target = tmp_path / "pair"
     for old in (None, "old"):
         with suppress(ZeroDivisionError), replacing(target, PAIR) as draft:
-            (draft / "one").write_text("half")
+            (draft / "data-half").write_text("half")
             _ = 1 / 0
         assert os.listdir(tmp_path) == ([] if old is None else ["pair"])
         write(target, "old")
         assert contents(target) == "old"
 
 
-def test_two_at_once_do_not_mix(tmp_path):
+def test_two_at_once_do_not_mix_and_a_reader_sees_whole_ones(tmp_path):
     target, seed = tmp_path / "pair", random.Random(2)
-    writers = [started(WRITER, target) for _ in range(2)]
+    write(target, "first")
+    writers = [started(FOLDER, target) for _ in range(2)]
     for _ in range(20):
         time.sleep(seed.uniform(0, 0.02))
-        with suppress(FileNotFoundError):  # opened in one, replaced before the other was
-            folder = os.open(target, os.O_RDONLY)
-            one, other = (Path(f"/proc/self/fd/{folder}", n).read_text() for n in PAIR.needs)
-            assert one == other
-            os.close(folder)
+        contents(target)
     for writer in writers:
         kill(writer, 0)
     write(target, "last")
-    assert os.listdir(tmp_path) == ["pair"]
+    only_our_files(target, "last")
 
 
 def make_file(path):
@@ -159,9 +112,16 @@ def make_link(path):
     path.symlink_to(path.parent / "elsewhere" / "pair")
 
 
-def make_more(path):
-    write(path, "ours")
-    (path / "notes.txt").write_text("mine")
+def make_foreign(path):
+    path.mkdir()
+    (path / "index").write_text("the index of my thesis")
+    (path / "chapter").write_text("years of work")
+
+
+def make_linked_index(path):
+    path.mkdir()
+    (path.parent / "index").write_text("pair 1")
+    (path / "index").symlink_to(path.parent / "index")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +131,7 @@ def make_more(path):
         (make_link, "exists and is not a pair"),
         (lambda path: path.symlink_to("nowhere"), "exists and is not a pair"),
         (lambda path: path.mkdir(), "exists and is not a pair"),
-        (make_more, r"is a pair and also holds notes\.txt"),
+        (make_foreign, "exists and is not a pair"),
     ],
 )
 def test_what_is_not_ours_is_not_touched(make, says, tmp_path):
@@ -182,29 +142,35 @@ def test_what_is_not_ours_is_not_touched(make, says, tmp_path):
     assert sorted(map(str, tmp_path.rglob("*"))) == before
 
 
-def test_what_is_put_there_in_the_last_moment_is_put_back(tmp_path, monkeypatch):
-    target, plain = tmp_path / "pair", rename.exchange
+def test_what_others_put_into_our_folder_stays(tmp_path, monkeypatch):
+    target = tmp_path / "pair"
     write(target, "old")
+    (target / "notes.txt").write_text("mine")
+    (target / "data-mine").write_text("no number of ours")
+    (target / "deep").mkdir()
+    monkeypatch.chdir(target)
+    write("../pair", "new")  # while the working folder is inside
+    assert contents(target) == "new"
+    assert sorted(os.listdir()) == ["data-mine", "data-new", "deep", "index", "notes.txt"]
+    with pytest.raises(ResultFileError, match="data-mine exists and is another file"):
+        write(target, "mine")
+    assert contents(target) == "new"
+    write(target, "new")
+    assert contents(target) == "new"
 
-    def late(one, other):
-        monkeypatch.setattr(rename, "exchange", plain)
-        target.rename(tmp_path / "moved")
-        target.mkdir()
-        (target / "thesis").write_text("years of work")
-        plain(one, other)
 
-    monkeypatch.setattr(rename, "exchange", late)
+def test_what_is_put_there_in_the_last_moment_is_not_touched(tmp_path):
+    target = tmp_path / "pair"
+
+    def write_late():
+        with replacing(target, PAIR) as draft:
+            fill(draft, "new")
+            make_foreign(target)
+
     with pytest.raises(ResultFileError, match="not a pair"):
-        write(target, "new")
-    assert (target / "thesis").read_text() == "years of work"
-    assert sorted(os.listdir(tmp_path)) == ["moved", "pair"]
-
-
-def test_files_that_a_kind_may_have_are_replaced_with_it(tmp_path):
-    write(tmp_path / "pair", "old")
-    (tmp_path / "pair" / "more-1").write_text("")
-    write(tmp_path / "pair", "new")
-    assert sorted(os.listdir(tmp_path / "pair")) == ["one", "other"]
+        write_late()
+    assert (target / "chapter").read_text() == "years of work"
+    assert os.listdir(tmp_path) == ["pair"]
 
 
 def test_a_full_disk_says_so_and_leaves_the_old_one(tmp_path):
@@ -214,18 +180,37 @@ def test_a_full_disk_says_so_and_leaves_the_old_one(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(ResultFileError, match=r"Cannot write .*pair: .*too large"):
-            write(target, "new" * 10_000)
+            write(target, "new")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert contents(target) == "old"
     assert os.listdir(tmp_path) == ["pair"]
 
 
-@pytest.mark.parametrize("path", ["/proc/nowhere/pair", "file/pair", "", "..", "/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/nowhere/pair",
+        "file/pair",
+        "",
+        "..",
+        "/",
+        "n" * 300,
+        "new/" + "n" * 300,
+        "a\0b",
+        "\ud800",
+        b"x",
+        None,
+    ],
+)
 def test_a_place_that_cannot_be_written_says_so(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")
-    with pytest.raises(ResultFileError, match=r"Cannot write|names no folder|is not a pair"):
+    with pytest.raises(
+        ResultFileError, match=r"Cannot write|names nothing|is not a pair|no name can|no path"
+    ):
+        demand_folder(path, PAIR)
+    with pytest.raises(ResultFileError):
         write(path, "new")
     assert os.listdir(tmp_path) == ["file"]
 
@@ -235,8 +220,7 @@ def test_the_working_folder_may_change(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with replacing("deep/pair", PAIR) as draft:
         monkeypatch.chdir(tmp_path / "away")
-        for name in PAIR.needs:
-            (draft / name).write_text("here")
+        fill(draft, "here")
     assert contents(tmp_path / "deep" / "pair") == "here"
 
 
@@ -245,12 +229,9 @@ def test_no_name_of_a_draft_can_be_foreseen(tmp_path):
     for _ in range(2):
         with replacing(tmp_path / "pair", PAIR) as draft:
             names.append(draft.name)
-            for name in PAIR.needs:
-                (draft / name).write_text("")
+            fill(draft, "1")
     assert len(set(names)) == 2
-    with replacing(tmp_path / ("n" * 255), PAIR) as draft:  # as long as a name may be
-        for name in PAIR.needs:
-            (draft / name).write_text("")
+    write(tmp_path / ("n" * 255), "1")  # as long as a name may be
 
 
 def resumes(draft):
@@ -299,6 +280,20 @@ def test_an_exception_keeps_the_parts_that_there_are(tmp_path):
             (tmp_path / "again").write_text("")
             _ = 1 / 0
     assert sorted(os.listdir(tmp_path)) == ["again", "parts"]
+
+
+def test_parts_of_what_others_write_stay_until_the_block_ends(tmp_path):
+    target = tmp_path / "one"
+    with suppress(ZeroDivisionError), kept_parts(target):
+        _ = 1 / 0
+    assert os.listdir(tmp_path) == []
+    with suppress(ZeroDivisionError), kept_parts(target) as parts:
+        (parts / "part").write_text("done")
+        _ = 1 / 0
+    with kept_parts(target) as parts:
+        assert (parts / "part").read_text() == "done"
+        target.write_text("all")
+    assert os.listdir(tmp_path) == ["one"]
 
 
 def test_a_lock_is_of_the_folder_and_not_of_its_name(tmp_path):

@@ -1,0 +1,1 @@
+"""What results and corpora are written with."""
