@@ -3,6 +3,8 @@
 Exit codes: 0 ok, 1 failed, 2 usage, 3 a threshold was not met.
 """
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -18,7 +20,7 @@ from pellucid.cli.commands.serve import serve
 from pellucid.cli.commands.study import study
 from pellucid.cli.commands.zoo import zoo
 from pellucid.cli.options import AsJson
-from pellucid.cli.terminal import tell
+from pellucid.cli.terminal import CannotPrintError, tell, tell_json
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
 
 app = typer.Typer(
@@ -50,6 +52,10 @@ def main() -> None:
     """Run the command line; errors of our own become one message and exit code 1, or 2 (usage)."""
     try:
         app()
+    except CannotPrintError as error:
+        # What Python still holds for stdout goes nowhere when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(error, code=1)
     except (TaskError, EditError, BudgetError) as error:
         fail(error, code=2)
     except PellucidError as error:
@@ -91,7 +97,7 @@ def doctor(as_json: AsJson = False) -> None:
         import dataclasses
         import json
 
-        typer.echo(json.dumps([dataclasses.asdict(one) for one in found], indent=1))
+        tell_json(json.dumps([dataclasses.asdict(one) for one in found], indent=1))
     for one in [] if as_json else found:
         tell(f"{one.status:8} {one.name}: {one.found}")
         if one.advice:

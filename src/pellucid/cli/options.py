@@ -13,8 +13,8 @@ import typer
 
 from pellucid.cli.expand import LAST, option
 from pellucid.cli.question import AskedQuestion
-from pellucid.cli.terminal import deliver, draw, open_model
-from pellucid.errors import ModelError
+from pellucid.cli.terminal import open_model, show, tell
+from pellucid.errors import ModelError, ResultFileError
 from pellucid.model.opening.placement import device_name
 from pellucid.options import (
     ABLATION,
@@ -35,6 +35,8 @@ from pellucid.options import (
     Opponents,
     Over,
 )
+from pellucid.results.disk.files import demand_file
+from pellucid.results.disk.out import demand_out, write_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,6 +48,16 @@ def check_device(name: str | None) -> str | None:
         return device_name(name)
     except ModelError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def checked(name: str, path: str | Path, demand: Callable[[str | Path], Path]) -> None:
+    """Refuse, before a model opens, the place of a file or folder that cannot be written."""
+    try:
+        target = demand(path)
+    except ResultFileError as error:
+        raise typer.BadParameter(f"{name}: {error}") from error
+    if not target.parent.is_dir():
+        raise typer.BadParameter(f"{name} {path}: the folder {target.parent} does not exist.")
 
 
 ModelSource = Annotated[str, option("Name, folder or .gguf file.", "--model", "-m")]
@@ -228,16 +240,20 @@ class OutputOptions:
             raise typer.BadParameter(
                 f"--out {self.out!r}: give a name ending in {listed}, or a folder."
             )
-        if not path.resolve().parent.is_dir():
-            raise typer.BadParameter(f"--out {self.out}: the folder {path.parent} does not exist.")
-        if path.is_dir() and (path.suffix or not (path / "result.json").is_file()):
-            raise typer.BadParameter(
-                f"--out {self.out}: a folder of that name holds something else."
-            )
+        checked("--out", self.out, demand_file if path.suffix else demand_out)
 
     def show(self, result: Any, text: str) -> None:
-        """Print the result, and write it where ``--out`` says."""
-        deliver(result, text, as_json=self.as_json, out=self.out)
+        """Write the result where ``--out`` says, and print it, even where it cannot be written."""
+        try:
+            self.keep(result)
+        finally:
+            show(result, text, as_json=self.as_json)
+
+    def keep(self, result: Any) -> None:
+        """Write the result where ``--out`` says."""
+        if self.out is not None:
+            write_out(result, self.out)
+            tell(f"Written to {self.out}", err=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,15 +266,23 @@ class FigureOptions(OutputOptions):
         super().__post_init__()
         if self.plot is None:
             return
-        path = Path(self.plot)
-        if path.suffix.lower() not in (".png", ".svg"):
+        if Path(self.plot).suffix.lower() not in (".png", ".svg"):
             raise typer.BadParameter(f"--plot {self.plot!r}: give a name ending in .png or .svg.")
-        if not path.resolve().parent.is_dir():
-            raise typer.BadParameter(
-                f"--plot {self.plot}: the folder {path.parent} does not exist."
-            )
+        checked("--plot", self.plot, demand_file)
 
-    def draw(self, result: Any, text: str, figure: "Callable[[], Figure]") -> None:
-        """Print the result, and write and draw it where ``--out`` and ``--plot`` say."""
-        self.show(result, text)
-        draw(self.plot, figure)
+    def draw(self, result: Any, text: str, figure: "Callable[[], Figure]", head: str = "") -> None:
+        """Write and draw the result where ``--out`` and ``--plot`` say, and print it.
+
+        ``head`` comes before it; beside JSON it goes to stderr, where it is still seen.
+        """
+        try:
+            self.keep(result)
+            if self.plot is not None:
+                from pellucid.figures.save import save
+
+                save(figure(), self.plot)
+                tell(f"Drawn to {self.plot}", err=True)
+        finally:
+            if head:
+                tell(head, err=self.as_json)
+            show(result, text, as_json=self.as_json)

@@ -1,22 +1,23 @@
 """What the commands share on the terminal: opening a model, progress, showing results."""
 
+import errno
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pellucid.errors import ResultFileError
 from pellucid.results.quoting import safely, shell_command
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from pellucid.passes import Meter
+
+
+class CannotPrintError(OSError):
+    """Stdout cannot be written, because a disk is full, say."""
 
 
 def open_model(
@@ -41,8 +42,35 @@ def open_model(
 
 
 def tell(text: object, *, err: bool = False) -> None:
-    """Print, with everything that a terminal would act on shown by its escape."""
-    typer.echo(safely(str(text)), err=err)
+    """Print, with everything that a terminal would act on shown by its escape.
+
+    What stderr cannot take is lost, and ends nothing.
+
+    **Raises** ``CannotPrintError``; where the reader has gone, typer ends the command quietly.
+    """
+    try:
+        typer.echo(safely(str(text)), err=err)
+    except OSError as error:
+        if err:
+            return
+        if error.errno == errno.EPIPE:
+            raise
+        raise CannotPrintError(
+            f"{error.strerror}. What was written to files is named above."
+        ) from error
+
+
+def tell_json(text: str) -> None:
+    """Print JSON of ASCII characters. **Raises** as ``tell`` does."""
+    tell(text.replace("\x7f", r"\u007f"))
+
+
+def show(result: Any, text: str, *, as_json: bool) -> None:
+    """Print a result, as ``text`` or as JSON. **Raises** as ``tell`` does."""
+    if as_json:
+        tell_json(result.to_json())
+    else:
+        tell(text)
 
 
 def typed() -> str:
@@ -72,37 +100,14 @@ def progress(title: str, *, total: int | None = None) -> Iterator["Meter"]:
         yield meter
 
 
-def deliver(result: Any, text: str, *, as_json: bool, out: str | None) -> None:
-    """Print a result on stdout, as ``text`` or as JSON, and write it where ``--out`` says."""
-    if as_json:
-        typer.echo(result.to_json())
-    else:
-        tell(text)
-    if out is not None:
-        _write(result, Path(out))
-        tell(f"Written to {out}", err=True)
-
-
-def draw(plot: str | None, figure: "Callable[[], Figure]") -> None:
-    """Write the figure where ``--plot`` says."""
-    if plot is not None:
-        from pellucid.figures.save import save
-
-        save(figure(), plot)
-        tell(f"Drawn to {plot}", err=True)
-
-
-def show_behaviour(
-    metric: str, clean: Any, corrupted: Any, preference: Any, *, as_json: bool
-) -> None:
+def behaviour_text(metric: str, clean: Any, corrupted: Any, preference: Any) -> str:
     """The metric on both prompts, and whether the model prefers the answer at all.
 
-    Takes one value an example. Beside JSON it goes to stderr, where it is still seen.
+    Takes one value an example.
     """
     from pellucid.analysis.wording import behaviour
 
-    for line in behaviour(metric, clean.tolist(), corrupted.tolist(), preference.tolist()):
-        tell(line, err=as_json)
+    return "\n".join(behaviour(metric, clean.tolist(), corrupted.tolist(), preference.tolist()))
 
 
 def table_text(result: Any, column: str, top: int) -> str:
@@ -120,28 +125,10 @@ def shown_columns(frame: Any, column: str) -> list[str]:
     return [c for c in frame.columns if c == column or frame[c].notna().any()]
 
 
-def _write(result: Any, path: Path) -> None:
-    """Write ``.json`` or ``.csv`` by its ending, anything else as a saved result (a folder)."""
-    if path.suffix not in (".json", ".csv"):
-        result.save(path)
-        return
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        if path.suffix == ".json":
-            draft.write_text(result.to_json(indent=1))
-        else:
-            result.to_frame().to_csv(draft, index=False)
-        draft.replace(path)
-    except OSError as error:
-        raise ResultFileError(f"Cannot write {path}: {error}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def show_mapping(values: Mapping[str, Any], as_json: bool) -> None:
     """Names and values, aligned; or JSON."""
     if as_json:
-        typer.echo(json.dumps(dict(values), indent=1, default=str))
+        tell_json(json.dumps(dict(values), indent=1, default=str))
         return
     width = max(map(len, values), default=0)
     for name, value in values.items():

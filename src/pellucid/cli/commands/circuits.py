@@ -4,14 +4,14 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import FigureOptions, MetricOption, ModelOptions, QuestionOptions, Top
-from pellucid.cli.terminal import draw, progress, table_text, tell
+from pellucid.cli.terminal import progress, table_text, tell
 
 if TYPE_CHECKING:
     from pellucid.circuit.edges.circuit import EdgeCircuit
@@ -27,6 +27,14 @@ class CircuitOptions(FigureOptions):
     out: Annotated[str | None, option("Also write a .json, .csv, .graphml, .dot or a folder.")] = (
         None
     )
+
+    def keep(self, result: Any) -> None:
+        """Write the result where ``--out`` says, for another tool by its ending."""
+        if self.out is None or not self.out.endswith((".graphml", ".dot")):
+            super().keep(result)
+            return
+        result.export(self.out)
+        tell(f"Written to {self.out}", err=True)
 
 
 @expanded
@@ -83,13 +91,10 @@ def circuit(
             )  # fmt: skip
     result = replace(found, passes=meter.passes)
     text = circuit_text(result, measured, top)
-    if output.out is not None and output.out.endswith((".graphml", ".dot")):
-        result.export(output.out)
-        tell(f"Written to {output.out}", err=True)
-        output = replace(output, out=None)
-    output.show(result, text)
     if len(result):
-        draw(output.plot, result.plot)
+        output.draw(result, text, result.plot)
+    else:
+        output.show(result, text)
 
 
 def circuit_text(found: "EdgeCircuit", measured: "EdgeFaithfulness | None", top: int) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pellucid.cli.expand import option
+from pellucid.cli.options import checked
 from pellucid.cli.terminal import tell
-from pellucid.errors import ResultFileError
+from pellucid.results.disk.files import demand_file, write_file
 
 if TYPE_CHECKING:
     from pellucid.results.result import Result
@@ -25,17 +26,10 @@ def report(
         raise typer.BadParameter(
             f"{out}: reports are written as {', '.join(WAYS)}.", param_hint="--out"
         )
+    checked("--out", out, demand_file)
     from pellucid.results.result import Result
 
-    content = WAYS[out.suffix](Result.load(result))
-    draft = out.with_name(f".{out.name}.part")
-    try:
-        draft.write_bytes(content)
-        draft.replace(out)
-    except OSError as error:
-        raise ResultFileError(f"Cannot write {out}: {error}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    write_file(out, WAYS[out.suffix](Result.load(result)))
     tell(f"Written to {out}", err=True)
 
 

@@ -16,7 +16,7 @@ from pellucid.cli.options import (
     RankOptions,
     Top,
 )
-from pellucid.cli.terminal import progress, show_behaviour, table_text
+from pellucid.cli.terminal import behaviour_text, progress, table_text
 
 
 @expanded
@@ -42,8 +42,8 @@ def attribute(
         found = run(opened, contrast, method=rank.method, metric=metric, trace=trace)
     result = replace(found, passes=meter.passes)
     measured = trace.metric_clean, trace.metric_corrupted, trace.preference
-    show_behaviour(metric, *measured, as_json=output.as_json)
-    output.draw(result, table_text(result, "estimate", top), result.plot)
+    text = table_text(result, "estimate", top)
+    output.draw(result, text, result.plot, behaviour_text(metric, *measured))
 
 
 @expanded
@@ -81,9 +81,13 @@ def patch(
         )
     result = replace(found, passes=meter.passes)
     measured = result.metric_clean, result.metric_corrupted, result.preference
-    show_behaviour(metric, *measured, as_json=output.as_json)
     text = table_text(result, "effect", top)
-    output.draw(result, text, lambda: result.plot(tokens=tokens_of(opened, contrast)))
+    output.draw(
+        result,
+        text,
+        lambda: result.plot(tokens=tokens_of(opened, contrast)),
+        behaviour_text(metric, *measured),
+    )
 
 
 def tokens_of(model: Any, contrast: Any) -> tuple[str, ...] | None:

@@ -8,8 +8,9 @@ import typer
 
 from pellucid import options
 from pellucid.cli.expand import expanded, option
-from pellucid.cli.options import AsJson, OutputOptions
-from pellucid.cli.terminal import deliver, progress, tell
+from pellucid.cli.options import AsJson, OutputOptions, checked
+from pellucid.cli.terminal import progress, show, tell, tell_json
+from pellucid.results.disk.files import demand_file, write_file
 
 zoo = typer.Typer(
     help="Methods scored on small models whose circuit is known.", no_args_is_help=True
@@ -27,7 +28,7 @@ def list_models(models: Models = None, as_json: AsJson = False) -> None:
 
     rows = {name: about(name) for name in names(models or "*")}
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
+        tell_json(json.dumps(rows, indent=1))
         return
     width = max(map(len, rows))
     for name, text in rows.items():
@@ -44,7 +45,7 @@ def certify(models: Models = None, as_json: AsJson = False) -> None:
     for name in names(models or "*"):
         with progress(f"Certifying {name}"):
             found = enumerate_edges(specimen(name))
-        deliver(found, str(found), as_json=as_json, out=None)
+        show(found, str(found), as_json=as_json)
         wrong |= bool(found.wrong)
     if wrong:
         raise typer.Exit(4)
@@ -63,14 +64,14 @@ def run(
     write: Annotated[Path | None, option("Write the tables of all methods as Markdown.")] = None,
 ) -> None:
     """Score methods: how far up each puts the edges that matter."""
-    if write is not None and (write.is_dir() or not write.resolve().parent.is_dir()):
-        raise typer.BadParameter(f"--write {write}: give a file in a folder that exists.")
+    if write is not None:
+        checked("--write", write, demand_file)
     from pellucid.zoo import METHODS, page
     from pellucid.zoo import run as score
 
     with progress("Scoring"):
         result = score(method or METHODS, models=models or "*", null_tests=null_tests)
     if write is not None:
-        write.write_text(page(result))
+        write_file(write, page(result))
         tell(f"Written to {write}", err=True)
     output.show(result, str(result))
