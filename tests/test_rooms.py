@@ -26,6 +26,7 @@ FLOORS = {
     "studies": 6,
     "views": 7,
     "app": 8, "cli": 8,
+    "__main__": 9,
 }  # fmt: skip
 
 

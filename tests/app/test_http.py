@@ -30,6 +30,7 @@ from pellucid.app import part, wiring
 from pellucid.app.guard import HEADER
 from pellucid.app.jobs import KEPT, Worker
 from pellucid.app.requests import LONGEST, Asked
+from pellucid.app.server import application
 from pellucid.circuit.nodes.circuit import resolve_nodes
 from pellucid.lens.heads.roles import head_roles
 from pellucid.passes import counter
@@ -59,6 +60,22 @@ def test_strangers_are_refused(client, headers):
         answer = client.request(way, path, headers=headers)
         assert answer.status_code == 403
         assert "pellucid-data" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "explorer.example.org", "origin": "https://explorer.example.org"}, 200),
+        ({"host": "explorer.example.org"}, 200),
+        ({"host": "localhost:8000", "origin": "http://localhost:8000"}, 200),
+        ({"host": "localhost:8000", "origin": "https://localhost:8000"}, 403),
+        ({"host": "explorer.example.org", "origin": "https://evil.example"}, 403),
+        ({"host": "other.example.org"}, 403),
+    ],
+)
+def test_behind_a_proxy_only_the_names_given_are_answered(small, headers, status):
+    app = application(small, token="secret", names=["explorer.example.org"])
+    assert TestClient(app).get("/?token=secret", headers=headers).status_code == status
 
 
 def test_the_address_with_the_token_opens_the_page(client):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -74,7 +75,8 @@ def test_a_queued_job_says_for_whom_it_waits():
             go.set()
         return found
 
-    said = asyncio.run(told())
+    with ThreadPoolExecutor(1) as apart:  # a browser's loop may run in this thread
+        said = apart.submit(asyncio.run, told()).result(timeout=40)
     assert said[0] == {"event": "waiting", "ahead": ["roles", "next"]}
     assert said[-1]["result"] == 3
     assert worker.ahead(last) == []

@@ -31,9 +31,10 @@ def committed() -> list[dict]:
 def made(smol, tmp_path_factory) -> list[dict]:
     """The notebook made anew, in a real Jupyter kernel."""
     target = tmp_path_factory.mktemp("walkthrough") / "made.ipynb"
-    subprocess.run(
-        [sys.executable, FOLDER / "make.py", SCRIPT, target], check=True, capture_output=True
+    run = subprocess.run(
+        [sys.executable, FOLDER / "make.py", SCRIPT, target], capture_output=True, text=True
     )
+    assert run.returncode == 0, run.stderr
     return json.loads(target.read_text())["cells"]
 
 

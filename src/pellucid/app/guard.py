@@ -1,10 +1,12 @@
 """Who may speak to the app: pages that it served itself, to whoever was given the address.
 
 Any page in the same browser can send requests to 127.0.0.1. Three things keep them out: the token
-that is part of the address printed at the start, a Host that is this machine (a name that was bent
-to point here is refused), and an Origin, where a browser sends one, that is this app.
+that is part of the address printed at the start, a Host that is this machine or a name that was
+given at the start (a name that was bent to point here is refused), and an Origin, where a browser
+sends one, that is this app.
 """
 
+from collections.abc import Sequence
 from secrets import compare_digest
 from types import MappingProxyType
 from urllib.parse import parse_qs
@@ -22,11 +24,15 @@ LARGER = MappingProxyType({"/api/files": 32 << 20})
 
 
 class Guard:
-    """ASGI middleware that answers 403 to everybody else, and 413 to what is too large."""
+    """ASGI middleware that answers 403 to everybody else, and 413 to what is too large.
 
-    def __init__(self, app: ASGIApp, *, token: str) -> None:
+    ``names`` are host names of this app beside ``HOSTS``, as a proxy in front of it is called.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, names: Sequence[str] = ()) -> None:
         self.app = app
         self.token = token
+        self.names = tuple(names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -46,10 +52,15 @@ class Guard:
     def refusal(self, scope: Scope, headers: Headers) -> str:
         """Why a request is refused; empty when it is not."""
         host = headers.get("host", "")
-        if host.rsplit(":", 1)[0] not in HOSTS:
-            return "This app answers on 127.0.0.1 only."
+        name = host.rsplit(":", 1)[0]
+        if name not in (*HOSTS, *self.names):
+            return (
+                f"This app answers under {' and '.join((*HOSTS, *self.names))} only. "
+                "Start it with --name for another name."
+            )
         origin = headers.get("origin")
-        if origin is not None and origin != f"http://{host}":
+        # A proxy that ends TLS passes on an origin of https and a request of http.
+        if origin not in (None, f"http://{host}", *([f"https://{host}"] * (name in self.names))):
             return "This app answers its own pages only."
         query = parse_qs(scope["query_string"].decode("latin-1"))
         given = headers.get(HEADER) or next(iter(query.get("token", [])), "")

@@ -9,7 +9,7 @@ POST /api/jobs/ID/cancel    ask a job to stop
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -36,8 +36,8 @@ HEADERS = {
 }
 
 
-def application(model: Model, *, token: str) -> Starlette:
-    """The app for one model; ``token`` is what a request must bring."""
+def application(model: Model, *, token: str, names: Sequence[str] = ()) -> Starlette:
+    """The app for one model; ``token`` is what a request must bring, ``names`` its host names."""
     app = Starlette(
         routes=[
             Route("/", page),
@@ -46,7 +46,7 @@ def application(model: Model, *, token: str) -> Starlette:
             Route("/api/jobs/{id:str}/events", follow),
             Route("/api/jobs/{id:str}/cancel", cancel, methods=["POST"]),
         ],
-        middleware=[Middleware(Guard, token=token)],
+        middleware=[Middleware(Guard, token=token, names=names)],
     )
     app.state.model = model
     app.state.worker = Worker()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import huggingface_hub
 import pytest
 import torch
 import transformers
@@ -363,6 +364,7 @@ def test_commit_that_the_hub_names_is_opened(cached, monkeypatch):
         sha = COMMIT
 
     monkeypatch.setattr(HfApi, "model_info", lambda *arguments, **options: Info())
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *arguments, **options: "")
     opened = resolve("tests/tiny", revision="main", tokenizer=words())
     assert opened.origin.revision == COMMIT
 

@@ -52,6 +52,12 @@ def test_every_site_has_the_values_of_a_recording(variety, one_tiny, llama, pair
             torch.testing.assert_close(values, expected, rtol=1e-12, atol=1e-12)
 
 
+def closeness(family: str) -> dict[str, float]:
+    """How closely two runs of a model in float64 agree; norms of gemma compute in float32."""
+    single = family.startswith("gemma")
+    return {"rtol": 1e-5, "atol": 1e-6} if single else {"rtol": 1e-11, "atol": 1e-12}
+
+
 @pytest.mark.parametrize("batching", ["padded", "packed"])
 @pytest.mark.parametrize("name", ["gpt2", "llama", "gemma2"])
 def test_values_are_those_of_plain_hooks_on_each_text_alone(name, batching):
@@ -80,7 +86,7 @@ def test_values_are_those_of_plain_hooks_on_each_text_alone(name, batching):
         one = found.text(number)
         for site, key in (("L1 resid_pre", "stream"), ("L1 z", "z")):
             own = one[site].flatten(1)
-            torch.testing.assert_close(own, expected[key][0], rtol=1e-11, atol=1e-12)
+            torch.testing.assert_close(own, expected[key][0], **closeness(name))
 
 
 def test_texts_are_not_packed_where_that_is_not_shown_to_be_exact(one_tiny):

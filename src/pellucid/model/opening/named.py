@@ -63,7 +63,7 @@ def _plain(what: NamedSource, wanted: Wanted) -> Opened:
     place = _place(what, wanted.revision, wanted.offline)
     if place.folder is None:
         name, commit = place.origin.name, str(place.origin.revision)
-        hf = pretrained.open_hub(name, commit, dtype)
+        hf = pretrained.open_hub(name, commit, dtype, revision=wanted.revision)
     else:
         hf = pretrained.open_folder(place.folder, dtype)
     stored = pretrained.stored_dtype(place.folder, place.origin)

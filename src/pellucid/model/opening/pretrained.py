@@ -61,15 +61,20 @@ def open_folder(folder: Path, dtype: "torch.dtype") -> Any:
     return model
 
 
-def open_hub(name: str, commit: str, dtype: "torch.dtype") -> Any:
+def open_hub(name: str, commit: str, dtype: "torch.dtype", *, revision: str | None = None) -> Any:
     """Return the causal language model of a hub repository, in evaluation mode on the CPU.
+
+    The cache notes that ``revision`` is that commit, so that it opens by its name without the hub.
 
     Raises:
         ModelNotFoundError: the repository holds no such model, or the hub stopped answering.
         CorruptModelError: weights are missing.
         ModelError: any other reason for which transformers does not open it.
     """
+    from huggingface_hub import hf_hub_download
+
     with explained(name):
+        hf_hub_download(name, "config.json", revision=revision)
         model, loading = _causal_lm(name, dtype, revision=commit)
     check_loaded(loading, model, name)
     return model
