@@ -170,13 +170,13 @@ def _embedded(name: str) -> tuple[str, bool, bool]:
     """Describe an embedded model; whether its packages are there; whether it was converted."""
     from pellucid.errors import MissingDependencyError
     from pellucid.model.opening.embedded import EMBEDDED, find
-    from pellucid.model.opening.gguf_cache import folder_for, is_whole
+    from pellucid.model.opening.gguf_cache import folder_for, made_with
 
     try:
         find(name)
     except MissingDependencyError:
         return f"{name}: not installed", False, False
-    converted = is_whole(folder_for(EMBEDDED[name].sha256))
+    converted = made_with(folder_for(EMBEDDED[name].sha256)) is not None
     return (
         f"{name}: installed, {'converted' if converted else 'not converted yet'}",
         True,

@@ -1,5 +1,6 @@
 """GGUF files: converted once, whole or not at all, safe beside other processes, no network."""
 
+import json
 import os
 import shutil
 import signal
@@ -208,11 +209,55 @@ def test_other_files_are_refused(llama, tmp_path):
         resolve(tmp_path / "big-00001-of-00003.gguf")
 
 
-def test_cache_folder_that_is_not_whole_is_made_again(llama, written, cache):
+def one_bit(content):
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+DAMAGES = {
+    "cut short": lambda content: content[: len(content) // 2],
+    "one bit": one_bit,
+    "empty": lambda _: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_damaged_file_of_the_cache_is_seen_and_all_made_again(llama, written, cache, damage):
     resolve(written)
-    (weights,) = cache.glob("*/model.safetensors")
-    weights.write_bytes(weights.read_bytes()[:100])
+    (folder,) = cache.glob("*/")
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {"model.safetensors", "config.json", "pellucid.json"} <= set(whole)
+    for name, content in whole.items():
+        (folder / name).write_bytes(DAMAGES[damage](content))
+        assert gguf_cache.made_with(folder) is None, name
+        converted(GgufFile(kind="gguf", name="tiny", parts=(written,)))
+        assert gguf_cache.made_with(folder), name
     assert torch.equal(logits(resolve(written).hf), logits(llama))
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["", "null", "[]", "3", '"text"', "{}", '{"files": []}', '{"files": {"config.json": 3}}',
+     '{"files": {}, "converted_with": "me"}', "[" * 10_000, '{"a": 1, "a": 2}', "\x00", None],
+)  # fmt: skip
+def test_any_damaged_manifest_is_converted_again(llama, written, cache, manifest):
+    resolve(written)
+    (folder,) = cache.glob("*/")
+    if manifest is None:
+        shutil.rmtree(folder)
+        folder.write_text("a file where the folder was")
+    else:
+        (folder / "pellucid.json").write_text(manifest)
+    assert torch.equal(logits(resolve(written).hf), logits(llama))
+    assert gguf_cache.made_with(folder)
+
+
+def test_manifests_of_early_versions_which_gave_sizes_are_not_believed(written, cache):
+    resolve(written)
+    (folder,) = cache.glob("*/")
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    body = {"converted_with": "an early one", "files": sizes}
+    (folder / "pellucid.json").write_text(json.dumps(body))
+    assert "transformers" in resolve(written).origin.converted_with
 
 
 def test_cache_that_cannot_be_written_says_so(written, tmp_path, monkeypatch):

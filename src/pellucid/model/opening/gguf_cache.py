@@ -1,7 +1,8 @@
 """The cache that turns a GGUF file into a Hugging Face folder once.
 
 1. The file's bytes are hashed; with the converter's version the hash names a folder of the cache.
-2. If that folder is there and whole, it is the answer.
+2. If that folder is there and whole, each file with the hash that its manifest gives, it is the
+   answer. The manifest has a checksum of its own.
 3. Otherwise one process, holding the folder's lock, converts into a temporary folder beside it and
    renames that in one step. A process that dies leaves only the temporary folder, never a
    half-written answer; whoever holds the lock next removes it.
@@ -22,6 +23,8 @@ import platformdirs
 
 from pellucid.errors import CorruptModelError, ModelError, ModelNotFoundError
 from pellucid.model.opening.gguf_convert import CONVERTER_VERSION, convert
+from pellucid.results.checksum import demand_unchanged, digest_of_file, read_json, signed
+from pellucid.results.disk.places import discard, sync
 
 MANIFEST = "pellucid.json"
 
@@ -54,7 +57,8 @@ def cache_folder() -> Path:
 def converted(file: GgufFile) -> ConvertedModel:
     """Return the Hugging Face folder for `file`, converting it if that was not done before.
 
-    Cost: hashing the file each time; the conversion, about 10 s for 135M parameters, once.
+    Cost: hashing the file and what it became each time (about 1 s for 135M parameters); the
+    conversion, about 10 s, once.
 
     Raises:
         ModelNotFoundError: the file is not there.
@@ -64,16 +68,16 @@ def converted(file: GgufFile) -> ConvertedModel:
     """
     digest = _sha256(file)
     folder = folder_for(digest)
-    if not is_whole(folder):
+    made_by = made_with(folder)
+    if made_by is None:
         try:
-            _convert_under_lock(file, digest, folder)
+            made_by = _convert_under_lock(file, digest, folder)
         except OSError as error:
             raise ModelError(
                 f"The converted copy of {file.name} could not be written to {folder.parent}: "
                 f"{error}. Free some space, or set PELLUCID_CACHE to another folder."
             ) from error
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    return ConvertedModel(folder=folder, sha256=digest, converted_with=manifest["converted_with"])
+    return ConvertedModel(folder=folder, sha256=digest, converted_with=made_by)
 
 
 def folder_for(sha256: str) -> Path:
@@ -81,15 +85,16 @@ def folder_for(sha256: str) -> Path:
     return cache_folder() / "gguf" / f"{sha256}-v{CONVERTER_VERSION}"
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether every file named in the folder's manifest is there with its full size."""
+def made_with(folder: Path) -> str | None:
+    """What converted the files of a cache folder; None unless they are those that it wrote."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return all(
-            (folder / name).stat().st_size == size for name, size in manifest["files"].items()
-        )
-    except (OSError, ValueError, KeyError):
-        return False
+        manifest = read_json((folder / MANIFEST).read_text(encoding="utf-8"))
+        demand_unchanged(manifest)
+        files = manifest["files"].items()
+        whole = all(digest_of_file(folder / name) == digest for name, digest in files)
+        return str(manifest["converted_with"]) if whole else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def leftovers() -> list[Path]:
@@ -117,38 +122,41 @@ def _sha256(file: GgufFile) -> str:
     return found
 
 
-def _convert_under_lock(file: GgufFile, digest: str, folder: Path) -> None:
+def _convert_under_lock(file: GgufFile, digest: str, folder: Path) -> str:
     from filelock import FileLock
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(_lock_path(folder.parent, folder.name)):
-        if is_whole(folder):  # another process converted it while this one waited
-            return
-        shutil.rmtree(folder, ignore_errors=True)
+        if made_by := made_with(folder):  # another process converted it while this one waited
+            return made_by
+        discard(folder)
         _remove_leftovers(folder.parent, held=folder.name)
         temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.part")
         temporary.mkdir()
         try:
-            _fill(file, digest, temporary)
+            made_by = _fill(file, digest, temporary)
             temporary.replace(folder)
+            sync(folder.parent)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            discard(temporary)
+    return made_by
 
 
-def _fill(file: GgufFile, digest: str, folder: Path) -> None:
+def _fill(file: GgufFile, digest: str, folder: Path) -> str:
     converted_with = convert(_joined(file, folder), file.name, folder)
     (folder / "joined.gguf").unlink(missing_ok=True)
-    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     manifest = {
         "source": file.name,
         "sha256": digest,
         "converted_with": converted_with,
-        "files": sizes,
+        "files": {path.name: digest_of_file(path) for path in sorted(folder.iterdir())},
     }
     written = folder / MANIFEST
-    written.write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    written.write_text(json.dumps(signed(manifest), indent=2), encoding="utf-8")
     for path in folder.iterdir():  # safetensors makes files that only their owner can read
         path.chmod(written.stat().st_mode)
+        sync(path)
+    return converted_with
 
 
 def _joined(file: GgufFile, folder: Path) -> Path:
