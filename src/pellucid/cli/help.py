@@ -1,0 +1,99 @@
+"""What ``--help`` says beside typer's own: short types, choices as a sentence, groups, examples.
+
+A type of many choices in a column of its own leaves no room for the help at 80 columns.
+"""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.models import ArgumentInfo
+
+_SHORT: dict[Any, str] = {str: "TEXT", Path: "PATH", int: "NUMBER", float: "NUMBER"}
+_PROMPT = '"When Mary and John went to the store, John gave a drink to"'
+_QUESTION = f'{_PROMPT} --answer " Mary" --foil " John"'
+_EXAMPLES = {
+    "analyze": f"{_QUESTION} --out drink.json",
+    "attribute": f"{_QUESTION} --top 10",
+    "patch": f"{_QUESTION} --plot heads.png",
+    "edges": f"{_QUESTION} --top 10",
+    "circuit": f"{_QUESTION} --method top --size 100 --out circuit.json",
+    "lens": f'{_PROMPT} --target " Mary" --plot lens.png',
+    "dla": f"{_QUESTION} --plot shares.png",
+    "neurons": f"{_QUESTION} --layer 26",
+    "tokens": f"{_QUESTION}",
+    "attention": f"{_PROMPT} --head L23H3 --plot attention.png",
+    "roles": "--out roles.csv",
+    "compose": "--kind k --plot composition.png",
+    "study": "--prompts questions.csv --out study",
+    "report": "drink.json --out drink.html",
+    "app": "--model ./my-model --port 8000",
+    "doctor": "",
+    "models list": "",
+    "models describe": "smollm2-135m",
+    "models check": "./my-model",
+    "models fetch": "openai-community/gpt2",
+    "zoo list": "",
+    "zoo certify": "--models 'induction/*'",
+    "zoo run": "--method eap --models 'induction/*'",
+}
+"""What each command is called with, once."""
+
+
+class _FlagsWithoutType:
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Every parameter; what is on or off is not called ``<bool>``."""
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in found:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return found
+
+
+class Command(_FlagsWithoutType, TyperCommand):
+    """A command."""
+
+
+class Group(_FlagsWithoutType, TyperGroup):
+    """Several commands under one name."""
+
+
+def described(
+    group: typer.Typer, name: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function the command ``pellucid NAME``, with its example below the help."""
+    shown = f"Example: pellucid {name} {_EXAMPLES[name]}".rstrip()
+    return group.command(name.split()[-1], cls=Command, epilog=shown)
+
+
+def readable(annotation: Any, panel: str | None) -> Any:
+    """An annotation of typer's with a short type, choices in the help, and in a group.
+
+    What is declared is shared between commands, so it is copied.
+    """
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    kind, declared = get_args(annotation)[:2]
+    if isinstance(declared, ArgumentInfo):
+        return annotation
+    shown = copy.copy(declared)
+    if shown.rich_help_panel is None:
+        shown.rich_help_panel = panel
+    if shown.metavar is None:
+        shown.metavar, more = _named(kind)
+        shown.help = f"{shown.help or ''} {more}".strip() or None
+    return Annotated[kind, shown]
+
+
+def _named(kind: Any) -> tuple[str | None, str]:
+    """A type as one word, None for typer's own, and what its choices are."""
+    while get_origin(kind) in (UnionType, Union, list):
+        kind = next(one for one in get_args(kind) if one is not type(None))
+    if get_origin(kind) is Literal:
+        *first, last = map(str, get_args(kind))
+        return "CHOICE", f"One of {', '.join(first)} and {last}."
+    return _SHORT.get(kind), ""
