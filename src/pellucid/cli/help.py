@@ -7,12 +7,13 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
+_Function: TypeAlias = "Callable[..., None]"
 _SHORT: dict[Any, str] = {str: "TEXT", Path: "PATH", int: "NUMBER", float: "NUMBER"}
 _PROMPT = '"When Mary and John went to the store, John gave a drink to"'
 _QUESTION = f'{_PROMPT} --answer " Mary" --foil " John"'
@@ -62,9 +63,7 @@ class Group(_FlagsWithoutType, TyperGroup):
     """Several commands under one name."""
 
 
-def described(
-    group: typer.Typer, name: str
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def listed(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function the command ``pellucid NAME``, with its example below the help."""
     shown = f"Example: pellucid {name} {_EXAMPLES[name]}".rstrip()
     return group.command(name.split()[-1], cls=Command, epilog=shown)

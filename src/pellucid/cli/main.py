@@ -20,7 +20,7 @@ from pellucid.cli.commands.serve import serve
 from pellucid.cli.commands.study import study
 from pellucid.cli.commands.zoo import zoo
 from pellucid.cli.expand import expanded
-from pellucid.cli.help import Group, described
+from pellucid.cli.help import Group, listed
 from pellucid.cli.options import AsJson
 from pellucid.cli.terminal import CannotPrintError, tell, tell_json
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
@@ -34,21 +34,21 @@ app = typer.Typer(
 )
 app.add_typer(models, name="models")
 app.add_typer(zoo, name="zoo")
-described(app, "analyze")(analyze)
-described(app, "attribute")(attribute)
-described(app, "patch")(patch)
-described(app, "edges")(edges)
-described(app, "circuit")(circuit)
-described(app, "lens")(lens)
-described(app, "dla")(dla)
-described(app, "neurons")(neurons)
-described(app, "tokens")(tokens)
-described(app, "attention")(attention)
-described(app, "roles")(roles)
-described(app, "compose")(compose)
-described(app, "study")(study)
-described(app, "report")(report)
-described(app, "app")(serve)
+listed(app, "analyze")(analyze)
+listed(app, "attribute")(attribute)
+listed(app, "patch")(patch)
+listed(app, "edges")(edges)
+listed(app, "circuit")(circuit)
+listed(app, "lens")(lens)
+listed(app, "dla")(dla)
+listed(app, "neurons")(neurons)
+listed(app, "tokens")(tokens)
+listed(app, "attention")(attention)
+listed(app, "roles")(roles)
+listed(app, "compose")(compose)
+listed(app, "study")(study)
+listed(app, "report")(report)
+listed(app, "app")(serve)
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def root(
     """Options that come before any command."""
 
 
-@described(app, "doctor")
+@listed(app, "doctor")
 @expanded
 def doctor(as_json: AsJson = False) -> None:
     """Check this installation; exit code 1 if something is wrong."""
