@@ -116,8 +116,10 @@ def test_every_attribute_is_documented_in_the_errors_page():
     from pathlib import Path
 
     page = (Path(__file__).parent.parent / "docs" / "errors.md").read_text()
+    every = PellucidError.declared()
+    assert f"| every one | `{every[0]}`" in page
     for kind in KINDS:
-        if kind.declared() and kind is not PellucidError:
+        if own := [name for name in kind.declared() if name not in every]:
             rows = [one.split("|") for one in page.splitlines() if one.startswith("| `")]
             (row,) = [row for row in rows if row[1].strip() == f"`{kind.__name__}`"]
-            assert row[2].strip() == ", ".join(f"`{name}`" for name in kind.declared())
+            assert row[2].strip() == ", ".join(f"`{name}`" for name in own)

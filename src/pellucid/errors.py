@@ -40,6 +40,9 @@ class PellucidError(Exception):
     Keywords become attributes: those that the class, or one above it, declares.
     """
 
+    finished: object = None
+    """Of a ``study``, the study of the questions that were answered before it, if there are any."""
+
     def __init__(self, message: str = "", **data: Any) -> None:
         super().__init__(message)
         undeclared = set(data) - set(self.declared())
@@ -69,6 +72,12 @@ class PellucidError(Exception):
     def adding(self, more: str) -> Self:
         """This error with ``more`` behind its text; its data is kept."""
         return self._saying(f"{self} {more}")
+
+    def after(self, finished: object) -> Self:
+        """This error with what was done before it."""
+        other = copy(self)
+        other.__dict__["finished"] = finished
+        return other
 
     def _saying(self, text: str) -> Self:
         other = copy(self)

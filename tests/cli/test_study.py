@@ -1,6 +1,8 @@
 """`pellucid study`: saved analyses and files of questions, side by side."""
 
 import json
+import os
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -74,3 +76,29 @@ def test_an_analysis_is_called_as_its_folder_is(saved, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["study", ".", "../qwen2.7", "../v1.json", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["fields"]["names"] == ["qwen2.5", "qwen2.7", "v1"]
+
+
+def test_a_question_that_fails_leaves_those_before_it_and_the_command_goes_on(
+    run, questions, tmp_path, monkeypatch
+):
+    analyze, calls = pellucid.analyze, []
+
+    def failing(model, contrast, **options):
+        calls.append(contrast)
+        if len(calls) == 2:
+            raise pellucid.NonFiniteError("The metric is NaN.")
+        return analyze(model, contrast, **options)
+
+    monkeypatch.setattr(sys.modules["pellucid.studies.study"], "analyze", failing)
+    words = ("study", "--prompts", str(questions), "--out", str(tmp_path / "s"), "--random-sets=0")
+    code, out, err = run(*words, question=False)
+    assert code == 1
+    assert "NonFiniteError: letters 2: The metric is NaN." in err
+    assert "Finished before it stopped: letters 1. They are kept beside" in err
+    assert "letters 1" in out
+    assert not (tmp_path / "s").exists()
+    code, out, err = run(*words, question=False)
+    assert code == 0, err
+    assert len(calls) == 3
+    assert pellucid.Study.load(tmp_path / "s").names == ("letters 1", "letters 2")
+    assert sorted(os.listdir(tmp_path)) == ["letters.csv", "s"]

@@ -16,6 +16,7 @@ from tests.results.disk.writers import (
     FOLDER,
     OURS,
     PAIR,
+    RESULT,
     contents,
     demand_whole_after_kills,
     fill,
@@ -46,23 +47,11 @@ def test_files(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-SAVER = """
-import sys
-from dataclasses import replace
-from pellucid import Result
-found = Result.load(sys.argv[1])
-print("ready", flush=True)
-for n in range(10**6):
-    replace(found, steps=n + 1).save(sys.argv[1])
-"""
-
-
 def test_saved_results(one_tiny, pair, tmp_path):
-    target = tmp_path / "result"
     found = pellucid.attribute(one_tiny, pair)
-    found.save(target)
+    target = found.save(tmp_path / "result")
     (target / "notes.md").write_text("mine")
-    demand_whole_after_kills(SAVER, target, lambda: Result.load(target), count=KILLS // 3)
+    demand_whole_after_kills(RESULT, target, lambda: Result.load(target), count=KILLS)
     found.save(target)
     assert (target / "notes.md").read_text() == "mine"
     assert len(os.listdir(target)) == 3

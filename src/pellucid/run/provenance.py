@@ -117,8 +117,8 @@ def arguments(
 
 
 def is_option(name: str, value: Any) -> bool:
-    """Whether an argument is neither the model nor the question nor a note of the caller's."""
-    if isinstance(value, Model) or name in (*WORDS, "command"):
+    """Whether an argument can change the result, and is neither the model nor the question."""
+    if isinstance(value, Model) or name in (*WORDS, "command", "keep"):
         return False
     return next(contrasts(value), None) is None and name != "contrast"
 

@@ -3,8 +3,8 @@
 import os
 import random
 import resource
-import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from tests.results.disk.writers import (
     FOLDER,
     GROWER,
     PAIR,
+    Nursery,
     contents,
     demand_whole_after_kills,
     fill,
-    kill,
-    started,
+    kills_until_done,
 )
 
 
@@ -92,12 +92,16 @@ def test_an_exception_leaves_what_stood_there_and_nothing_else(tmp_path, monkeyp
 def test_two_at_once_do_not_mix_and_a_reader_sees_whole_ones(tmp_path):
     target, seed = tmp_path / "pair", random.Random(2)
     write(target, "first")
-    writers = [started(FOLDER, target) for _ in range(2)]
-    for _ in range(20):
-        time.sleep(seed.uniform(0, 0.02))
-        contents(target)
-    for writer in writers:
-        kill(writer, 0)
+    with (
+        Nursery(FOLDER, target) as one,
+        Nursery(FOLDER, target) as other,
+        ThreadPoolExecutor() as threads,
+    ):
+        for nursery in (one, other):
+            threads.submit(nursery.killed_after, 0.4)
+        for _ in range(20):
+            time.sleep(seed.uniform(0, 0.02))
+            contents(target)
     write(target, "last")
     only_our_files(target, "last")
 
@@ -239,16 +243,8 @@ def resumes(draft):
 
 
 def test_a_killed_writer_of_parts_is_gone_on_with(tmp_path):
-    target, seed = tmp_path / "parts", random.Random(3)
-    kills = 0
-    while not target.exists():
-        process = started(GROWER, target)
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=seed.uniform(0.05, 0.1))
-        if process.poll() is None:
-            kill(process, 0)
-            kills += 1
-    assert kills > 0
+    target = tmp_path / "parts"
+    assert kills_until_done(GROWER, target, 0.1) > 0
     assert [(target / f"part-{n}").read_text() for n in range(12)] == [str(n) for n in range(12)]
     assert os.listdir(tmp_path) == ["parts"]
 

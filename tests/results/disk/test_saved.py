@@ -10,6 +10,7 @@ from pellucid import Result
 from pellucid.errors import ResultFileError
 from pellucid.results.disk.out import demand_out, write_out
 from pellucid.results.disk.saved import is_result
+from tests.results.disk.writers import RESULT, demand_whole_after_kills
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,16 @@ def test_a_result_of_another_tool_of_the_same_name_is_not_touched(result, tmp_pa
             call(folder)
     assert (folder / "checkpoints" / "model.pt").read_text() == "days of work"
     assert json.loads((folder / "result.json").read_text()) == {"accuracy": 0.91}
+
+
+def test_a_killed_save_leaves_the_old_or_the_new_result_and_the_notes(result, tmp_path):
+    target = result.save(tmp_path / "result")
+    (target / "notes.md").write_text("mine")
+    demand_whole_after_kills(RESULT, target, lambda: Result.load(target), count=10)
+    result.save(target)
+    assert (target / "notes.md").read_text() == "mine"
+    assert len(os.listdir(target)) == 3
+    assert os.listdir(tmp_path) == ["result"]
 
 
 def test_notes_beside_a_result_stay_and_old_tensors_go(result, one_tiny, pair, tmp_path):

@@ -1,11 +1,13 @@
 """Processes that write again and again, to be killed."""
 
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pellucid.results.disk.folders import FolderKind
@@ -50,66 +52,134 @@ def contents(folder: Path) -> str:
             return name
 
 
-FOLDER = """
-import sys
+FOLDER = (
+    """
 from pellucid.results.disk import rename
 from pellucid.results.disk.folders import replacing
 from tests.results.disk.writers import PAIR, fill
 if "plain" in sys.argv:
     rename._renameat2 = lambda: None
-print("ready", flush=True)
+""",
+    """
 for n in range(10**6):
     with replacing(sys.argv[1], PAIR) as draft:
         fill(draft, str(n))
-"""
-FILE = """
-import sys
+""",
+)
+FILE = (
+    """
 from pellucid.results.disk.files import write_file
 from tests.results.disk.writers import OURS
-print("ready", flush=True)
+""",
+    """
 for n in range(10**6):
     write_file(sys.argv[1], OURS + str(n) * 100_000)
-"""
-GROWER = """
-import sys, time
+""",
+)
+GROWER = (
+    """
+import time
 from pathlib import Path
 from pellucid.results.disk.files import replace_file
 from pellucid.results.disk.folders import growing
+""",
+    """
 with growing(sys.argv[1], lambda draft: (draft / "count").exists()) as draft:
     count = draft / "count"
-    print("ready", flush=True)
     for n in range(int(count.read_text()) if count.exists() else 0, 12):
         time.sleep(0.02)
         (draft / f"part-{n}").write_text(str(n))
         replace_file(count, str(n + 1).encode())
+""",
+)
+RESULT = (
+    """
+from dataclasses import replace
+from pellucid import Result
+""",
+    """
+found = Result.load(sys.argv[1])
+for n in range(10**6):
+    replace(found, steps=n + 1).save(sys.argv[1])
+""",
+)
+NURSERY = """
+import os
+import sys
+{setup}
+print("ready", flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        exec({body!r})
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def started(program: str, *arguments: object) -> "subprocess.Popen[str]":
-    """A process that has begun to write."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+class Nursery:
+    """A process that has imported what a writer needs, and forks one whenever it is asked."""
 
+    def __init__(self, program: tuple[str, str], *arguments: object) -> None:
+        setup, body = program
+        code = NURSERY.format(setup=setup, body=body)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._read() == "ready"
 
-def kill(process: "subprocess.Popen[str]", seconds: float) -> None:
-    """End a process after a while, as the system does it."""
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    def __enter__(self) -> "Nursery":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def killed_after(self, seconds: float | None) -> bool:
+        """Whether a writer was killed after so many seconds, or by itself; else it ended well."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        writer = int(self._read())
+        if seconds is not None:
+            time.sleep(seconds)
+            with suppress(ProcessLookupError):
+                os.kill(writer, signal.SIGKILL)
+        ended = int(self._read())
+        assert ended in (0, -signal.SIGKILL)
+        return ended != 0
+
+    def _read(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
 
 
 def demand_whole_after_kills(
-    program: str, target: Path, check: Callable[[], object], *arguments: str, count: int
+    program: tuple[str, str],
+    target: Path,
+    check: Callable[[], object],
+    *arguments: str,
+    count: int,
 ) -> None:
     """Kill a writer of ``target`` at random moments: what stands there is whole each time."""
     rng = random.Random(0)
-    for _ in range(count):
-        kill(started(program, target, *arguments), rng.uniform(0, 0.03))
-        check()
+    with Nursery(program, target, *arguments) as nursery:
+        for _ in range(count):
+            assert nursery.killed_after(rng.uniform(0, 0.03))
+            check()
+
+
+def kills_until_done(program: tuple[str, str], target: Path, most: float) -> int:
+    """Kill a writer of ``target`` each time after at most ``most`` seconds, until it ends."""
+    rng = random.Random(3)
+    with Nursery(program, target) as nursery:
+        kills = 0
+        while nursery.killed_after(rng.uniform(0.5, 1) * most):
+            kills += 1
+    return kills
 
 
 def whole_file(target: Path) -> None:

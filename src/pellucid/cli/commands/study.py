@@ -10,11 +10,14 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import ModelOptions, OutputOptions, Prompts, RankOptions, SearchOptions
-from pellucid.cli.terminal import progress, typed
-from pellucid.errors import ResultFileError
+from pellucid.cli.terminal import progress, show, tell, typed
+from pellucid.errors import PellucidError, ResultFileError
 
 if TYPE_CHECKING:
     from pellucid.analysis.result import Analysis
+    from pellucid.model.model import Model
+    from pellucid.studies.result import Study
+    from pellucid.task.contrast import Contrasts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,34 +52,63 @@ def study(
     found: dict[str, Analysis] = {}
     for path in saved or []:
         add(found, _analyses(path), str(path))
+    if prompts is None:
+        _show(found, None, output)
+        return
+    questions = _questions(prompts, circuit)
+    refuse_twice(found, questions, str(prompts))
+    rank.check()
+    opened = model.opened()
+    from pellucid.analysis.forwards import most_forwards
+    from pellucid.analysis.options import AnalysisOptions
+    from pellucid.studies.kept import kept_beside
+    from pellucid.studies.study import study as run
+
+    chosen = AnalysisOptions(**asdict(rank), **asdict(circuit))
+    most = len(questions) * most_forwards(opened, chosen)
+    with kept_beside(output.out, opened, chosen) as kept:
+        try:
+            with progress(f"Analysing {len(questions)} questions", total=most):
+                analysed = run(opened, questions, keep=kept, **chosen.changed)
+        except (PellucidError, KeyboardInterrupt) as error:
+            _show_finished(getattr(error, "finished", None), output)
+            raise
+        add(found, dict(zip(analysed.names, analysed.analyses, strict=True)), str(prompts))
+        _show(found, None if saved else opened, output)
+
+
+def _questions(prompts: Path, circuit: SearchOptions) -> "dict[str, Contrasts]":
+    """The questions of a file, by name."""
+    from pellucid.studies.study import numbered
+    from pellucid.task.prompt_file import read_prompts
+
+    if circuit.ablation == "resample":
+        raise typer.BadParameter(
+            "--ablation resample takes values from other prompts; here each is analysed alone."
+        )
+    return numbered(read_prompts(prompts))
+
+
+def _show(found: "dict[str, Analysis]", model: "Model | None", output: OutputOptions) -> None:
+    """Write and print the study of what was found; ``model`` where all of it is of one."""
     from pellucid.run.provenance import provenance_of
     from pellucid.studies.result import Study
 
-    opened = None
-    if prompts is not None:
-        from pellucid.studies.study import numbered
-        from pellucid.studies.study import study as run
-        from pellucid.task.prompt_file import read_prompts
-
-        rank.check()
-        if circuit.ablation == "resample":
-            raise typer.BadParameter(
-                "--ablation resample takes values from other prompts; here each is analysed alone."
-            )
-        questions = numbered(read_prompts(prompts))
-        refuse_twice(found, questions, str(prompts))
-        opened = model.opened()
-        from pellucid.analysis.forwards import most_forwards
-        from pellucid.analysis.options import AnalysisOptions
-
-        chosen = AnalysisOptions(**asdict(rank), **asdict(circuit))
-        most = len(questions) * most_forwards(opened, chosen)
-        with progress(f"Analysing {len(questions)} questions", total=most):
-            analysed = run(opened, questions, **chosen.changed)
-        add(found, dict(zip(analysed.names, analysed.analyses, strict=True)), str(prompts))
-    made = provenance_of(opened if not saved else None, None, typed())
-    result = replace(Study.of(found), provenance=made)
+    result = replace(Study.of(found), provenance=provenance_of(model, None, typed()))
     output.show(result, str(result))
+
+
+def _show_finished(finished: "Study | None", output: OutputOptions) -> None:
+    """Print what was done before a question that failed, or an interrupt."""
+    if finished is None:
+        return
+    show(finished, str(finished), as_json=output.as_json)
+    kept = f" They are kept beside {output.out}, and the same command goes on from there."
+    tell(
+        f"Finished before it stopped: {', '.join(finished.names)}."
+        f"{kept if output.out is not None else ''}",
+        err=True,
+    )
 
 
 def add(found: "dict[str, Analysis]", more: "Mapping[str, Analysis]", source: str) -> None:

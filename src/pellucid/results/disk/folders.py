@@ -120,7 +120,7 @@ def growing(path: str | Path, resumes: Callable[[Path], bool]) -> Iterator[Path]
 
 @contextmanager
 def kept_parts(path: str | Path) -> Iterator[Path]:
-    """A hidden folder for the parts of what shall stand under ``path``, and is written by others.
+    """A hidden folder for the parts of what shall stand under ``path``, written by somebody else.
 
     It is that of an earlier call that was stopped, if there is one. It goes when the block ends;
     after an exception it stays if there is anything in it.
