@@ -171,6 +171,9 @@ def test_a_long_job_shows_progress_and_can_be_cancelled(opened, address):
     page.locator(".status", has_text=re.compile(r"[1-9]\d* of 301 forwards, about")).wait_for()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Measure every head and MLP").wait_for()
+    note = page.locator("[data-tour=parts] .note").inner_text()
+    assert 0 < int(re.search(r"Stopped after (\d+) of 300", note)[1]) < 300
+    assert "hatched: not measured" in page.locator("[data-tour=parts] .legend-label").inner_text()
     turn_off_first(page)
 
 

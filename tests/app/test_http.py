@@ -26,11 +26,13 @@ from pellucid import (
     patch_edges,
     run_edited,
 )
-from pellucid.app import part, wiring
+from pellucid.app import jobs, part, wiring
 from pellucid.app.guard import HEADER
-from pellucid.app.jobs import KEPT, Worker
-from pellucid.app.requests import LONGEST, Asked
+from pellucid.app.handlers import sweep
+from pellucid.app.jobs import KEPT, Job, Worker
+from pellucid.app.requests import LONGEST, Asked, read_asked
 from pellucid.app.server import application
+from pellucid.callbacks import Callback, watching
 from pellucid.circuit.nodes.circuit import resolve_nodes
 from pellucid.lens.heads.roles import head_roles
 from pellucid.passes import counter
@@ -161,6 +163,30 @@ def test_the_sweep_measures_every_part_as_turning_it_off_does(ask):
         off = ask(kind="off", **PAIR, nodes=[name])["result"]
         fall = off["plain"]["difference"] - off["off"]["difference"]
         assert effect[name] == pytest.approx(fall, abs=1e-5)
+
+
+@pytest.mark.parametrize("measured", [0, 6])
+def test_a_cancelled_sweep_gives_what_it_has_measured(ask, small, measured):
+    whole = tensor_of(ask(kind="sweep", **PAIR)["result"]["effect"])
+    job = Job(id="1", work=lambda: sweep(small, read_asked({"kind": "sweep", **PAIR})), forwards=0)
+
+    class Stopping(Callback):
+        def on_step(self, progress):
+            if (
+                progress.depth == 0 and progress.done == measured + 2
+            ):  # plain, and the one that is stopped
+                job.stop.set()
+
+    with watching(Stopping()):
+        jobs._run(job)
+    assert job.state == "cancelled"
+    found = job.events[-1]["result"]
+    if not measured:
+        assert found is None
+        return
+    effect = tensor_of(found["effect"])
+    assert effect[:measured].tolist() == whole[:measured].tolist()
+    assert np.isnan(effect[measured:]).all()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pellucid.app import pairs, part, saved_files, wiring
-from pellucid.app.jobs import FieldError
+from pellucid.app.jobs import Cancelled, FieldError
 from pellucid.app.replies import (
     SiteTaps,
     alone,
@@ -126,17 +126,28 @@ def sweep(model: Model, asked: Asked) -> dict[str, Any]:
     """Every head and MLP turned off alone: how far the logit difference falls.
 
     **Cost** 1 forward, and 1 for each.
+    **Raises** ``Cancelled`` with what is measured by then, NaN for the others.
     """
     with blaming("prompt"):
         tokens = prompt_tokens(model, asked.prompt)
     answer, foil = one_token_pair(model, asked)
     nodes = [node for node in model.nodes if node.kind != "embed"]
-    found = []
-    for off in [(), *((node,) for node in nodes)]:
+    effect = torch.full((len(nodes),), torch.nan)
+
+    def difference(off: Sequence[Node]) -> float:
         logits = read_next(model, tokens, _taps(off, asked.instead))
-        found.append(float(logits[answer] - logits[foil]))
-    effect = found[0] - torch.tensor(found[1:])
-    return {"nodes": [vars_of(node) for node in nodes], "effect": compact(effect)}
+        return float(logits[answer] - logits[foil])
+
+    def told() -> dict[str, Any]:
+        return {"nodes": [vars_of(node) for node in nodes], "effect": compact(effect)}
+
+    plain = difference(())
+    for i, node in enumerate(nodes):
+        try:
+            effect[i] = plain - difference((node,))
+        except Cancelled:
+            raise Cancelled(told() if i else None) from None
+    return told()
 
 
 def vars_of(node: Node) -> dict[str, Any]:

@@ -32,7 +32,11 @@ class FieldError(Exception):
 
 
 class Cancelled(Exception):
-    """The job was asked to stop."""
+    """The job was asked to stop; ``part`` is what there is of its result by then."""
+
+    def __init__(self, part: Any = None) -> None:
+        super().__init__("cancelled")
+        self.part = part
 
 
 @dataclass(eq=False)
@@ -124,8 +128,8 @@ def _run(job: Job) -> None:
         with watching(Following(job)), counting_forwards("", total=job.forwards or None):
             result = job.work()
         job.tell("done", result=result, seconds=round(time.monotonic() - begun, 3))
-    except Cancelled:
-        job.tell("cancelled")
+    except Cancelled as cancelled:
+        job.tell("cancelled", result=cancelled.part)
     except FieldError as error:
         job.tell("failed", field=error.field, message=str(error))
     except PellucidError as error:

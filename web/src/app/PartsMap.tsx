@@ -1,5 +1,5 @@
 // Every head and MLP: what it wrote, or, once that was measured, what turning it off alone changes.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { decode, type Fields } from "../data/decode";
 import type { Node } from "../data/names";
 import type { Tensor } from "../data/tensor";
@@ -25,19 +25,31 @@ export function PartsMap(props: { rows: Valued[]; direct: Asked<Fields<"DirectEf
   const [view, show] = useState<View>("direct");
   const key = JSON.stringify(props.pair);
   const sweep = useJob(wanted === key ? { kind: "sweep", ...props.pair } : null, effectsOf);
-  const measured = view === "measured" && sweep.result !== null;
-  const stop = sweep.cancel && (() => { sweep.cancel?.(); want(null); show("direct"); });
+  const [part, keep] = useState<{ key: string; rows: Valued[] } | null>(null);
+  const [stopping, setStopping] = useState(false);
+  const rows = sweep.result ?? (part?.key === key ? part.rows : null);
+  const known = rows ? rows.filter((row) => row.value !== null).length : 0;
+  const whole = rows !== null && known === rows.length;
+  const measured = view === "measured" && rows !== null;
+  const stop = sweep.cancel && (() => { sweep.cancel?.(); setStopping(true); });
   const ask = () => { want(key); show("measured"); };
+  useEffect(() => {
+    if (!stopping || sweep.progress) return;
+    setStopping(false);
+    want(null);
+    if (sweep.result) keep({ key, rows: sweep.result });
+    else show("direct");
+  }, [stopping, sweep.progress]);
+  const partly = measured && !whole ? ` Stopped after ${known} of ${rows.length}; the others are hatched.` : "";
   return (
-    <Card title="Heads and MLPs" note={NOTES[measured ? "measured" : "direct"]} tour="parts">
+    <Card title="Heads and MLPs" note={NOTES[measured ? "measured" : "direct"] + partly} tour="parts">
       <div class="chips">
         <button type="button" aria-pressed={!measured} onClick={() => show("direct")}>Direct effect</button>
-        {sweep.result
-          ? <button type="button" aria-pressed={measured} onClick={() => show("measured")}>Turned off alone (measured)</button>
-          : wanted !== key && <button type="button" onClick={ask}>Measure every head and MLP</button>}
+        {rows && <button type="button" aria-pressed={measured} onClick={() => show("measured")}>Turned off alone (measured)</button>}
+        {!whole && wanted !== key && <button type="button" onClick={ask}>Measure every head and MLP</button>}
       </div>
       <Status job={{ ...sweep, cancel: stop }} />
-      {measured ? <Drawn rows={sweep.result!} word="effect" label="measured effect, in logits" theme={props.theme} /> : (
+      {measured ? <Drawn rows={rows} word="effect" label="measured effect, in logits" {...(whole ? {} : { absent: "not measured" })} theme={props.theme} /> : (
         <Shown job={props.direct}><Drawn rows={props.rows} word="share" label="direct effect, in logits" absent="not known yet" theme={props.theme} /></Shown>
       )}
     </Card>
@@ -47,7 +59,11 @@ export function PartsMap(props: { rows: Valued[]; direct: Asked<Fields<"DirectEf
 function effectsOf(raw: unknown): Valued[] {
   const found = raw as { nodes: Named[]; effect: unknown };
   const effect = decode(found.effect) as Tensor;
-  return found.nodes.map((node, i) => ({ ...node, value: effect.values[i] ?? null }));
+  return found.nodes.map((node, i) => ({ ...node, value: finiteOr(effect.values[i]) }));
+}
+
+function finiteOr(value: number | null | undefined): number | null {
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
 function Drawn(props: { rows: Valued[]; word: string; label: string; absent?: string; theme: Theme }) {

@@ -31,7 +31,7 @@ export interface Running {
   cancel: () => void;
 }
 
-/** Ask; `done` is the result, a `Refusal`, or null when the job was cancelled. */
+/** Ask; `done` is the result, a `Refusal`, or, of a job that was cancelled, what there was of it or null. */
 export function ask(question: Record<string, unknown>, onProgress?: (progress: Progress) => void): Running {
   let id: string | null = null;
   let stopped = false;
@@ -85,7 +85,7 @@ async function follow(response: Response, onProgress?: (progress: Progress) => v
       if (event.event === "running") onProgress?.({ ...event, ahead: [] });
       else if (event.event === "waiting") onProgress?.({ forwards: 0, total: 0, left: null, ahead: event.ahead });
       else if (event.event === "done") return event.result;
-      else if (event.event === "cancelled") return null;
+      else if (event.event === "cancelled") return event.result ?? null;
       else throw new Refusal(event.field, event.message);
     }
   }
