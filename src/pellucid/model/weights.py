@@ -23,7 +23,7 @@ ADAPTER_STATE = ("active_adapters", "merged_adapters", "disable_adapters", "scal
 """What PEFT's layers say of the adapters in them; switching or scaling one writes no parameter."""
 _CHUNK = 127
 """Words of eight bytes that are summed together: fewer than a row has in any model of this size."""
-_SMALL = 1 << 20
+_SMALL = 1 << 16
 """Bytes of a tensor up to which all of it is looked at, without sums."""
 
 _HASHED: MutableMapping[nn.Module, tuple[Hashable, str]] = WeakKeyDictionary()
@@ -132,11 +132,10 @@ def adapter_state(module: nn.Module) -> tuple[tuple[str, ...], ...]:
     """The adapters that are active, merged, off or scaled, for every layer that has some."""
     found = []
     for name, part in module.named_modules():
-        told = [
-            repr(getattr(part, attribute, None)) if _has(part, attribute) else "None"
-            for attribute in ADAPTER_STATE
-        ]
-        if _has(part, "active_adapters") and any(value != "None" for value in told):
+        if not _has(part, "active_adapters"):
+            continue
+        told = [repr(getattr(part, attribute, None)) for attribute in ADAPTER_STATE]
+        if any(value != "None" for value in told):
             found.append((name, *told))
     return tuple(found)
 
