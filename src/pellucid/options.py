@@ -64,6 +64,12 @@ Opponents: TypeAlias = Literal["left", "kept"]
 """Parts that oppose the answer strongly: left to the search as any other part, or always kept."""
 OPPONENTS: Opponents = "left"
 
+Include: TypeAlias = Literal["lens", "direct_effects", "tokens", "attention"]
+"""What an analysis can hold of the same question beside the circuit."""
+INCLUDE: tuple[Include, ...] = ()
+INCLUDED_HEADS = 8
+"""Heads whose attention an analysis holds."""
+
 Role: TypeAlias = Literal[
     "previous", "duplicate", "induction", "sink", "copying", "suppressing", "name_mover"
 ]
@@ -79,7 +85,7 @@ LENS_TOP, NEURONS_TOP = 5, 10
 NULL_TESTS = 50
 """Questions that the zoo puts to each model without a circuit."""
 
-LensView: TypeAlias = Literal["probability", "difference", "kl", "layers"]
+LensView: TypeAlias = Literal["probability", "difference", "kl", "layers", "shifts"]
 DirectView: TypeAlias = Literal["map", "bars", "sources"]
 DIRECT_VIEW: DirectView = "map"
 AgainstView: TypeAlias = Literal["change", "share"]

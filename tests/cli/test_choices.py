@@ -35,7 +35,7 @@ MORE = {("compose", "kind"): {"all"}, ("roles", "show"): {"all", "loss"}}
 """Choices for what the library leaves out, or has another function for."""
 OTHER_DEFAULT = {
     ("lens", "show"), ("roles", "show"), ("compose", "kind"), ("neurons", "layer"),
-    ("zoo run", "models"), ("zoo run", "method"),
+    ("zoo run", "models"), ("zoo run", "method"), ("analyze", "include"),
 }  # fmt: skip
 """None or "all" says here what leaving it out says there; ``neurons`` wants a layer there."""
 NO_PARAMETER = {("dla", "against"), ("zoo list", "models"), ("zoo certify", "models")}

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 9444e08fa71defde93816d7e38aab12cdd22bc295c6df06bf56a3d1e6cd9dcd7).
+// Made by types.mjs from schema.json (sha256 deb43cdd0c56d34c47c9aed14aea59de23c3e7cf3900fd1ac85d15f2221315be).
 
 export type Document = Result & {
   schema: 2;
@@ -89,6 +89,10 @@ export interface Analysis {
     backups: Backups | null;
     answer_probability: Number | null;
     foil_probability: Number | null;
+    lens: LogitLens | null;
+    direct_effects: DirectEffects | null;
+    tokens: TokenAttribution | null;
+    attention: AttentionPatterns | null;
   };
 }
 export interface Provenance {
@@ -320,6 +324,82 @@ export interface Repair {
     note: string;
   };
 }
+export interface LogitLens {
+  type: "LogitLens";
+  fields: {
+    provenance: Provenance | null;
+    points: LensPoint[];
+    positions: number[];
+    targets: string[];
+    target_ids: number[];
+    prompt: LensReading;
+    against: LensReading | null;
+    kl: Tensor | null;
+    error: Number;
+    passes: Passes;
+  };
+}
+export interface LensPoint {
+  type: "LensPoint";
+  fields: {
+    name: string;
+    layer: number | null;
+    sublayer: "embed" | "attn" | "mlp" | "block";
+  };
+}
+export interface LensReading {
+  type: "LensReading";
+  fields: {
+    tokens: string[];
+    top_ids: Tensor;
+    top_tokens: string[][][];
+    top_probability: Tensor;
+    target_logit: Tensor;
+    target_probability: Tensor;
+    target_rank: Tensor;
+  };
+}
+export interface DirectEffects {
+  type: "DirectEffects";
+  fields: {
+    provenance: Provenance | null;
+    terms: Term[];
+    tokens: string[][];
+    per_example: Tensor;
+    corrupted: Tensor;
+    metric: Tensor;
+    metric_corrupted: Tensor;
+    model_metric: Tensor;
+    by_source: Tensor | null;
+    caveats: string[];
+    passes: Passes;
+  };
+}
+export interface Term {
+  type: "Term";
+  fields: {
+    name: string;
+    kind: "embed" | "head" | "mlp" | "bias";
+    layer: number | null;
+    head: number | null;
+  };
+}
+export interface TokenAttribution {
+  type: "TokenAttribution";
+  fields: {
+    provenance: Provenance | null;
+    method: "gradient" | "ig" | "occlusion" | "rollout";
+    quantity: "estimate" | "effect" | "weight";
+    tokens: string[][];
+    per_example: Tensor;
+    metric: Tensor | null;
+    difference: Tensor | null;
+    replacements: string[];
+    steps: number;
+    passes: Passes;
+    noise: Number;
+  };
+}
 export interface AttentionPatterns {
   type: "AttentionPatterns";
   fields: {
@@ -337,6 +417,7 @@ export interface AttentionPatterns {
       };
     };
     passes: Passes;
+    chosen_by: string;
   };
 }
 export interface Certificate {
@@ -377,31 +458,6 @@ export interface Composition {
     matching: Tensor;
     note: string;
     passes: Passes;
-  };
-}
-export interface DirectEffects {
-  type: "DirectEffects";
-  fields: {
-    provenance: Provenance | null;
-    terms: Term[];
-    tokens: string[][];
-    per_example: Tensor;
-    corrupted: Tensor;
-    metric: Tensor;
-    metric_corrupted: Tensor;
-    model_metric: Tensor;
-    by_source: Tensor | null;
-    caveats: string[];
-    passes: Passes;
-  };
-}
-export interface Term {
-  type: "Term";
-  fields: {
-    name: string;
-    kind: "embed" | "head" | "mlp" | "bias";
-    layer: number | null;
-    head: number | null;
   };
 }
 export interface EdgeCircuit {
@@ -545,41 +601,6 @@ export interface CausalCheck {
     control_second: Tensor;
   };
 }
-export interface LogitLens {
-  type: "LogitLens";
-  fields: {
-    provenance: Provenance | null;
-    points: LensPoint[];
-    positions: number[];
-    targets: string[];
-    target_ids: number[];
-    prompt: LensReading;
-    against: LensReading | null;
-    kl: Tensor | null;
-    error: Number;
-    passes: Passes;
-  };
-}
-export interface LensPoint {
-  type: "LensPoint";
-  fields: {
-    name: string;
-    layer: number | null;
-    sublayer: "embed" | "attn" | "mlp" | "block";
-  };
-}
-export interface LensReading {
-  type: "LensReading";
-  fields: {
-    tokens: string[];
-    top_ids: Tensor;
-    top_tokens: string[][][];
-    top_probability: Tensor;
-    target_logit: Tensor;
-    target_probability: Tensor;
-    target_rank: Tensor;
-  };
-}
 export interface Neurons {
   type: "Neurons";
   fields: {
@@ -616,22 +637,6 @@ export interface Study {
     provenance: Provenance | null;
     names: string[];
     analyses: Analysis[];
-  };
-}
-export interface TokenAttribution {
-  type: "TokenAttribution";
-  fields: {
-    provenance: Provenance | null;
-    method: "gradient" | "ig" | "occlusion" | "rollout";
-    quantity: "estimate" | "effect" | "weight";
-    tokens: string[][];
-    per_example: Tensor;
-    metric: Tensor | null;
-    difference: Tensor | null;
-    replacements: string[];
-    steps: number;
-    passes: Passes;
-    noise: Number;
   };
 }
 export interface ZooResult {
@@ -706,11 +711,12 @@ export interface Choices {
   NodeSearch: "verified" | "mfc";
   EdgeSearch: "verified" | "automatic" | "nested" | "top" | "greedy" | "acdc";
   Opponents: "left" | "kept";
+  Include: "lens" | "direct_effects" | "tokens" | "attention";
   Role: "previous" | "duplicate" | "induction" | "sink" | "copying" | "suppressing" | "name_mover";
   Composed: "q" | "k" | "v";
   DirectSplit: "none" | "source";
   AttendedTo: "first" | "previous" | "duplicate" | "induction";
-  LensView: "probability" | "difference" | "kl" | "layers";
+  LensView: "probability" | "difference" | "kl" | "layers" | "shifts";
   DirectView: "map" | "bars" | "sources";
   AgainstView: "change" | "share";
   TokensView: "strip" | "bars";

@@ -7,6 +7,7 @@
 5. Measure its faithfulness over heads alone, and over heads and MLPs; beside random circuits, and
    with the parts in that oppose the answer strongly.
 6. Replace it, and look for what steps in; beside random sets if asked for.
+7. Read the same question through the lenses that ``include`` names.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from dataclasses import replace
 from typing import Unpack, get_args
 
 from pellucid.analysis.forwards import CHECKED, REPAIR, most_forwards
+from pellucid.analysis.include import demand_includable, included
 from pellucid.analysis.options import AnalysisKeywords, AnalysisOptions
 from pellucid.analysis.provenance import call_for, describe_question
 from pellucid.analysis.question import question_of
@@ -62,12 +64,14 @@ def analyze(
     ``random_sets`` circuits of the same size, and as many with the same layers, are measured for
     comparison (19 unless you say otherwise; 0 for none). What steps in once the circuit is replaced
     is measured too, and compared with chance by ``backups``. ``insist`` claims a circuit even if
-    the model does not prefer the answer.
+    the model does not prefer the answer. ``include`` puts the logit lens, direct effects, tokens
+    and attention of the question into the same result and page.
     ``AnalysisOptions`` says what each option is.
 
     **Cost** at most ``most_forwards``: ``budget`` forwards for recording and search; beside them
     one for each corrupted prompt that is judged, about twenty that measure what was found, up to 90
-    to see what steps in, and at most two for every random set; 1 backward with ``method="atp"``,
+    to see what steps in, at most two for every random set, and what ``include`` adds (``tokens``
+    most: eight for each token of the prompt); 1 backward with ``method="atp"``,
     one more of each for every step of another, and one for every round of what steps in.
     **Raises** ``TaskError`` for an incomplete or impossible question, ``EditError`` for an option
     outside its range, ``CorruptionError`` when no corrupted prompt works, ``BudgetError``,
@@ -87,7 +91,8 @@ def analyze(
             metric=metric,
         )
         question = asked.contrast
-        expect(most_forwards(model, chosen))
+        length = demand_includable(model, question, chosen.include)
+        expect(most_forwards(model, chosen, length=length))
         # 2. One recording, from which everything starts.
         setup = setup_of(model, question, metric=metric, ablation=ablation, seed=chosen.seed)
         trace = setup.trace
@@ -119,6 +124,8 @@ def analyze(
             )
             # 6. What does more without it.
             step_in = stepping_in(question, circuit, setup, chosen)
+        # 7. The same question through other lenses.
+        beside = included(model, question, trace, (attribution, patches, circuit), chosen)
     found = Analysis(
         question=describe_question(model, question, asked.how, trace, metric),
         metric_clean=float(trace.metric_clean.mean()),
@@ -135,6 +142,7 @@ def analyze(
         backups=step_in,
         answer_probability=probability_of(trace, "answer"),
         foil_probability=probability_of(trace, "foil"),
+        **beside,
         caveats=(),
         passes=meter.passes,
         provenance=provenance_of(

@@ -4,6 +4,7 @@ What the search and the look for self-repair may spend is stated by their budget
 counted. A budget that is not used up leaves an analysis well below.
 """
 
+from pellucid.analysis.include import forwards_of_included
 from pellucid.analysis.options import AnalysisOptions
 from pellucid.attribution.nodes import STEPS
 from pellucid.circuit.nodes.circuit import replaceable
@@ -18,17 +19,22 @@ OF_A_SET = 4
 """The metric with a set kept, with it and its opponents kept, and with it and with all replaced."""
 
 
-def most_forwards(model: Model, options: AnalysisOptions, *, judged: int = 0) -> int:
+def most_forwards(
+    model: Model, options: AnalysisOptions, *, judged: int = 0, length: int = 0
+) -> int:
     """The most forwards that ``analyze`` takes with these ``options``.
 
-    ``judged`` is what ``forwards_to_judge`` says, for a question without a corrupted prompt.
+    ``judged`` is what ``forwards_to_judge`` says, for a question without a corrupted prompt;
+    ``length`` the tokens of the prompt, which count with ``include=["tokens"]`` alone.
 
     **Cost** none.
     """
-    return sum(forwards_by_step(model, options, judged=judged).values())
+    return sum(forwards_by_step(model, options, judged=judged, length=length).values())
 
 
-def forwards_by_step(model: Model, options: AnalysisOptions, *, judged: int = 0) -> dict[str, int]:
+def forwards_by_step(
+    model: Model, options: AnalysisOptions, *, judged: int = 0, length: int = 0
+) -> dict[str, int]:
     """The most forwards of each step of ``analyze``, in the order in which they are taken."""
     sizes = len(curve_sizes(len(replaceable(model, options.over))))
     recording = 3 if options.metric == "kl" else 2
@@ -45,4 +51,5 @@ def forwards_by_step(model: Model, options: AnalysisOptions, *, judged: int = 0)
         "faithfulness and check of estimates": 2 * OF_A_SET + afterwards + checked,
         "random sets": 2 * options.random_sets,
         "self-repair": 0 if options.metric == "kl" else REPAIR,
+        **forwards_of_included(model, options.include, length),
     }

@@ -1,5 +1,6 @@
 """What may be chosen of an analysis: checked before anything is run, carried as one value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
@@ -10,6 +11,7 @@ from pellucid.options import (
     ABLATION,
     ANALYSIS_RANDOM_SETS,
     BUDGET,
+    INCLUDE,
     METRIC,
     NODE_METHOD,
     NODE_SEARCH,
@@ -18,6 +20,7 @@ from pellucid.options import (
     SEED,
     TARGET,
     Ablation,
+    Include,
     NodeMethod,
     NodeSearch,
     Opponents,
@@ -42,6 +45,7 @@ class AnalysisKeywords(TypedDict, total=False):
     random_sets: int
     seed: int
     insist: bool
+    include: Sequence[Include]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,8 @@ class AnalysisOptions:
     """For whatever is drawn."""
     insist: bool = False
     """Claim a circuit even if the model does not prefer the answer."""
+    include: Sequence[Include] = INCLUDE
+    """What else the result holds of the question, beside the circuit (``include.py``)."""
 
     def __post_init__(self) -> None:
         demand_choice("method", self.method, NodeMethod, TaskError)
@@ -82,6 +88,12 @@ class AnalysisOptions:
         demand_choice("opponents", self.opponents, Opponents, EditError)
         demand_search_with(self.opponents, self.search)
         demand_choice("ablation", self.ablation, Ablation, EditError)
+        if isinstance(self.include, str):
+            raise EditError(f"include={self.include!r}: give a list, as [{self.include!r}].")
+        for one in self.include:
+            demand_choice("include", one, Include, EditError)
+        # Once each, and hashable as the other options are.
+        object.__setattr__(self, "include", tuple(dict.fromkeys(self.include)))
         if not 0 < self.target <= 1 or self.random_sets < 0:
             raise EditError(
                 f"target={self.target}, random_sets={self.random_sets}: give a target above 0 and "

@@ -1,7 +1,7 @@
 """What one call of ``analyze`` returns: the question, the evidence, and how it was made."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -11,6 +11,11 @@ from pellucid.circuit.nodes.circuit import Circuit
 from pellucid.circuit.nodes.discover import rankings
 from pellucid.circuit.nodes.faithfulness import Faithfulness
 from pellucid.circuit.self_repair.result import Backups
+from pellucid.lens.direct.direct_effects import DirectEffects
+from pellucid.lens.heads.attention import AttentionPatterns
+from pellucid.lens.residual.logit_lens import LogitLens
+from pellucid.lens.tokens.token_attribution import TokenAttribution
+from pellucid.options import Include
 from pellucid.results.passes import Passes
 from pellucid.results.provenance import Provenance
 from pellucid.results.registry import stored
@@ -77,11 +82,23 @@ class Analysis(Result):
     answer_probability: float | None = None
     """Of the whole answer on the clean prompt, mean over examples."""
     foil_probability: float | None = None
+    lens: LogitLens | None = None
+    """The first example's prompt; like the three below there if it was included."""
+    direct_effects: DirectEffects | None = None
+    tokens: TokenAttribution | None = None
+    attention: AttentionPatterns | None = None
+    """Of the first example's prompt, and of heads that ``chosen_by`` says."""
 
     @property
     def faithfulness(self) -> Faithfulness | None:
         """Over the parts in which the circuit was searched; None if no circuit is claimed."""
         return self.over_heads if self.circuit.over == "heads" else self.over_heads_and_mlps
+
+    @property
+    def included(self) -> dict[str, Result]:
+        """What it holds beside the circuit, by the name of the field."""
+        fields = ((name, getattr(self, name)) for name in get_args(Include))
+        return {name: value for name, value in fields if value is not None}
 
     def to_frame(self) -> pd.DataFrame:
         """Columns ``node kind layer head position example estimate effect in_circuit``.
@@ -118,6 +135,7 @@ def derived_of(a: Analysis) -> dict[str, Any]:
         "estimate": a.attribution.estimate,
         "effect": a.patches.effect,
         "completeness": a.attribution.completeness,
+        **(a.lens.derived() if a.lens else {}),
         "order": [node.name for node in rankings(searched, estimates)[1]],
         **(a.backups.derived() if a.backups else {"backups": []}),
         **percentiles,

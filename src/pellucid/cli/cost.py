@@ -16,6 +16,9 @@ from pellucid.task.align import check_length
 from pellucid.task.contrast import Contrast
 from pellucid.task.tokens import continuation_ids, prompt_ids
 
+_OF_DIRECT = 3
+"""Backwards of direct effects, each of one token."""
+
 
 def planned(model: Model, question: AskedQuestion, options: AnalysisOptions) -> dict[str, Any]:
     """Forwards of each step at the most, their sum, and the seconds that they would take.
@@ -23,10 +26,11 @@ def planned(model: Model, question: AskedQuestion, options: AnalysisOptions) -> 
     **Cost** 2 plain forwards, of which the second is timed.
     **Raises** what the analysis would for a question that this model cannot be asked.
     """
-    tokens = _tokens_of(model, question)
-    steps = forwards_by_step(model, options, judged=question.judged(model))
+    tokens = tokens_of(model, question)
+    steps = forwards_by_step(model, options, judged=question.judged(model), length=tokens.shape[1])
     one, total = seconds(model, tokens), sum(steps.values())
     backwards = 1 + steps[f"attribute by {options.method}"] + steps["self-repair"]
+    backwards += _OF_DIRECT if "direct_effects" in options.include else 0
     return {
         **steps,
         "forwards at most": total,
@@ -36,7 +40,7 @@ def planned(model: Model, question: AskedQuestion, options: AnalysisOptions) -> 
     }
 
 
-def _tokens_of(model: Model, question: AskedQuestion) -> Tensor:
+def tokens_of(model: Model, question: AskedQuestion) -> Tensor:
     """What one forward of the question runs."""
     if question.contrasts is not None:
         return encode_contrast(model, question.contrasts).clean

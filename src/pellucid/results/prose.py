@@ -11,7 +11,7 @@ anything unseen (``quoting.py``).
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Formatter
 from typing import Any, TypeAlias
 
@@ -99,6 +99,15 @@ def at(result: Any, place: str) -> Any:
 def section(result: Any, title: str, templates: Sequence[str]) -> Section:
     """A heading with the sentences of ``templates``."""
     return Section(title=title, sentences=tuple(say(result, one) for one in templates))
+
+
+def held_in(told: Section, field: str) -> Section:
+    """A section about the result in ``field``, as one about the result that holds it."""
+    rebased = (
+        tuple(p if isinstance(p, str) else replace(p, ref=f"{field}.{p.ref}") for p in sentence)
+        for sentence in told.sentences
+    )
+    return replace(told, sentences=tuple(rebased))
 
 
 def plain(sentence: Sentence) -> str:

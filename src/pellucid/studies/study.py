@@ -7,14 +7,14 @@ from typing import Unpack
 
 from pellucid.analysis.analyze import analyze
 from pellucid.analysis.forwards import most_forwards
+from pellucid.analysis.include import demand_includable
 from pellucid.analysis.options import AnalysisKeywords, AnalysisOptions
 from pellucid.analysis.result import Analysis
 from pellucid.callbacks import expect
-from pellucid.errors import PellucidError, TaskError
+from pellucid.errors import EditError, PellucidError, TaskError
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model
 from pellucid.run.provenance import with_provenance
-from pellucid.run.question import encode_contrast
 from pellucid.studies.kept import Kept, kept_beside
 from pellucid.studies.result import Study, fit
 from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts
@@ -53,10 +53,11 @@ def study(
         raise TaskError(
             "A study needs at least one question. Give contrasts, by name or in a list."
         )
-    demand_well_posed(model, named)
+    lengths = demand_well_posed(model, named, chosen)
     with nullcontext(keep) if isinstance(keep, Kept) else kept_beside(keep, model, chosen) as kept:
         known = {name: kept.find(asked) for name, asked in named.items()}
-        expect(list(known.values()).count(None) * most_forwards(model, chosen))
+        left = [lengths[name] for name, found in known.items() if found is None]
+        expect(sum(most_forwards(model, chosen, length=length) for length in left))
         done: dict[str, Analysis] = {}
         for name, asked in named.items():
             found = known[name]
@@ -82,15 +83,23 @@ def naming(name: str, done: Mapping[str, Analysis]) -> Iterator[None]:
         raise
 
 
-def demand_well_posed(model: Model, named: Mapping[str, Contrasts]) -> None:
-    """**Raises** ``TaskError`` for a name or a question that is none, naming it."""
+def demand_well_posed(
+    model: Model, named: Mapping[str, Contrasts], chosen: AnalysisOptions
+) -> dict[str, int]:
+    """How many tokens each question has.
+
+    **Raises** ``TaskError`` for a name or a question that is none, and ``EditError`` for one of
+    which something cannot be included, naming it.
+    """
+    lengths = {}
     for name, contrast in named.items():
         if not isinstance(name, str) or not fit(name):
             raise TaskError(f"{name!r} is no name for a question. Give text that can be seen.")
         try:
-            encode_contrast(model, contrast)
-        except TaskError as error:
+            lengths[name] = demand_includable(model, contrast, chosen.include)
+        except (TaskError, EditError) as error:
             raise error.about(name) from error
+    return lengths
 
 
 def numbered(contrasts: Sequence[Contrast] | ContrastBatch) -> dict[str, Contrasts]:

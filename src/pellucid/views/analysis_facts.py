@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import NOT_DONE, OVER_IN_WORDS, metric_template
 from pellucid.circuit.self_repair.result import Backups
+from pellucid.results.prose import Section, held_in
 
 LIKELY = 4
 """Next tokens that are named."""
@@ -122,6 +123,13 @@ def notes(b: Backups) -> Iterator[str]:
 def caveats(a: Analysis) -> list[str]:
     """What a careful reader should know."""
     return [f"{{caveats.{i}}}" for i in range(len(a.caveats))]
+
+
+def of_included(a: Analysis) -> Iterator[Section]:
+    """What the lenses that it holds say of themselves."""
+    for field, found in a.included.items():
+        for told in found.story():
+            yield held_in(told, field)
 
 
 def said_with(command: str, place: str, what: str) -> Iterator[str]:

@@ -50,6 +50,7 @@ def _story_of(a: Analysis) -> tuple[Section, ...]:
         section(a, "Summary", [*_question(a), *_circuit(a), *_agreement(a)]),
         section(a, "Self-repair", [*_repair(a)]),
         section(a, "Read with care", facts.caveats(a)),
+        *facts.of_included(a),
         section(a, "Method", _METHOD),
         section(a, "Limits", LIMITS),
         section(a, "Cost", ["{passes}."]),

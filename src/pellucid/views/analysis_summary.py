@@ -41,6 +41,11 @@ def _lines(a: Analysis) -> Iterator[str]:
         yield from _backups(a, a.backups)
     yield ""
     yield from _nodes(a)
+    for told in facts.of_included(a):
+        yield ""
+        yield told.title
+        for sentence in told.sentences:
+            yield from _wrapped(plain(sentence), "  ", "    ")
     if a.caveats:
         yield ""
         yield "Read with care"

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
-
 from pellucid.errors import TaskError
 from pellucid.figures.attention import attention as attention_panels
 from pellucid.figures.cells import Scale
@@ -43,7 +41,9 @@ def draw_attention(
         [every.index(name) for name in names]
     ]
     title = "Attention" if show == "pattern" else "Attention times the size of what is moved"
-    if listed is None and len(names) < len(every):
+    if listed is None and found.chosen_by:
+        title += f": {len(names)} heads, chosen {found.chosen_by}"
+    elif listed is None and len(names) < len(every):
         title += f": the {len(names)} of {len(every)} heads that look most at a previous, "
         title += "duplicate or induction token"
     label = "attention weight" if show == "pattern" else "attention weight times |v W_O|"
@@ -55,10 +55,9 @@ def looking(found: AttentionPatterns) -> list[str]:
     """All heads, or the ``PANELS`` that give most attention to a target that says something."""
     if len(found.heads) <= PANELS:
         return [node.name for node in found.heads]
-    shares = [found.share[kind] for kind in ("previous", "duplicate", "induction")]
-    most = torch.stack([share.nanmean(-1).nan_to_num(-1) for share in shares]).amax(0)
-    best = sorted(most.argsort(descending=True, stable=True)[:PANELS].tolist())
-    return [found.heads[head].name for head in best]
+    if found.chosen_by:
+        return [node.name for node in found.heads[:PANELS]]
+    return [found.heads[head].name for head in sorted(found.looking(PANELS))]
 
 
 def _attention_map(found: AttentionPatterns, show: AttentionView) -> "Figure":

@@ -20,7 +20,6 @@ from pellucid.lens.names import chosen_view
 from pellucid.lens.residual.logit_lens import LogitLens
 from pellucid.lens.tokens.token_attribution import TokenAttribution
 from pellucid.options import AgainstView, DirectView, LensView, TokensView
-from pellucid.results.prose import Section, section
 from pellucid.results.views import shows
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ def draw_lens(lens: LogitLens, show: LensView | None) -> "Figure":
     chosen_view(show, LensView)
     if show == "layers":
         return _lens_by_layer(lens)
+    if show == "shifts":
+        return _lens_shifts(lens)
     values, label = _lens_values(lens, show)
     if lens.against is not None and show != "probability":
         values, label = _ending_behind_layer_0(lens, values, label)
@@ -48,24 +49,6 @@ def draw_lens(lens: LogitLens, show: LensView | None) -> "Figure":
         label=label,
         highlight=_partings(lens, show),
     )
-
-
-@shows(LogitLens, "story")
-def _lens_story(lens: LogitLens) -> tuple[Section, ...]:
-    """Where each target becomes the likeliest token at the last position, and stays so."""
-    told = []
-    for i, place in enumerate(lens.settling(i)[-1] for i in range(len(lens.targets))):
-        rank = f"{{prompt.target_rank.{len(lens.points) - 1}.{len(lens.positions) - 1}.{i}}}"
-        if place is None:
-            told.append(f'"{{targets.{i}}}" has rank {rank} in what the model says at the end.')
-            continue
-        at = lens.points.index(place)
-        told.append(
-            f'From {{points.{at}.name}} on "{{targets.{i}}}" is the likeliest token at the last '
-            "position."
-        )
-    told.append("That a token can be read off the stream does not say that the model uses it.")
-    return (section(lens, "What the lens reads", told),)
 
 
 def _usual_view(lens: LogitLens) -> LensView:
@@ -157,6 +140,19 @@ def _lens_by_layer(lens: LogitLens) -> "Figure":
         labels=("sublayers run", label),
         marks=marks,
     )
+
+
+def _lens_shifts(lens: LogitLens) -> "Figure":
+    """What the sublayers that move the last position's logit difference most add to it."""
+    label = _logit_difference_label(lens)
+    assert lens.shift is not None
+    shifts = lens.shift[1:, -1].double()  # behind the embedding
+    largest = sorted(shifts.abs().argsort(descending=True, stable=True)[:BARS].tolist())
+    names = [lens.points[i + 1].name for i in largest]
+    title = f"Change across a sublayer, after {visible(lens.prompt.tokens[-1])}"
+    if len(largest) < len(shifts):
+        title += f": the largest {len(largest)} of {len(shifts)}"
+    return bars(names, shifts[largest], title=title, label=label, order="given")
 
 
 @shows(DirectEffects, "figure")

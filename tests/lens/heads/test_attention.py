@@ -99,6 +99,25 @@ def test_some_heads_are_those_of_all(gpt2):
         part.of("L1H1")
 
 
+def test_the_heads_that_are_kept_look_most_at_a_telling_token(gpt2):
+    every = pellucid.attention(gpt2, PROMPT)
+    table = every.to_frame().set_index("node")[["previous", "duplicate", "induction"]].max(axis=1)
+    wanted = list(table.sort_values(ascending=False, kind="stable").index[:3])
+    some = pellucid.attention(gpt2, PROMPT, top=3)
+    assert [node.name for node in some.heads] == wanted
+    for name in wanted:
+        assert torch.equal(some.of(name), every.of(name))
+    at = [[node.name for node in every.heads].index(name) for name in wanted]
+    assert torch.equal(some.weighted, every.weighted[at])
+    assert some.chosen_by.startswith("by the largest share of attention on a previous")
+    assert "Chosen by the largest share" in str(some)
+    assert not every.chosen_by
+    assert len(pellucid.attention(gpt2, PROMPT, heads=["L0H1", "L1H2"], top=9).heads) == 2
+    for wrong in (0, True, 1.5):
+        with pytest.raises(TaskError, match="how many heads to keep"):
+            pellucid.attention(gpt2, PROMPT, top=wrong)
+
+
 def test_grouped_values_belong_to_every_head_of_their_group():
     found = pellucid.attention(small_llama(), PROMPT)
     assert found.note == ""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 
 import pytest
 import torch
@@ -141,6 +142,34 @@ def test_parting_by_difference_is_half_of_the_last_one_to_the_end():
     above = wanted[:, 5].abs() > wanted[-1, 5].abs() / 2
     assert bool(above[index:].all())
     assert index == 0 or not bool(above[index - 1])
+
+
+def test_shifts_are_what_plain_hooks_say_each_sublayer_of_gpt2_adds():
+    model = family("gpt2")
+    lens = pellucid.logit_lens(model, PROMPT, targets=[3, 4])
+    transformer, seen = model.module.transformer, []
+    handles = [transformer.drop.register_forward_hook(lambda m, i, out: seen.append(out))]
+    for block in transformer.h:
+        # The stream behind attention is what the second norm reads.
+        handles.append(block.ln_2.register_forward_pre_hook(lambda m, args: seen.append(args[0])))
+        handles.append(block.register_forward_hook(
+            lambda m, i, out: seen.append(out[0] if isinstance(out, tuple) else out)))  # fmt: skip
+    own = own_logits(model, PROMPT)
+    for handle in handles:
+        handle.remove()
+    with torch.no_grad():
+        logits = [model.module.lm_head(transformer.ln_f(stream))[0] for stream in seen]
+    pair = [logit[:, 3] - logit[:, 4] for logit in logits]
+    wanted = torch.stack([pair[0], *(b - a for a, b in itertools.pairwise(pair))])
+    torch.testing.assert_close(lens.shift, wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(lens.shift.sum(0), own[:, 3] - own[:, 4], rtol=1e-5, atol=1e-6)
+    rows = lens.to_frame("targets")
+    by_target = rows.groupby(["position", "target"])["shift"].sum()
+    last = rows[rows["sublayer"] == "mlp"].groupby(["position", "target"])["logit"].last()
+    assert by_target.to_numpy() == pytest.approx(last.to_numpy(), abs=1e-5)
+    largest = int(wanted[1:, -1].abs().argmax()) + 1
+    assert f"across a sublayer: {lens.points[largest].name} " in str(lens)
+    assert pellucid.logit_lens(model, PROMPT, targets=[3]).shift is None
 
 
 def test_a_target_settles_where_it_is_the_likeliest_to_the_end():

@@ -5,7 +5,7 @@ import torch
 
 import pellucid
 from pellucid import Contrast, EditError, TaskError, TokenAttribution
-from pellucid.errors import TokenError
+from pellucid.errors import MismatchError, TokenError
 from tests.models.small import BATCH, PAIR, VARIETIES, family, tiny
 
 
@@ -145,6 +145,19 @@ def test_answers_of_several_tokens_are_scored_as_sequences(method):
     assert found.per_example.shape == (1, 7)  # the prompt and all but the last answer token
     if method == "ig":
         assert found.converged
+
+
+@pytest.mark.parametrize("method", ["gradient", "ig", "occlusion"])
+def test_a_recording_gives_the_same_without_recording_again(method):
+    model = family("gpt2")
+    trace = pellucid.record(model, PAIR)
+    alone = pellucid.token_attribution(model, PAIR, method=method)
+    found = pellucid.token_attribution(model, PAIR, method=method, trace=trace)
+    torch.testing.assert_close(found.per_example, alone.per_example, rtol=1e-5, atol=1e-6)
+    saved = 1 if method == "gradient" else 2
+    assert found.passes.forwards == alone.passes.forwards - saved
+    with pytest.raises(MismatchError):
+        pellucid.token_attribution(model, PAIR, method=method, metric="prob_diff", trace=trace)
 
 
 def test_arguments_that_a_method_does_not_take_are_refused():

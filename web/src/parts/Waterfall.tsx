@@ -12,7 +12,7 @@ const ROW = 19;
 const LEFT = 96;
 const RIGHT = 64;
 
-interface Step {
+export interface Step {
   name: string;
   share: number;
   selectable: boolean;
@@ -20,38 +20,50 @@ interface Step {
 
 type DirectEffects = Fields<"DirectEffects">;
 
-export function Waterfall(props: { direct: DirectEffects; selected: string | null; layer?: number | null; onSelect: (name: string) => void }) {
-  const [frame, width] = useWidth<HTMLDivElement>();
+interface Choice {
+  selected: string | null;
+  layer?: number | null;
+  onSelect: (name: string) => void;
+}
+
+export function Waterfall(props: Choice & { direct: DirectEffects }) {
   const shares = Array.from(row(props.direct.per_example, 0).values);
   const metric = props.direct.metric.values[0]!;
   const total = shares.reduce((a, b) => a + b, 0);
-  const steps = stepsOf(props.direct.terms, shares);
+  return (
+    <>
+      <Steps {...props} name="Shares of the logit difference" order="largest first" steps={stepsOf(props.direct.terms, shares)} total={total} />
+      <p class="sum-check" data-testid="sum-check">
+        Sum of all {shares.length} shares <b class="number">{signed(total, 4)}</b>; the model's logit difference{" "}
+        <b class="number">{signed(metric, 4)}</b>; they differ by <b class="number">{Math.abs(total - metric).toExponential(1)}</b>.
+      </p>
+    </>
+  );
+}
+
+/** Steps from nothing to their sum, each beginning where the one above it ends. */
+export function Steps(props: Choice & { name: string; order: string; steps: Step[]; total: number }) {
+  const [frame, width] = useWidth<HTMLDivElement>();
+  const { name, order, steps, total, ...choice } = props;
   const ends = steps.map((_, i) => steps.slice(0, i + 1).reduce((sum, step) => sum + step.share, 0));
   const x = scaleLinear([Math.min(0, ...ends), Math.max(0, ...ends)], [LEFT + 4, Math.max(LEFT + 40, width - RIGHT)]);
   const height = ROW * (steps.length + 1) + 6;
   return (
     <div ref={frame}>
-      <SvgFigure name="Shares of the logit difference">
-        <svg class="waterfall" width={width} height={height} role="group" aria-label="Shares of the logit difference, largest first">
+      <SvgFigure name={name}>
+        <svg class="waterfall" width={width} height={height} role="group" aria-label={`${name}, ${order}`}>
           <line class="axis" x1={x(0)} x2={x(0)} y1={0} y2={height} />
           {steps.map((step, i) => (
-            <Bar {...props} step={step} from={ends[i]! - step.share} to={ends[i]!} y={i * ROW} x={x} width={width} />
+            <Bar {...choice} step={step} from={ends[i]! - step.share} to={ends[i]!} y={i * ROW} x={x} width={width} />
           ))}
-          <Bar {...props} step={{ name: "sum", share: total, selectable: false }} from={0} to={total} y={steps.length * ROW + 3} x={x} width={width} />
+          <Bar {...choice} step={{ name: "sum", share: total, selectable: false }} from={0} to={total} y={steps.length * ROW + 3} x={x} width={width} />
         </svg>
       </SvgFigure>
-      <p class="sum-check" data-testid="sum-check">
-        Sum of all {shares.length} shares <b class="number">{signed(total, 4)}</b>; the model's logit difference{" "}
-        <b class="number">{signed(metric, 4)}</b>; they differ by <b class="number">{Math.abs(total - metric).toExponential(1)}</b>.
-      </p>
     </div>
   );
 }
 
-function Bar(props: {
-  step: Step; from: number; to: number; y: number; width: number; x: (value: number) => number;
-  selected: string | null; layer?: number | null; onSelect: (name: string) => void;
-}) {
+function Bar(props: Choice & { step: Step; from: number; to: number; y: number; width: number; x: (value: number) => number }) {
   const { step, from, to, x, y } = props;
   const [low, high] = [Math.min(x(from), x(to)), Math.max(x(from), x(to))];
   const choose = () => step.selectable && props.onSelect(step.name);

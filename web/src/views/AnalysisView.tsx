@@ -16,11 +16,14 @@ import { SelectedBar } from "../parts/SelectedBar";
 import { Story } from "../parts/Story";
 import { useParam } from "../state";
 import type { Theme } from "../theme";
+import { AttentionCard, DirectCard, LensCard, TokensCard } from "./LensViews";
 import { CircuitBySize } from "./CircuitBySize";
 import type { Beside } from "./CircuitBySize";
 import { Question } from "./Question";
 
 const REPAIR = "Self-repair";
+/** The lenses that an analysis may hold, as their stories are headed. */
+const LENSES = ["What the lens reads", "Direct effects", "Tokens", "Attention"];
 const FIRST = ["Conclusion", "Summary"];
 const WIDE = new Set([REPAIR, "How to reproduce"]);
 
@@ -31,7 +34,7 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
   const toggle = (name: string) => select(name === selected ? null : name);
   const { story } = props.document;
   const [conclusion, summary] = FIRST.map((title) => story.find((section) => section.title === title));
-  const rest = story.filter((section) => !FIRST.includes(section.title));
+  const rest = story.filter((section) => !FIRST.includes(section.title) && !LENSES.includes(section.title));
   const chosen = rows.find((row) => row.name === selected);
   const common = { rows, selected, onSelect: toggle, theme: props.theme };
   const estimates = useMemo(() => rows.map((row) => ({ ...row, value: row.estimate })), [rows]);
@@ -61,6 +64,7 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
       <Card title="Nodes" wide>
         <NodeTable rows={rows} selected={selected} onSelect={toggle} />
       </Card>
+      <Included analysis={analysis} document={props.document} theme={props.theme} />
       {rest.filter((section) => section.sentences.length).map((section) => (
         <Card title={section.title} wide={WIDE.has(section.title)}>
           <Story section={section} />
@@ -71,6 +75,20 @@ export function AnalysisView(props: { document: Document; theme: Theme; beside?:
         <details class="words"><summary>What the terms mean</summary><Terms terms={termsIn(textsOf(story))} /></details>
       </Card>
       {chosen && <SelectedBar node={chosen} onClear={() => select(null)} />}
+    </>
+  );
+}
+
+/** The lenses that the analysis holds, each as on a page of its own. */
+function Included({ analysis, document, theme }: { analysis: Analysis; document: Document; theme: Theme }) {
+  const { lens, direct_effects: direct, tokens, attention } = analysis;
+  const [ofLens, ofDirect, ofTokens, ofAttention] = LENSES.map((title) => document.story.filter((section) => section.title === title));
+  return (
+    <>
+      {lens && <LensCard lens={lens} derived={document.derived} story={ofLens!} theme={theme} />}
+      {direct && <DirectCard direct={direct} story={ofDirect!} />}
+      {tokens && <TokensCard found={tokens} story={ofTokens!} theme={theme} />}
+      {attention && <AttentionCard attention={attention} story={ofAttention!} theme={theme} />}
     </>
   );
 }

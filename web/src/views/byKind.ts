@@ -5,7 +5,7 @@ import type { Theme } from "../theme";
 import { AnalysisView } from "./AnalysisView";
 import { EdgeCircuitView, EdgeScoresView } from "./EdgeViews";
 import { FieldsView } from "./FieldsView";
-import { AttentionView, DirectEffectsView, HeadRolesView, LogitLensView } from "./LensViews";
+import { AttentionView, DirectEffectsView, HeadRolesView, LogitLensView, TokensView } from "./LensViews";
 import { AttributionView, BackupsView, FaithfulnessView, PatchEffectsView } from "./MeasuredViews";
 import { StudyView } from "./StudyView";
 
@@ -17,6 +17,7 @@ const VIEWS: Partial<Record<Kind, View>> = {
   LogitLens: LogitLensView,
   DirectEffects: DirectEffectsView,
   AttentionPatterns: AttentionView,
+  TokenAttribution: TokensView,
   HeadRoles: HeadRolesView,
   EdgeScores: EdgeScoresView,
   EdgeCircuit: EdgeCircuitView,

@@ -1,7 +1,7 @@
 """`pellucid analyze`: the circuit behind an answer, found and measured."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -16,6 +16,8 @@ from pellucid.cli.options import (
 )
 from pellucid.cli.terminal import progress, show_mapping, tell, typed
 
+INCLUDABLE: tuple[options.Include, ...] = get_args(options.Include)
+
 
 @expanded
 def analyze(
@@ -28,24 +30,34 @@ def analyze(
     *,
     circuit: SearchOptions,
     fail_under: Annotated[float | None, option("Exit 3 if sufficiency stays below this.")] = None,
+    include: Annotated[
+        str | None,
+        option(
+            f"What the result holds beside the circuit: any of {', '.join(INCLUDABLE)}.",
+            metavar="NAMES",
+        ),
+    ] = None,
     output: OutputOptions,
     plan: Annotated[bool, option("Only say what it would cost.", "--plan")] = False,
 ) -> None:
     """Find and measure the circuit behind an answer."""
     rank.check()
+    named = names_of(include)
     asked = question.ask()
     asked.check_ablation(circuit.ablation)
     opened = model.opened()
     from pellucid.analysis.analyze import analyze as run
     from pellucid.analysis.forwards import most_forwards
     from pellucid.analysis.options import AnalysisOptions
-    from pellucid.cli.cost import planned
+    from pellucid.cli.cost import planned, tokens_of
 
-    chosen = AnalysisOptions(**asdict(rank), search=search, **asdict(circuit))
+    chosen = AnalysisOptions(**asdict(rank), search=search, **asdict(circuit), include=named)
     if plan:
         show_mapping(planned(opened, asked, chosen), output.as_json)
         return
-    most = most_forwards(opened, chosen, judged=asked.judged(opened))
+    most = most_forwards(
+        opened, chosen, judged=asked.judged(opened), length=tokens_of(opened, asked).shape[1]
+    )
     with progress("Analysing", total=most):
         result = run(opened, **asked.asked, **chosen.changed, command=typed())
     output.show(result, str(result))
@@ -56,3 +68,15 @@ def analyze(
             reached = f"sufficiency {measured.undefined or f'{measured.sufficiency:z.3f}'}"
         tell(f"Below --fail-under {fail_under}: {reached}.", err=True)
         raise typer.Exit(3)
+
+
+def names_of(include: str | None) -> tuple[options.Include, ...]:
+    """What ``--include`` names, between commas, once each."""
+    words = [word.strip() for word in (include or "").split(",") if word.strip()]
+    unknown = [word for word in words if word not in INCLUDABLE]
+    if unknown:
+        raise typer.BadParameter(
+            f"--include {include!r}: {', '.join(unknown)} is not known; give any of "
+            f"{', '.join(INCLUDABLE)}, with commas between."
+        )
+    return tuple(name for name in INCLUDABLE if name in words)

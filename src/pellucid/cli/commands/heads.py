@@ -15,6 +15,9 @@ RolesView: TypeAlias = Literal["all", "loss", options.Role]
 def attention(
     one: PromptOptions,
     head: Annotated[list[str] | None, option("Just this one, as L9H6; repeatable.")] = None,
+    top: Annotated[
+        int | None, option("Keep those that look most at a telling token.", min=1)
+    ] = None,
     *,
     model: ModelOptions,
     output: FigureOptions,
@@ -28,7 +31,7 @@ def attention(
     from pellucid.lens.heads.attention import attention as run
 
     with progress("Reading attention"):
-        result = run(opened, asked, heads=head or None)
+        result = run(opened, asked, heads=head or None, top=top)
     output.draw(result, str(result), lambda: result.plot(show))
 
 

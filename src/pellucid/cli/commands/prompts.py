@@ -35,7 +35,7 @@ def lens(
 ) -> None:
     """Show what the model would say after every sublayer."""
     asked = one.only()
-    if show in ("difference", "layers") and len(target or ()) != 2:
+    if show in ("difference", "layers", "shifts") and len(target or ()) != 2:
         raise typer.BadParameter(f"--show {show} needs two tokens: --target twice.")
     if show == "kl" and against is None:
         raise typer.BadParameter("--show kl compares two prompts: add --against.")

@@ -10,7 +10,7 @@ shares      attention given to the first token, the one before, duplicates and i
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
@@ -22,6 +22,7 @@ from pellucid.errors import EditError, TaskError
 from pellucid.lens.heads.targets import TARGETS, shares, targets
 from pellucid.lens.labels import token_labels
 from pellucid.lens.names import Names, chosen_heads
+from pellucid.lens.text import wrapped
 from pellucid.model.anatomy import Attention, Node
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.model import Model, opened
@@ -46,6 +47,8 @@ PerHead: TypeAlias = Literal["head", "query"]
 _CHUNK = 16
 """Heads whose shares are computed together, so that long prompts need little beside the pattern."""
 _SHOWN = 20
+LOOKING = "by the largest share of attention on a previous, duplicate or induction token"
+"""How ``top`` chooses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,8 @@ class AttentionPatterns(Result):
     entropy: Float[Tensor, "node query"]
     share: dict[AttendedTo, Float[Tensor, "node query"]]
     passes: Passes
+    chosen_by: str = ""
+    """By what the heads were chosen, the first first; "" for heads that were named, and for all."""
 
     @property
     def weighted(self) -> Float[Tensor, "node query key"]:
@@ -86,6 +91,30 @@ class AttentionPatterns(Result):
         if name not in names:
             raise EditError(f"{name!r} is not among the heads read: {', '.join(names[:8])} ...")
         return self.pattern[names.index(name)]
+
+    def looking(self, top: int) -> tuple[int, ...]:
+        """Places in ``heads`` of the ``top`` that look most at what says something.
+
+        By the mean share of attention on a previous, duplicate or induction token, the largest of
+        the three; the first token is left out, where heads look that do nothing.
+        """
+        shares = [values.nanmean(-1) for kind, values in self.share.items() if kind != "first"]
+        most = torch.stack(shares).nan_to_num(-1).amax(0)
+        return tuple(most.argsort(descending=True, stable=True)[:top].tolist())
+
+    def only(self, places: Sequence[int], chosen_by: str) -> "AttentionPatterns":
+        """Those of the heads that stand at ``places``, in that order."""
+        at = list(places)
+        norm = self.value_norm
+        return replace(
+            self,
+            heads=tuple(self.heads[i] for i in at),
+            pattern=self.pattern[at],
+            value_norm=None if norm is None else norm[at],
+            entropy=self.entropy[at],
+            share={kind: values[at] for kind, values in self.share.items()},
+            chosen_by=chosen_by,
+        )
 
     def grid(self) -> Float[Tensor, "layer head query key"]:
         """All patterns by layer and head, NaN for heads that were not read."""
@@ -128,11 +157,12 @@ class AttentionPatterns(Result):
 
     def __str__(self) -> str:
         frame = self.to_frame().set_index("node")
-        looking = frame[[t for t in TARGETS if t != "first"]].max(axis=1).fillna(-1)
-        shown = looking.sort_values(ascending=False, kind="stable").index[:_SHOWN]
+        order = range(_SHOWN) if self.chosen_by else self.looking(_SHOWN)
+        shown = [self.heads[i].name for i in list(order)[: len(self.heads)]]
         some = "1 head" if len(self.heads) == 1 else f"{len(self.heads)} heads"
         lines = [
             f"Attention of {some} on {len(self.tokens)} tokens",
+            *(wrapped(f"Chosen {self.chosen_by}.") if self.chosen_by else []),
             "share of attention (mean over the queries that have such a target)",
             "head     entropy  " + "  ".join(f"{target:>9}" for target in TARGETS),
         ]
@@ -146,15 +176,21 @@ class AttentionPatterns(Result):
 
 @with_provenance
 def attention(
-    model: Model, prompt: str | Sequence[int], *, heads: Names = None
+    model: Model, prompt: str | Sequence[int], *, heads: Names = None, top: int | None = None
 ) -> AttentionPatterns:
     """Patterns of ``heads`` (``"L9H6"``, several, or all) on ``prompt``, and where they look.
+
+    ``top`` keeps of these as many as look most at a previous, duplicate or induction token; the
+    result says so (``chosen_by``).
 
     **Assumes** attention through transformers' registry, proved when the model was opened. With
     attention sinks a query's attention sums to less than one.
     **Cost** 1 forward; memory for one float per head, query and key.
-    **Raises** ``EditError`` for a head that is not there, or a model whose patterns cannot be read.
+    **Raises** ``EditError`` for a head that is not there, or a model whose patterns cannot be read;
+    ``TaskError`` for a ``top`` below 1.
     """
+    if top is not None and not (type(top) is int and top >= 1):
+        raise TaskError(f"top={top!r}: give how many heads to keep, at least 1.")
     demand_patterns(opened(model))
     nodes = chosen_heads(model, heads)
     tokens = prompt_tokens(model, prompt)
@@ -169,7 +205,7 @@ def attention(
     spread = torch.cat(entropy)  # not finite where the pattern is not
     demand_finite(spread, "attention pattern")
     ids = tokens[0].tolist()
-    return AttentionPatterns(
+    found = AttentionPatterns(
         tokens=tuple(ids),
         labels=token_labels(model.tokenizer, ids),
         heads=nodes,
@@ -180,6 +216,7 @@ def attention(
         share={kind: torch.cat(parts) for kind, parts in share.items()},
         passes=meter.passes,
     )
+    return found if top is None else found.only(found.looking(top), LOOKING)
 
 
 def demand_patterns(model: Model) -> None:

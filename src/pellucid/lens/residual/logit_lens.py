@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_SHIFTS = 4
+"""Shifts that are named in text."""
 Prompt: TypeAlias = str | Sequence[int]
 Target: TypeAlias = str | int
 
@@ -68,6 +70,19 @@ class LogitLens(Result):
     def logit_difference(self) -> Float[Tensor, "point position"] | None:
         """Logit of the first target minus that of the second; None without two targets."""
         return self.prompt.logit_difference
+
+    @property
+    def shift(self) -> Float[Tensor, "point position"] | None:
+        """What each sublayer adds to ``logit_difference``; None without two targets.
+
+        The lens behind it less the lens before it; at the first point the difference itself, so
+        that all of them sum to the last row. The final norm makes it more than the sublayer's own
+        share (``direct_effects``): a longer stream also shrinks what was written before.
+        """
+        if self.logit_difference is None:
+            return None
+        both = self.prompt.target_shift
+        return both[..., 0] - both[..., 1]
 
     @property
     def difference(self) -> Float[Tensor, "point position"] | None:
@@ -121,15 +136,18 @@ class LogitLens(Result):
         return tuple(self.points[len(self.points) - n] if n else None for n in counts.tolist())
 
     def derived(self) -> dict[str, Any]:
-        """Where each target becomes the likeliest token at the last position, by its name."""
+        """Where each target becomes the likeliest token at the last position, and the shifts."""
         places = [self.settling(i)[-1] for i in range(len(self.targets))]
-        return {"settles": [place.name if place else None for place in places]}
+        return {
+            "settles": [place.name if place else None for place in places],
+            "shift": self.shift,
+        }
 
     def to_frame(self, of: Literal["top", "targets"] = "top") -> pd.DataFrame:
         """A long table, one row per prompt, point, position and token shown.
 
         Columns ``prompt layer sublayer position token`` and then, for ``"top"``, ``rank
-        predicted probability``; for ``"targets"``, ``target probability rank logit``.
+        predicted probability``; for ``"targets"``, ``target probability rank logit shift``.
         ``token`` is the prompt's own at that position; rank 1 is the likeliest.
         """
         if of not in ("top", "targets"):
@@ -147,7 +165,8 @@ class LogitLens(Result):
         ``show`` colours the grid by the ``"probability"`` of the likeliest token, the logit
         ``"difference"`` of two targets (of two prompts, their difference in that), or the ``"kl"``
         of two prompts; without it, the last of probability, kl and difference that is there. Frames
-        mark where two prompts part by KL. ``"layers"`` draws the last position's logit difference.
+        mark where two prompts part by KL. Of the last position, ``"layers"`` draws the logit
+        difference, and ``"shifts"`` what the sublayers that move it most add to it.
 
         **Raises** ``TaskError`` for what needs two targets or two prompts.
         """
@@ -251,6 +270,11 @@ def _lines(lens: LogitLens) -> Iterator[str]:
         line = side.line(i) if other is None else _side_by_side(lens, i)
         yield (column(point.name, 7) + line).rstrip()
     yield ""
+    if lens.shift is not None:
+        at_end = lens.shift[1:, -1]
+        largest = at_end.abs().argsort(descending=True, stable=True)[:_SHIFTS].tolist()
+        named = (f"{lens.points[i + 1].name} {float(at_end[i]):+z.2f}" for i in largest)
+        yield f"Largest shifts of diff across a sublayer: {', '.join(named)}."
     if other is not None:
         yield f"The two part {_where(lens, 'kl')}: KL stays above 0.1 nats to the end."
         if diff:

@@ -92,6 +92,14 @@ class LensReading:
             return None
         return self.target_logit[..., 0] - self.target_logit[..., 1]
 
+    @property
+    def target_shift(self) -> Float[Tensor, "point position target"]:
+        """What each sublayer adds to each target's logit: the lens behind it less that before it.
+
+        At the first point it is the logit itself, so that all of them sum to the last.
+        """
+        return self.target_logit.diff(dim=0, prepend=torch.zeros_like(self.target_logit[:1]))
+
     def to_frame(
         self,
         name: str,
@@ -123,12 +131,14 @@ class LensReading:
         ]
 
     def _targets(self, i: int, j: int, targets: Sequence[str]) -> list[dict[str, Any]]:
+        shift = self.target_shift
         return [
             {
                 "target": target,
                 "probability": float(self.target_probability[i, j, k]),
                 "rank": int(self.target_rank[i, j, k]),
                 "logit": float(self.target_logit[i, j, k]),
+                "shift": float(shift[i, j, k]),
             }
             for k, target in enumerate(targets)
         ]

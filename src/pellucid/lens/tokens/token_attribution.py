@@ -46,7 +46,7 @@ from pellucid.run.observe import observe
 from pellucid.run.provenance import with_provenance
 from pellucid.run.question import encode_contrast
 from pellucid.run.record import Trace, record
-from pellucid.run.setup import Setup
+from pellucid.run.setup import Setup, recorded
 from pellucid.run.sites import EMBED
 from pellucid.run.variants import Unit, run_variants
 from pellucid.stats.rounding import accounts_for, relative_gap, undefined
@@ -69,7 +69,7 @@ _QUANTITY: dict[TokenMethod, _Quantity] = {
 }
 _STEPS = (4, 8, 16, 32, 64, 128)
 _CONVERGED = 0.02
-_DRAWN = 8
+DRAWN = 8
 """Replacements over which occlusion takes the mean when none is given."""
 
 
@@ -145,31 +145,40 @@ def token_attribution(
     steps: int | None = None,
     replacement: str | int | None = None,
     seed: int = SEED,
+    trace: Trace | None = None,
 ) -> TokenAttribution:
     """Attribute the decision to the tokens of the clean prompt.
 
     ``steps`` is for ig; when it is not given they double from 4 until the completeness residual is
     below 2 %, or 128. ``replacement`` is for occlusion, one token. Without it effects are means
     over eight ordinary tokens of the vocabulary, drawn with ``seed``: a padding or end token would
-    be no neutral choice, since models read it as the beginning of another text.
+    be no neutral choice, since models read it as the beginning of another text. ``trace`` is a
+    recording of the question and metric, used instead of recording.
 
     **Assumes** for ig and occlusion that tokens reach the layers through the stream alone (Gemma 3n
     has embeddings for each layer besides).
     **Cost** gradient 1 forward + 1 backward; ig 2 + 1, and 1 of each per step; occlusion 2 + 1, and
-    for each replacement 1 forward and 1 per token, in batched calls; rollout 1 forward.
+    for each replacement 1 forward and 1 per token, in batched calls; rollout 1 forward. With a
+    ``trace`` 2 + 1 less, and gradient none.
     **Raises** ``TaskError`` for an argument that the method does not take, ``TokenError`` for a
-    replacement of several tokens, ``EditError`` for rollout where patterns cannot be read.
+    replacement of several tokens, ``EditError`` for rollout where patterns cannot be read,
+    ``MismatchError`` for a ``trace`` of other weights, another question or metric.
     """
     opened(model)
     _check(method, metric, steps, replacement)
+    if trace is not None:
+        recorded(model, contrast, metric=metric, trace=trace)
+        if method == "rollout":
+            raise TaskError("method='rollout' reads attention, which no trace holds; leave it out.")
     with metering() as meter:
         if method == "gradient":
-            found = _gradient(model, contrast, metric)
+            found = _gradient(model, contrast, metric, trace)
         elif method == "ig":
-            found = _integrated(model, record(model, contrast, metric=metric, sites=[EMBED]), steps)
+            trace = trace or record(model, contrast, metric=metric, sites=[EMBED])
+            found = _integrated(model, trace, steps)
         elif method == "occlusion":
             tokens = _replacements(model, replacement, seed)
-            trace = record(model, contrast, metric=metric, sites=[EMBED])
+            trace = trace or record(model, contrast, metric=metric, sites=[EMBED])
             found = _occluded(model, trace, tokens)
         else:
             encoded = encode_contrast(model, contrast)
@@ -193,14 +202,18 @@ def _check(
 
 
 def _gradient(
-    model: Model, contrast: Contrast | ContrastBatch, metric: str | Metric
+    model: Model, contrast: Contrast | ContrastBatch, metric: str | Metric, trace: Trace | None
 ) -> TokenAttribution:
-    encoded = encode_contrast(model, contrast)
-    measure = resolve_metric(metric)
-    found = differentiate(model, Objective(encoded, measure), [EMBED])
-    products = (found.values[EMBED] * found.gradients[EMBED]).sum(-1)  # row pos
+    if trace is not None:
+        encoded, measured = trace.encoded, trace.metric_clean
+        values, gradient = trace.clean[EMBED], trace.gradient[EMBED]
+    else:
+        encoded = encode_contrast(model, contrast)
+        found = differentiate(model, Objective(encoded, resolve_metric(metric)), [EMBED])
+        measured, values, gradient = found.metric, found.values[EMBED], found.gradients[EMBED]
+    products = (values * gradient).sum(-1)  # row pos
     result = _result(encoded, "gradient", _by_example(products, encoded))
-    return replace(result, metric=as_tensor(found.metric))
+    return replace(result, metric=as_tensor(measured))
 
 
 def _integrated(model: Model, trace: Trace, steps: int | None) -> TokenAttribution:
@@ -258,7 +271,7 @@ def _replacements(model: Model, given: str | int | None, seed: int) -> tuple[int
     special = set(getattr(model.tokenizer, "all_special_ids", ()))
     size = min(model.anatomy.d_vocab, len(model.tokenizer or range(model.anatomy.d_vocab)))
     ordinary = [token for token in range(size) if token not in special]
-    return tuple(random.Random(seed).sample(ordinary, min(_DRAWN, len(ordinary))))
+    return tuple(random.Random(seed).sample(ordinary, min(DRAWN, len(ordinary))))
 
 
 def _by_example(rows: Float[Tensor, "row pos"], encoded: Encoded) -> Float[Tensor, "example pos"]:
