@@ -143,9 +143,12 @@ def test_neurons_that_are_not_there_are_named(opened):
             call()
 
 
-@pytest.fixture
-def probes(opened):
-    """A kind of its own: two fixed directions in the stream that enters a layer."""
+@pytest.fixture(params=["probe first", "coordinate first"])
+def probes(opened, request):
+    """A kind of its own: two fixed directions in the stream that enters a layer.
+
+    Beside it a coordinate of the stream, registered behind or before it.
+    """
     d = opened.anatomy.d_model
     basis = torch.linalg.qr(torch.randn(d, 2, generator=torch.Generator().manual_seed(3)).double())
     basis = basis.Q.T
@@ -156,24 +159,26 @@ def probes(opened):
     def put(x, piece, i):
         return x + (piece - cut(x, i)) * basis[i]
 
-    register_part(
-        PartKind(
-            kind="probe",
-            form="L{layer}P{index}",
-            site="resid_pre",
-            count=lambda block: 2,
-            all_of_layer="L{layer}.probes",
-            cut=cut,
-            put=put,
-        )
+    probe = PartKind(
+        kind="probe",
+        form="L{layer}P{index}",
+        site="resid_pre",
+        count=lambda block: 2,
+        all_of_layer="L{layer}.probes",
+        cut=cut,
+        put=put,
     )
-    register_part(
-        PartKind(
-            kind="coordinate", form="L{layer}D{index}", site="resid_pre", count=lambda block: d
-        )
+    coordinate = PartKind(
+        kind="coordinate", form="L{layer}D{index}", site="resid_pre", count=lambda block: d
     )
+    before = dict(KINDS)
+    for kind in (probe, coordinate):
+        KINDS.pop(kind.kind, None)
+    for kind in [probe, coordinate][:: 1 if request.param == "probe first" else -1]:
+        register_part(kind)
     yield basis
-    del KINDS["probe"], KINDS["coordinate"]
+    KINDS.clear()
+    KINDS.update(before)
 
 
 def stream_patched(model, prompt, change):

@@ -64,5 +64,5 @@ def test_what_is_not_there_is_named(one_tiny, pair):
         pellucid.patch(one_tiny, pair, sites="tails")
     with pytest.raises(EditError, match="6 positions"):
         pellucid.patch(one_tiny, pair, positions=[6])
-    with pytest.raises(EditError, match="no such place"):
+    with pytest.raises(EditError, match=r"only=: No part named L9H9: there are L0H0, L0H1 to L2H3"):
         pellucid.patch(one_tiny, pair, only=["L9H9"])

@@ -170,7 +170,7 @@ def test_only_the_places_named_are_patched(run):
     assert [place["fields"]["name"] for place in places] == ["L0H0", "L1H2"]
     code, _, err = run("patch", "--only", "L9H6")
     assert code == 2
-    assert "names go from L0H0 to L2H3" in err
+    assert "No part named L9H6: there are L0H0, L0H1 to L2H3" in err
 
 
 def test_the_dtype_is_that_of_the_numbers(run):

@@ -125,8 +125,11 @@ def test_bad_arguments_exit_with_2_before_a_model_opens(words, says, monkeypatch
 
 def test_what_this_model_has_not_got_exits_with_2(run):
     for words, says in (
-        (["attention", PROMPT, "--head", "L9H6"], "go from L0H0 to L2H3"),
-        (["compose", "--sender", "L9H6"], "senders=['L9H6']"),
+        (
+            ["attention", PROMPT, "--head", "L9H6"],
+            "No part named L9H6: there are L0H0, L0H1 to L2H3",
+        ),
+        (["compose", "--sender", "L9H6"], "senders=: No part named L9H6"),
         (["lens", PROMPT, "--position", "99"], "14 positions"),
         (["lens", PROMPT, "--against", "Mary"], "side by side"),
     ):

@@ -151,7 +151,7 @@ def test_a_subspace_that_makes_no_sense_is_refused_when_it_is_made(make, says):
         (Edit(site=Site("resid_pre", 0), value=Subspace(torch.eye(4))), "directions of 4 numbers"),
         (Edit(site=Site("z", 9)), "layers 0 to 1"),
         (Edit(site=Site("z", 0), heads=(7,)), "heads go from 0 to 3"),
-        (Edit(site=Site("z", 0), positions=(6,)), "positions go from 0 to 5"),
+        (Edit(site=Site("z", 0), positions=(6,)), "the prompt has 6 positions, 0 to 5"),
         (Edit(site=Site("resid_pre", 0), heads=(1,)), "has no heads"),
     ],
 )

@@ -17,7 +17,7 @@ What must equal the metric difference (``completeness``) is for mask-ig the sum 
 atp and ig the embedding's estimate alone, since its total derivative passes through every node.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -29,7 +29,7 @@ from pellucid.attribution.products import Products, by_position_of, products_of,
 from pellucid.errors import TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
-from pellucid.model.named_parts import parts_named
+from pellucid.model.named_parts import PartNames, parts_named
 from pellucid.model.sites import Site, site_of
 from pellucid.options import METRIC, NODE_METHOD, NodeMethod, demand_choice
 from pellucid.passes import metering
@@ -130,7 +130,7 @@ def attribute(
     metric: str | Metric = METRIC,
     steps: int | None = None,
     trace: Trace | None = None,
-    parts: str | Iterable[Node | str] | None = None,
+    parts: PartNames | None = None,
 ) -> Attribution:
     """Estimate the effect of every embedding, head and MLP: (clean - corrupted output) . gradient.
 
@@ -186,9 +186,7 @@ def demand_gradient(method: NodeMethod, metric: str | Metric) -> None:
         )
 
 
-def _chosen(
-    model: Model, method: NodeMethod, parts: str | Iterable[Node | str]
-) -> tuple[Node, ...]:
+def _chosen(model: Model, method: NodeMethod, parts: PartNames) -> tuple[Node, ...]:
     """The parts to rank.
 
     **Raises** ``TaskError`` for mask-ig, ``EditError`` for a name that the model does not have.
@@ -198,8 +196,7 @@ def _chosen(
             "method='mask-ig' mixes all nodes at once, and a part inside a node would be mixed "
             "twice. Rank parts with 'atp' or 'ig'."
         )
-    names = parts if isinstance(parts, str) else [str(part) for part in parts]
-    return parts_named(model.anatomy, names)
+    return parts_named(model.anatomy, parts, argument="parts")
 
 
 def _holding(

@@ -18,9 +18,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pellucid.errors import EditError, unknown_names
+from pellucid.errors import EditError
+from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
-from pellucid.model.named_parts import parts_in_layer, parts_named
+from pellucid.model.named_parts import PartNames, parts_in_layer, parts_named
 from pellucid.model.parts import name_of, parse, parse_layer
 from pellucid.options import DIRECTION, METRIC, PATCH_SITES, Direction, PatchSites
 from pellucid.passes import metering
@@ -139,7 +140,7 @@ def patch(
     direction: Direction = DIRECTION,
     sites: PatchSites | str = PATCH_SITES,
     positions: Literal["all", "each"] | Sequence[int] = "all",
-    only: str | Sequence[str] | None = None,
+    only: PartNames | None = None,
     metric: str | Metric = METRIC,
     trace: Trace | None = None,
     memory_budget: int = MEMORY_BUDGET,
@@ -170,7 +171,7 @@ def patch(
             f"sites={sites!r}, direction={direction!r}: choose sites from {sorted(_KINDS)} or "
             f"name parts, as in 'M1.neurons', and direction from {get_args(Direction)}."
         )
-    units = named_only(units_at(model, sites), sites, only)
+    units = [unit_of(part) for part in parts_at(model, sites, only)]
     with metering() as meter:
         wanted = list(dict.fromkeys(unit.site for unit in units))
         if trace is not None:
@@ -219,10 +220,13 @@ def _names_parts(sites: object) -> bool:
     return isinstance(sites, str) and all(parse(n) or parse_layer(n) for n in sites.split("+"))
 
 
-def units_at(model: Model, sites: str) -> list[Unit]:
-    """Every unit of a kind, or of the parts named, in computing order."""
+def parts_at(model: Model, sites: str, only: PartNames | None = None) -> tuple[Node, ...]:
+    """Every part of a kind, or those named, in computing order; of them ``only`` these.
+
+    **Raises** ``EditError`` for a name that the model does not have, or that is not among them.
+    """
     if sites not in _KINDS:
-        parts = parts_named(model.anatomy, sites)
+        parts = parts_named(model.anatomy, sites, argument="sites")
     elif sites == "nodes":
         parts = model.nodes
     else:
@@ -231,26 +235,9 @@ def units_at(model: Model, sites: str) -> list[Unit]:
             for layer in range(model.anatomy.n_layers)
             for part in parts_in_layer(model.anatomy, _KINDS[sites], layer)
         )
-    return [unit_of(part) for part in parts]
-
-
-def named_only(units: list[Unit], sites: str, only: str | Sequence[str] | None) -> list[Unit]:
-    """The units of these names.
-
-    **Raises** ``EditError`` for a name that is not among them.
-    """
     if only is None:
-        return units
-    only = [only] if isinstance(only, str) else only
-    by_name = {place_of(unit).name: unit for unit in units}
-    unknown = [name for name in only if name not in by_name]
-    if unknown or not only:
-        raise EditError(
-            f"only={unknown}: no such place among sites={sites!r}; names go from "
-            f"{next(iter(by_name))} to {list(by_name)[-1]}.",
-            **unknown_names(unknown, by_name),
-        )
-    return [unit for name, unit in by_name.items() if name in set(only)]
+        return parts
+    return parts_named(model.anatomy, only, among=parts, argument="only")
 
 
 def place_of(unit: Unit) -> Place:

@@ -87,17 +87,38 @@ KINDS: dict[str, PartKind] = {}
 def register_part(kind: PartKind) -> PartKind:
     """Take up a kind of part; one of its name is replaced, unless it is Pellucid's own.
 
-    **Raises** ``EditError`` for a kind of Pellucid's own, for ``cut`` without ``put``, or for a
-    form without a layer.
+    **Raises** ``EditError`` for a kind of Pellucid's own, for ``cut`` without ``put``, for a form
+    without a layer, or one whose names are those of another kind: a name would then mean what was
+    registered first.
     """
     if kind.kind in OWN:
         raise EditError(f"Kind {kind.kind!r} of parts is Pellucid's own: choose another name.")
     if (kind.cut is None) != (kind.put is None) or (kind.cut and not kind.indexed):
         raise EditError(f"Kind {kind.kind!r}: give cut and put both, and an {{index}} in form.")
-    if "{layer}" not in kind.form:
-        raise EditError(f"Kind {kind.kind!r}: form={kind.form!r} has no {{layer}}.")
+    forms = [kind.form] if kind.all_of_layer is None else [kind.form, kind.all_of_layer]
+    for form in forms:
+        _demand_own_form(kind.kind, form)
     KINDS[kind.kind] = kind
     return kind
+
+
+def _demand_own_form(kind: str, form: str) -> None:
+    """**Raises** ``EditError`` for a form without a layer or with "+", or that others have too."""
+    if "{layer}" not in form or "+" in form:
+        raise EditError(
+            f"Kind {kind!r}: {form!r} needs a {{layer}}, and no plus sign, which joins names."
+        )
+    name = form.format(layer=1, index=2)
+    for other in KINDS.values():
+        theirs = [one for one in (other.form, other.all_of_layer) if one is not None]
+        if other.kind != kind and any(
+            _pattern(one).fullmatch(name) or _pattern(form).fullmatch(one.format(layer=1, index=2))
+            for one in theirs
+        ):
+            raise EditError(
+                f"Kind {kind!r}: {form!r} gives names such as {name}, which are those of kind "
+                f"{other.kind!r}. Choose another form."
+            )
 
 
 def kind_called(kind: str) -> PartKind:

@@ -18,6 +18,7 @@ from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.sites import Site
 from pellucid.run.prompts import prompt_tokens
 from pellucid.run.subspace import Subspace, fitted
+from pellucid.task.positions import positions_from_start
 
 Operation: TypeAlias = Literal["replace", "add", "scale"]
 EditValue: TypeAlias = float | Tensor | Subspace | Callable[[Tensor], Tensor]
@@ -127,11 +128,11 @@ def apply_edit(edit: Edit, value: Tensor) -> Tensor:
     part = edit.site.kind == "pattern"
     position_axis = 2 if part else 1
     head_axis = 1 if part else value.ndim - 1 if edit.site.kind == "neurons" else 2
-    positions = _index(edit, "position", edit.positions, value.shape[position_axis])
+    positions = _columns(edit, value.shape[position_axis])
     has_heads = edit.site.by_head or edit.site.kind == "neurons"
     if edit.heads is not None and not has_heads:
         raise EditError(f"{edit.site.name} has no heads; leave heads= out.")
-    heads = _index(edit, "head", edit.heads, value.shape[head_axis]) if has_heads else None
+    heads = _heads(edit, value.shape[head_axis]) if has_heads else None
     # Two index lists would pair up; one after the other they choose a rectangle.
     chosen = value.index_select(position_axis, positions.to(value.device))
     if heads is not None:
@@ -147,13 +148,20 @@ def apply_edit(edit: Edit, value: Tensor) -> Tensor:
     return value.index_copy(position_axis, positions.to(value.device), new)
 
 
-def _index(edit: Edit, what: str, asked: int | tuple[int, ...] | None, size: int) -> Tensor:
-    if asked is None:
-        return torch.arange(size)
-    asked = (asked,) if isinstance(asked, int) else asked
-    outside = [i for i in asked if not -size <= i < size]
-    if outside:
+def _columns(edit: Edit, length: int) -> Tensor:
+    """The positions that an edit picks, from the start."""
+    asked = range(length) if edit.positions is None else edit.positions
+    assert not isinstance(asked, int)
+    found = positions_from_start(asked, length, given=edit.positions, at=edit.site.name)
+    return torch.tensor(found)
+
+
+def _heads(edit: Edit, size: int) -> Tensor:
+    """The heads, or neurons, that an edit picks."""
+    asked = range(size) if edit.heads is None else edit.heads
+    assert not isinstance(asked, int)
+    if outside := [i for i in asked if not -size <= i < size]:
         raise EditError(
-            f"{edit.site.name}: {what} {outside[0]} is not there; {what}s go from 0 to {size - 1}."
+            f"{edit.site.name}: head {outside[0]} is not there; heads go from 0 to {size - 1}."
         )
     return torch.tensor([i % size for i in asked])

@@ -13,10 +13,10 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from pellucid.attribution.edges.scores import named_edges
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.errors import EditError
 from pellucid.model.model import Model
+from pellucid.model.named_parts import edges_named
 from pellucid.task.contrast import ContrastBatch
 from pellucid.zoo import copying, logic, matching, sequences
 from pellucid.zoo.build import built
@@ -112,9 +112,7 @@ def made(name: str, case: Case, variety: Variety, *, seed: int = 0) -> Specimen:
     model = Model.build(built(case.plan, variety, prompts, seed=seed))
 
     def stated(text: str) -> EdgeSet:
-        anatomy = model.anatomy
-        found = true_edges(text, case.plan, variety.group)
-        return named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, sorted(found))
+        return edges_named(model.anatomy, sorted(true_edges(text, case.plan, variety.group)))
 
     # Heads that share their values can work for and against the answer through one edge.
     helping = [e for e in case.truth.split() if e not in case.opposes.split()]

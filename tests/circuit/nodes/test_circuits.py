@@ -245,7 +245,7 @@ def test_words_for_numbers():
 
 
 def test_unknown_nodes_and_mlps_over_heads_are_refused(one_tiny, pair):
-    with pytest.raises(EditError, match="No node named L7H7"):
+    with pytest.raises(EditError, match="No part named L7H7"):
         pellucid.faithfulness(one_tiny, pair, ["L7H7"])
     with pytest.raises(EditError, match="never replaced"):
         pellucid.faithfulness(one_tiny, pair, ["M1"], over="heads")

@@ -262,7 +262,7 @@ def test_what_cannot_be_asked_is_refused(one_tiny, pair):
         pellucid.backups(one_tiny, pair, ["embed"])
     with pytest.raises(EditError, match="has no nodes"):
         pellucid.backups(one_tiny, pair, [])
-    with pytest.raises(EditError, match="No node named"):
+    with pytest.raises(EditError, match="No part named"):
         pellucid.backups(one_tiny, pair, ["L9H9"])
     with pytest.raises(TaskError, match="kl"):
         pellucid.backups(one_tiny, pair, ["L0H1"], metric="kl")

@@ -15,11 +15,12 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from pellucid.attribution.edges.scores import EdgeScores, named_edges, packed
+from pellucid.attribution.edges.scores import EdgeScores, packed
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model, opened
+from pellucid.model.named_parts import edges_named
 from pellucid.passes import metering
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.provenance import with_provenance
@@ -56,7 +57,7 @@ def patch_edges(
     if edges is not None:
         if len(edges) == 0:
             raise EditError("edges=[] leaves nothing to measure; leave edges= out for all.")
-        chosen = named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, edges)
+        chosen = edges_named(anatomy, edges)
     with metering() as meter:
         setup = setup_of(model, contrast, **options)
         measured = run_cut(setup, one_at_a_time(chosen))

@@ -1,6 +1,5 @@
 """Edge scores as one matrix [sender, slot], with every example's scores kept beside the mean."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -139,35 +138,3 @@ def packed(
     values = per_example[:, exists].float()
     scale = values.abs().nan_to_num().amax(1).clamp_min(1e-30)
     return (values / scale[:, None]).half(), scale
-
-
-def named_edges(
-    senders: Sequence[Node],
-    slots: Sequence[Slot],
-    exists: Bool[Tensor, "sender slot"],
-    edges: Sequence[tuple[Node | str, Slot | str]],
-) -> Bool[Tensor, "sender slot"]:
-    """The matrix that is True at ``edges``, given as objects or by name.
-
-    **Raises** ``EditError`` listing edges that the model does not have.
-    """
-    rows = {node.name: i for i, node in enumerate(senders)}
-    columns = {slot.name: j for j, slot in enumerate(slots)}
-    chosen = torch.zeros_like(exists)
-    unknown = []
-    if isinstance(edges, str) or any(isinstance(e, str) or len(e) != 2 for e in edges):
-        raise EditError(f"edges={edges!r:.80}: give pairs, as [('L5H1', 'L9H6.q')].")
-    for edge in edges:
-        row, column = rows.get(str(edge[0])), columns.get(str(edge[1]))
-        if row is None or column is None or not bool(exists[row, column]):
-            unknown.append(f"{edge[0]} -> {edge[1]}")
-        else:
-            chosen[row, column] = True
-    if unknown:
-        raise EditError(
-            f"No edge {', '.join(unknown[:5])}: senders are embed, heads (L0H0) and MLPs (M0); "
-            "slots are L1H0.q, L1KV0.k, L1KV0.v, M1 and logits, and a node sends only to what is "
-            "computed after it.",
-            unknown=tuple(unknown),
-        )
-    return chosen

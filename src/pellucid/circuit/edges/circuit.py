@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pellucid.attribution.edges.scores import named_edges
 from pellucid.circuit.edges.outcome import SizeStep
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
+from pellucid.model.named_parts import edges_named
 from pellucid.results.passes import Passes
 from pellucid.results.prose import shown_as
 from pellucid.results.refusal import Refusal
@@ -153,4 +153,4 @@ def resolve_edges(model: Model, edges: EdgeNames) -> EdgeSet:
                 f"or another shape than {tuple(anatomy.edges.shape)} (senders, slots)."
             )
         return edges
-    return named_edges(anatomy.nodes, anatomy.slots, anatomy.edges, list(edges))
+    return edges_named(anatomy, list(edges))

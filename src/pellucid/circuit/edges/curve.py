@@ -25,10 +25,10 @@ from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.sets import SELECTIONS, Selection
-from pellucid.circuit.random_sets import random_connected
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model, opened
+from pellucid.model.random_sets import random_connected
 from pellucid.options import RANDOM_SETS
 from pellucid.passes import metering
 from pellucid.results.passes import Passes

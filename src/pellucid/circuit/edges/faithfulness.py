@@ -29,10 +29,10 @@ from pellucid.circuit.nodes.faithfulness import (
     percentile_of,
     why_undefined,
 )
-from pellucid.circuit.random_sets import random_edges
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model, opened
+from pellucid.model.random_sets import random_edges
 from pellucid.options import ABLATION, RANDOM_SETS, Ablation
 from pellucid.passes import metering
 from pellucid.results.passes import Passes

@@ -1,6 +1,5 @@
 """A circuit: a set of components, and how it was chosen."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -8,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 import torch
 
-from pellucid.errors import EditError, unknown_names
+from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
-from pellucid.model.named_parts import in_computing_order, part_named, parts_named
+from pellucid.model.named_parts import PartNames, parts_named, split_names
 from pellucid.model.parts import parse, parse_layer
 from pellucid.options import Over, demand_choice
 from pellucid.results.passes import Passes
@@ -96,31 +95,16 @@ def replaceable(model: Model, over: str) -> tuple[Node, ...]:
     **Raises** ``EditError`` for an unknown ``over``.
     """
     if isinstance(over, str) and all(parse(n) or parse_layer(n) for n in over.split("+")):
-        return parts_named(model.anatomy, over)
+        return parts_named(model.anatomy, over, argument="over")
     demand_choice("over", over, Over, EditError)
     kinds = {"head"} if over == "heads" else {"head", "mlp"}
     return tuple(node for node in model.nodes if node.kind in kinds)
 
 
-def resolve_nodes(model: Model, nodes: str | Iterable[Node | str]) -> tuple[Node, ...]:
-    """Nodes given as objects or names (``L9H6``, ``M3``, ``M3N310``), in computing order.
+def resolve_nodes(model: Model, nodes: PartNames) -> tuple[Node, ...]:
+    """Nodes given as objects or names (see ``parts_named``), in computing order; none of none.
 
     **Raises** ``EditError`` listing names that the model does not have.
     """
-    by_name = {node.name: node for node in model.nodes}
-    nodes = [nodes] if isinstance(nodes, str) else nodes
-    asked = [node.name if isinstance(node, Node) else str(node) for node in nodes]
-    found = {name: by_name.get(name) or part_named(model.anatomy, name) for name in asked}
-    unknown = [name for name, node in found.items() if node is None]
-    if unknown:
-        raise EditError(
-            f"No node named {', '.join(unknown)}: this model has heads L0H0 to "
-            f"{_last(model.nodes, 'head')}, MLPs M0 to {_last(model.nodes, 'mlp')}, and embed.",
-            **unknown_names(unknown, by_name),
-        )
-    return in_computing_order(node for node in found.values() if node is not None)
-
-
-def _last(nodes: Sequence[Node], kind: str) -> str:
-    names = [node.name for node in nodes if node.kind == kind]
-    return names[-1] if names else "(none)"
+    given = split_names(nodes)
+    return parts_named(model.anatomy, given) if given else ()

@@ -18,11 +18,11 @@ import pandas as pd
 
 from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
-from pellucid.circuit.random_sets import NodeRule, random_nodes
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
+from pellucid.model.random_sets import NodeRule, random_nodes
 from pellucid.options import RANDOM_SETS, Over
 from pellucid.passes import metering
 from pellucid.results.passes import Passes

@@ -13,11 +13,11 @@ from torch import Tensor
 from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.claim import CHANCE, ENOUGH_TO_TEST
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure
-from pellucid.circuit.random_sets import random_nodes
 from pellucid.circuit.self_repair.conditional import estimates_given, intact_estimates
 from pellucid.circuit.self_repair.result import BackupRole, Growth, Repair, role_of
 from pellucid.errors import BudgetError
 from pellucid.model.anatomy import Node
+from pellucid.model.random_sets import random_nodes
 from pellucid.model.sites import site_of
 from pellucid.run.setup import Setup
 from pellucid.run.variants import run_variants, unit_of, variants_per_call

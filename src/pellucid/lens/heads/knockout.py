@@ -10,8 +10,9 @@ A role that repetition needs makes the loss on the second half rise by more than
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from random import Random
 
 import torch
 from jaxtyping import Float
@@ -20,6 +21,7 @@ from torch import Tensor
 from pellucid.lens.heads.sequences import Sequences, token_losses
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
+from pellucid.model.random_sets import random_nodes
 from pellucid.model.running.forward import Start
 from pellucid.model.sites import Site
 from pellucid.results.registry import stored
@@ -68,27 +70,20 @@ def causal_check(
     holders: Sequence[Node],
     *,
     controls: int,
-    generator: torch.Generator,
+    rng: Random,
 ) -> CausalCheck | None:
     """The check of ``holders``, strongest first; None when no head can be compared with others.
 
     **Cost** 1 + ``controls`` forwards, from the first ablated layer on.
     """
-    others = _others(model, holders)
+    others = [node for node in model.nodes if node.kind == "head" and node not in holders]
     heads = _comparable(holders, others)
     if not heads:
         return None
     sequences = baseline.sequences
     plain = torch.stack(sequences.halves(baseline.loss))
-    per_layer = Counter(node.layer for node in heads)
-    sets = [heads]
-    for _ in range(controls):
-        drawn: list[Node] = []
-        for layer, n in per_layer.items():
-            pool = others[layer]
-            drawn += [pool[i] for i in torch.randperm(len(pool), generator=generator)[:n].tolist()]
-        sets.append(drawn)
-    losses = (_loss_without(model, baseline, some) for some in sets)
+    drawn = [random_nodes(frozenset(heads), others, rng, matched="layers") for _ in range(controls)]
+    losses = (_loss_without(model, baseline, some) for some in [heads, *drawn])
     rises = torch.stack([torch.stack(sequences.halves(loss)) - plain for loss in losses]).cpu()
     return CausalCheck(
         role=role,
@@ -100,27 +95,19 @@ def causal_check(
     )
 
 
-def _others(model: Model, holders: Sequence[Node]) -> dict[int | None, list[Node]]:
-    """By layer, the heads that do not hold the role."""
-    found: dict[int | None, list[Node]] = {}
-    for node in model.nodes:
-        if node.kind == "head" and node not in holders:
-            found.setdefault(node.layer, []).append(node)
-    return found
-
-
-def _comparable(holders: Sequence[Node], others: dict[int | None, list[Node]]) -> list[Node]:
+def _comparable(holders: Sequence[Node], others: Sequence[Node]) -> list[Node]:
+    """The first of ``holders``, in each layer at most as many as there are ``others``."""
     kept: list[Node] = []
-    taken: Counter[int | None] = Counter()
+    left = Counter(node.layer for node in others)
     for node in holders:
-        if len(kept) < _MOST and taken[node.layer] < len(others.get(node.layer, ())):
+        if len(kept) < _MOST and left[node.layer] > 0:
             kept.append(node)
-            taken[node.layer] += 1
+            left[node.layer] -= 1
     return kept
 
 
 def _loss_without(
-    model: Model, baseline: Baseline, heads: Sequence[Node]
+    model: Model, baseline: Baseline, heads: Iterable[Node]
 ) -> Float[Tensor, "row next"]:
     by_layer: dict[int, list[int]] = {}
     for node in heads:

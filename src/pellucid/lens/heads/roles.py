@@ -15,6 +15,7 @@ heads").
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from random import Random
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -205,6 +206,7 @@ def head_roles(
             unmeasured={str(role): why for role, why in found.unmeasured.items()},
             passes=meter.passes,
         )
+        rng = Random(seed)
         checks = [
             causal_check(
                 model,
@@ -212,7 +214,7 @@ def head_roles(
                 role,
                 result.holders(role),
                 controls=controls,
-                generator=generator,
+                rng=rng,
             )
             for role in ROLES
         ]

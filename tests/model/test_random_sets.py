@@ -8,7 +8,7 @@ import torch
 
 from pellucid.circuit.edges.sets import connected, top
 from pellucid.circuit.nodes.circuit import replaceable, resolve_nodes
-from pellucid.circuit.random_sets import random_connected, random_edges, random_nodes
+from pellucid.model.random_sets import random_connected, random_edges, random_nodes
 
 COUNTED = {
     "size": lambda node: None,
