@@ -335,3 +335,24 @@ def test_models_can_be_described_and_checked(run, random_gpt2):
     code, out, _ = run("models", "check", "--json", question=False)
     assert code == 0
     assert json.loads(out)["stream_error"] < 1e-4
+
+
+def test_neurons_are_ranked_and_patched_by_name(run, opened):
+    question = pellucid.Contrast(PROMPT, CORRUPTED, " Mary", " John")
+    n_neurons = opened.anatomy.blocks[1].mlp.n_neurons
+    code, out, err = run("patch", "--sites", "M1.neurons", "--json")
+    assert code == 0, err
+    measured = pellucid.PatchEffects.from_json(out)
+    assert [place.name for place in measured.places] == [f"M1N{i}" for i in range(n_neurons)]
+    wanted = pellucid.patch(opened, question, sites="M1.neurons")
+    torch.testing.assert_close(measured.per_example, wanted.per_example, atol=1e-5, rtol=0)
+    code, out, err = run("attribute", "--parts", "M1N3+L0.heads", "--json")
+    assert code == 0, err
+    assert [n.name for n in pellucid.Attribution.from_json(out).nodes][-1] == "M1N3"
+    for arguments in (("patch", "--sites", "tails"), ("attribute", "--parts", "M1N")):
+        code, _, err = run(*arguments)
+        assert code == 2
+        assert "name parts, as L9H6" in " ".join(err.split())
+    code, _, err = run("patch", "--sites", "M9.neurons")
+    assert code == 2
+    assert "No part named M9.neurons" in " ".join(err.split())

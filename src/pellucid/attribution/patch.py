@@ -22,7 +22,7 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.model.named_parts import PartNames, parts_in_layer, parts_named
-from pellucid.model.parts import name_of, parse, parse_layer
+from pellucid.model.parts import name_of, names_parts
 from pellucid.options import DIRECTION, METRIC, PATCH_SITES, Direction, PatchSites
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
@@ -166,7 +166,7 @@ def patch(
     ``TaskError`` for a model that is not opened, ``MismatchError`` for a trace of something else.
     """
     opened(model)
-    if not (sites in _KINDS or _names_parts(sites)) or direction not in get_args(Direction):
+    if not (sites in _KINDS or names_parts(str(sites))) or direction not in get_args(Direction):
         raise EditError(
             f"sites={sites!r}, direction={direction!r}: choose sites from {sorted(_KINDS)} or "
             f"name parts, as in 'M1.neurons', and direction from {get_args(Direction)}."
@@ -213,11 +213,6 @@ def patch(
         passes=meter.passes,
         noise=trace.noise,
     )
-
-
-def _names_parts(sites: object) -> bool:
-    """Whether each name in ``sites`` is one that a part, or all of a layer, could have."""
-    return isinstance(sites, str) and all(parse(n) or parse_layer(n) for n in sites.split("+"))
 
 
 def parts_at(model: Model, sites: str, only: PartNames | None = None) -> tuple[Node, ...]:

@@ -71,6 +71,10 @@ Prompts = Annotated[
     option("Many at once: a .csv or .jsonl file of clean, corrupted, answer, foil.", "--prompts"),
 ]
 MetricOption = Annotated[MetricName, option("What is measured.", "--metric")]
+PartsOption = Annotated[
+    str | None,
+    option("Rank these instead, as M3.neurons (all neurons of an MLP), M3N310 or L2.heads+M4."),
+]
 Top = Annotated[int, option("Rows to print.", min=1)]
 
 

@@ -1,6 +1,6 @@
 """From names to the parts of a model that they name: nodes, parts of other kinds, and edges."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NoReturn, TypeAlias
 
 import torch
@@ -9,13 +9,13 @@ from torch import Tensor
 
 from pellucid.errors import EditError, unknown_names
 from pellucid.model.anatomy import Anatomy, Node, Slot
-from pellucid.model.parts import KINDS, kind_called, parse, parse_layer
+from pellucid.model.parts import GROUPS, KINDS, kind_called, parse, parse_layer
 from pellucid.model.sites import HOOK_NAMES, site_of
 
-GROUPS = {"heads": "head", "mlps": "mlp"}
-"""Names for all parts of a kind in the whole model."""
 PartNames: TypeAlias = str | Node | Iterable[str | Node]
 """Parts as a caller gives them: a name, a node, or several."""
+_SUBLAYER = {"neurons": "mlp_out"} | dict.fromkeys(("q", "k", "v", "pattern", "z"), "attn_out")
+"""Where a sublayer writes what it makes of the tensor at a site, and of nothing beside."""
 _COMPUTED = {kind: place for place, kind in enumerate(HOOK_NAMES)}
 """When a layer computes the tensor of a site."""
 
@@ -97,6 +97,13 @@ def parts_in_layer(anatomy: Anatomy, kind: str, layer: int) -> tuple[Node, ...]:
     return tuple(Node(kind, layer, index if one.indexed else None) for index in range(count))
 
 
+def group_name(anatomy: Anatomy, kind: str, layer: int) -> str:
+    """All parts of a kind in a layer, as ``parts_named`` reads it."""
+    if (group := kind_called(kind).all_of_layer) is not None:
+        return group.format(layer=layer)
+    return "+".join(part.name for part in parts_in_layer(anatomy, kind, layer))
+
+
 def in_computing_order(parts: Iterable[Node]) -> tuple[Node, ...]:
     """By layer, then by when the layer computes them, then by index; each once.
 
@@ -110,6 +117,26 @@ def in_computing_order(parts: Iterable[Node]) -> tuple[Node, ...]:
         return layer, _COMPUTED[site_of(part).kind], given[part.kind], part.head or 0
 
     return tuple(sorted(each, key=order))
+
+
+def holder_of(anatomy: Anatomy, part: Node, parts: Container[Node]) -> Node | None:
+    """One of ``parts`` that replaces all that ``part`` gives, as an MLP does with its neurons."""
+    layer, site = part.layer, site_of(part)
+    if layer is None:
+        return None
+    holders = [Node(kind, layer) for kind in KINDS if not KINDS[kind].indexed]
+    at = (site.kind, _SUBLAYER.get(site.kind))
+    whole = [node for node in holders if site_of(node).kind in at]
+    return next((n for n in [*whole, *_heads(anatomy, part)] if n != part and n in parts), None)
+
+
+def _heads(anatomy: Anatomy, part: Node) -> list[Node]:
+    """The heads that read a query, key or value."""
+    attention = None if part.layer is None else anatomy.blocks[part.layer].attention
+    if attention is None or part.head is None or part.kind not in ("q", "k", "v"):
+        return []
+    shared = 1 if part.kind == "q" else attention.n_heads // attention.n_kv_heads
+    return [Node("head", part.layer, part.head * shared + i) for i in range(shared)]
 
 
 def edges_named(

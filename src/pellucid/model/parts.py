@@ -80,6 +80,8 @@ def _pattern(form: str) -> re.Pattern[str]:
     return re.compile(escaped)
 
 
+GROUPS = {"heads": "head", "mlps": "mlp"}
+"""Names for all parts of a kind in the whole model."""
 KINDS: dict[str, PartKind] = {}
 """Every kind of part, by what it is called, in the order in which names are tried."""
 
@@ -153,6 +155,14 @@ def parse_layer(name: str) -> PartName | None:
         if kind.all_of_layer and (found := _pattern(kind.all_of_layer).fullmatch(name)):
             return PartName(kind.kind, *_numbers(found))
     return None
+
+
+def names_parts(text: str) -> bool:
+    """Whether each name in ``text`` could be that of a part, or of a group of parts.
+
+    Names are joined by a plus sign, as in ``heads+M3.neurons``.
+    """
+    return all(n in GROUPS or parse(n) or parse_layer(n) for n in text.split("+"))
 
 
 def owner(name: str) -> str:

@@ -1,8 +1,9 @@
 """A circuit: a set of components, and how it was chosen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import pandas as pd
 import torch
@@ -10,9 +11,8 @@ import torch
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
-from pellucid.model.named_parts import PartNames, parts_named, split_names
-from pellucid.model.parts import parse, parse_layer
-from pellucid.options import Over, demand_choice
+from pellucid.model.named_parts import PartNames, group_name, holder_of, parts_named, split_names
+from pellucid.options import Over
 from pellucid.results.passes import Passes
 from pellucid.results.refusal import Refusal
 from pellucid.results.result import Result
@@ -89,16 +89,48 @@ class Circuit(Result):
         return f"{len(self)} of {self.over}: {' '.join(self.names) or '(none)'}"
 
 
-def replaceable(model: Model, over: str) -> tuple[Node, ...]:
-    """The nodes that ``over`` allows to be replaced: of those kinds, or the parts that it names.
+def replaceable(model: Model, over: PartNames) -> tuple[Node, ...]:
+    """The nodes that ``over`` allows to be replaced: heads, also MLPs, or the parts that it names.
 
-    **Raises** ``EditError`` for an unknown ``over``.
+    **Raises** ``EditError`` for a name that the model has no part of, or a part inside another that
+    is there too: it could not be kept where the other is replaced.
     """
-    if isinstance(over, str) and all(parse(n) or parse_layer(n) for n in over.split("+")):
-        return parts_named(model.anatomy, over, argument="over")
-    demand_choice("over", over, Over, EditError)
-    kinds = {"head"} if over == "heads" else {"head", "mlp"}
-    return tuple(node for node in model.nodes if node.kind in kinds)
+    text = over_text(over)
+    if text in get_args(Over):
+        kinds = {"head"} if text == "heads" else {"head", "mlp"}
+        return tuple(node for node in model.nodes if node.kind in kinds)
+    parts = parts_named(model.anatomy, text, argument="over")
+    each = set(parts)
+    for part in parts:
+        if outer := holder_of(model.anatomy, part, each):
+            raise EditError(
+                f"over={text!r}: {part} is inside {outer}, which is there too, and cannot be kept "
+                f"where {outer} is replaced. Leave out one of the two.",
+                unknown=(part.name, outer.name),
+            )
+    return parts
+
+
+def over_text(over: PartNames) -> str:
+    """``over`` as one text, however it was given."""
+    return "+".join(map(str, split_names(over)))
+
+
+def over_of(model: Model, members: Sequence[Node]) -> str:
+    """What a circuit of ``members`` is over: all parts that are like them.
+
+    Heads, all of them and with MLPs those too; of other kinds, such as neurons, those of the same
+    layers, instead of the MLPs or heads that they are inside of.
+    """
+    kinds = {part.kind for part in members} & {"head", "mlp"}
+    others = dict.fromkeys((p.kind, p.layer) for p in members if p.kind not in kinds)
+    names = [group_name(model.anatomy, kind, layer) for kind, layer in others if layer is not None]
+    if not names:
+        return "heads+mlps" if "mlp" in kinds else "heads"
+    like = [node for node in model.nodes if node.kind in kinds]
+    within = parts_named(model.anatomy, names)
+    holding = {holder_of(model.anatomy, part, set(like)) for part in within} - set(members)
+    return over_text([*(node for node in like if node not in holding), *names])
 
 
 def resolve_nodes(model: Model, nodes: PartNames) -> tuple[Node, ...]:

@@ -26,7 +26,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from pellucid.attribution.nodes import Attribution, attribute
-from pellucid.circuit.nodes.circuit import Circuit, replaceable
+from pellucid.circuit.nodes.circuit import Circuit, over_text, replaceable
 from pellucid.circuit.nodes.claim import (
     ablation_does_not_hurt,
     nothing_to_divide_by,
@@ -92,7 +92,7 @@ def discover(
         estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
         blank = Circuit(
             nodes=(),
-            over=chosen.over,
+            over=over_text(chosen.over),
             method=chosen.method,
             ablation=measure.setup.ablation_name,
             target=chosen.target,

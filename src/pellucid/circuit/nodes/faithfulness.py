@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 import pandas as pd
 
-from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
+from pellucid.circuit.nodes.circuit import Circuit, over_of, over_text, replaceable, resolve_nodes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
+from pellucid.model.named_parts import PartNames
 from pellucid.model.random_sets import NodeRule, random_nodes
 from pellucid.options import RANDOM_SETS, Over
 from pellucid.passes import metering
@@ -108,7 +109,7 @@ def faithfulness(
     contrast: Contrasts,
     circuit: Circuit | Iterable[Node | str],
     *,
-    over: Over | str | None = None,
+    over: Over | PartNames | None = None,
     curve: Sequence[Node] | None = None,
     random_sets: int = RANDOM_SETS,
     opponents: Iterable[Node | str] = (),
@@ -117,10 +118,11 @@ def faithfulness(
 ) -> Faithfulness:
     """Measure ``circuit`` (a ``Circuit``, or nodes by name): what it keeps, and what it takes away.
 
-    ``over`` (as in ``discover``) defaults to the circuit's own, else to ``heads+mlps`` if it names
-    an MLP. ``curve`` gives an order of nodes along which f is measured at growing sizes.
-    ``random_sets`` of each kind are measured for the percentile. ``opponents`` are parts outside
-    that work against the answer: sufficiency is measured with them too, and ``category`` heeds it.
+    ``over`` (as in ``discover``) defaults to the circuit's own, else to all parts like those named:
+    ``heads``, ``heads+mlps``, or the neurons of the same MLPs (``over_of``). ``curve`` gives an
+    order of nodes along which f is measured at growing sizes. ``random_sets`` of each kind are
+    measured for the percentile. ``opponents`` are parts outside that work against the answer:
+    sufficiency is measured with them too, and ``category`` heeds it.
     A ``measure`` brings its recording and what it has measured; ``MeasureOptions`` says what the
     others are.
 
@@ -136,10 +138,8 @@ def faithfulness(
     given = MeasureOptions(**options)
     members = resolve_nodes(model, circuit.nodes if isinstance(circuit, Circuit) else circuit)
     if over is None:
-        has_mlp = any(node.kind == "mlp" for node in members)
-        over = (
-            circuit.over if isinstance(circuit, Circuit) else "heads+mlps" if has_mlp else "heads"
-        )
+        over = circuit.over if isinstance(circuit, Circuit) else over_of(model, members)
+    over = over_text(over)
     allowed = replaceable(model, over)
     against = resolve_nodes(model, opponents)
     outside = [node.name for node in [*members, *against] if node not in set(allowed)]

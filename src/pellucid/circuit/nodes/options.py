@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import get_args
 
+from pellucid.circuit.nodes.circuit import over_text
 from pellucid.errors import EditError
+from pellucid.model.named_parts import PartNames
 from pellucid.options import (
     BUDGET,
     NODE_SEARCH,
@@ -22,7 +24,7 @@ class NodeSearchKeywords(MeasureKeywords, total=False):
     """The options of ``discover`` as keywords, for type checkers and editors."""
 
     method: NodeSearch
-    over: Over | str
+    over: Over | PartNames
     opponents: Opponents
     target: float
     budget: int
@@ -37,8 +39,9 @@ class NodeSearchOptions(MeasureOptions):
     """
 
     method: NodeSearch = NODE_SEARCH
-    over: Over | str = OVER
-    """The parts that the circuit is searched in; or their names, as in ``M1.neurons+M2``."""
+    over: Over | PartNames = OVER
+    """The parts that the circuit is searched in; or their names, as in ``M1.neurons+M2``, also in a
+    list."""
     opponents: Opponents = OPPONENTS
     """``kept``: parts whose measured effect opposes the answer strongly (``opponents.py``) are
     always in the circuit. ``left``, as published searches have it: only where the ranking takes
@@ -51,6 +54,7 @@ class NodeSearchOptions(MeasureOptions):
     """Claim a circuit even if the model does not prefer the answer."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "over", over_text(self.over))
         demand_choice("opponents", self.opponents, Opponents, EditError)
         demand_search_with(self.opponents, self.method)
         if self.method not in get_args(NodeSearch) or not 0 < self.target <= 1:

@@ -2,7 +2,7 @@
 
 import textwrap
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -12,6 +12,7 @@ from pellucid.cli.options import (
     FigureOptions,
     MetricOption,
     ModelOptions,
+    PartsOption,
     QuestionOptions,
     RankOptions,
     Top,
@@ -24,12 +25,15 @@ def attribute(
     question: QuestionOptions,
     model: ModelOptions,
     rank: RankOptions,
+    parts: PartsOption = None,
     top: Top = 20,
     *,
     output: FigureOptions,
 ) -> None:
     """Estimate how much every head and MLP matters."""
     rank.check()
+    if parts is not None:
+        demand_names("--parts", parts)
     asked = question.ask()
     opened = model.opened()
     from pellucid.attribution.nodes import attribute as run
@@ -39,7 +43,7 @@ def attribute(
     with progress("Attributing") as meter:
         contrast = asked.contrast(opened, metric)
         trace = record(opened, contrast, metric=metric)
-        found = run(opened, contrast, method=rank.method, metric=metric, trace=trace)
+        found = run(opened, contrast, method=rank.method, metric=metric, trace=trace, parts=parts)
     result = replace(found, passes=meter.passes)
     measured = trace.metric_clean, trace.metric_corrupted, trace.preference
     text = table_text(result, "estimate", top)
@@ -53,9 +57,15 @@ def patch(
     metric: MetricOption = options.METRIC,
     direction: Annotated[options.Direction, option("What is put where.")] = options.DIRECTION,
     sites: Annotated[
-        options.PatchSites, option("What is replaced, one at a time.")
+        str,
+        option(
+            f"What is replaced, one at a time: {', '.join(get_args(options.PatchSites))}; or parts "
+            "by name, as M3.neurons (all neurons of an MLP) or M3N310+M3N7."
+        ),
     ] = options.PATCH_SITES,
-    only: Annotated[list[str] | None, option("Just this place, as L9H6; repeatable.")] = None,
+    only: Annotated[
+        list[str] | None, option("Just these places, as L9H6 or L9.heads; repeatable.")
+    ] = None,
     each_position: Annotated[
         bool, option("Replace one position at a time.", "--each-position")
     ] = False,
@@ -63,7 +73,9 @@ def patch(
     *,
     output: FigureOptions,
 ) -> None:
-    """Measure how much every head, MLP or stream matters, by replacing each."""
+    """Measure how much every head, MLP, neuron or stream matters, by replacing each."""
+    if sites not in get_args(options.PatchSites):
+        demand_names("--sites", sites)
     asked = question.ask()
     opened = model.opened()
     from pellucid.attribution.patch import patch as run
@@ -88,6 +100,16 @@ def patch(
         lambda: result.plot(tokens=tokens_of(opened, contrast)),
         behaviour_text(metric, *measured),
     )
+
+
+def demand_names(option_name: str, names: str) -> None:
+    """Refuse, before a model opens, what no part of any model is called."""
+    from pellucid.model.parts import names_parts
+
+    if not names_parts(names):
+        raise typer.BadParameter(
+            f"{option_name} {names!r}: name parts, as L9H6, M3.neurons or heads+M4."
+        )
 
 
 def tokens_of(model: Any, contrast: Any) -> tuple[str, ...] | None:
