@@ -10,7 +10,7 @@ from pellucid import EditError, Site
 from pellucid.run.ablation import replacements
 from pellucid.run.setup import Setup
 from pellucid.run.sites import node_sites, stream_sites
-from pellucid.run.variants import Unit, run_variants
+from pellucid.run.variants import POSITIONS_PER_CALL, Unit, run_variants, variants_per_call
 
 
 @pytest.fixture
@@ -136,3 +136,49 @@ def test_resampling_moves_every_row_and_needs_several(one_tiny, pair):
     assert torch.equal(found, trace.corrupted[site].flip(0))
     with pytest.raises(EditError, match="at least two examples"):
         replacements(pellucid.record(one_tiny, pair), "resample", [site])
+
+
+@pytest.mark.parametrize("shared", [0, 2])
+def test_as_many_variants_ride_in_a_call_as_memory_and_speed_allow(
+    one_tiny, batch, shared, monkeypatch
+):
+    trace = pellucid.record(one_tiny, batch)
+    rows, length = trace.encoded.clean.shape
+    reads = trace.encoded.reads.shape[1]
+    # Of a position: thirty vectors and the scores of its heads; of a row: three times its logits.
+    heads = one_tiny.anatomy.blocks[0].attention.n_heads
+    position = 30 * one_tiny.anatomy.d_model + length * heads
+    row = (length - shared) * position + 3 * reads * one_tiny.anatomy.d_vocab
+    bytes_of_one = 4 * rows * row
+
+    def in_a_call(budget):
+        setup = Setup(model=one_tiny, trace=trace, memory_budget=budget)
+        return variants_per_call(setup, shared)
+
+    assert in_a_call(3 * bytes_of_one) == 3
+    assert in_a_call(3 * bytes_of_one - 1) == 2
+    assert in_a_call(1) == 1
+    assert in_a_call(1 << 40) == POSITIONS_PER_CALL["cpu"] // (rows * (length - shared))
+    monkeypatch.setitem(POSITIONS_PER_CALL, "cpu", 5 * rows * (length - shared))
+    assert in_a_call(1 << 40) == 5
+    assert in_a_call(2 * bytes_of_one) == 2
+
+
+def test_the_estimate_of_a_call_s_memory_is_not_below_what_its_modules_hold(one_tiny, batch):
+    trace = pellucid.record(one_tiny, batch)
+    setup = Setup(model=one_tiny, trace=trace)
+    largest = []
+    handles = [
+        module.register_forward_hook(lambda m, a, out: largest.append(out.numel()))
+        for layer in one_tiny.module.layers[:1]
+        for module in layer.modules()
+    ]
+    try:
+        unit = Unit(Site("z", 0), 1)
+        run_variants(setup, [unit], torch.ones(1, 1, dtype=torch.bool),
+                     {unit.site: trace.corrupted[unit.site]})  # fmt: skip
+    finally:
+        for handle in handles:
+            handle.remove()
+    held = 4 * sum(largest)
+    assert variants_per_call(dataclasses.replace(setup, memory_budget=held), 0) == 1

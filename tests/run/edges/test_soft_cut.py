@@ -14,15 +14,12 @@ from pellucid.circuit.edges.matryoshka import (
     quantiles_of_ranks,
     soft_top,
 )
-from pellucid.circuit.edges.measure import EdgeMeasure
-from pellucid.circuit.edges.optimal_ablation import optimal_constants
 from pellucid.run.ablation import replacements
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.edges.soft_cut import run_partly_cut
 from pellucid.run.record import record
 from pellucid.run.setup import Setup
 from pellucid.run.sites import node_sites, stream_sites
-from pellucid.task.metrics import KL, Nearness
 from tests.models.families import tiny_model as of_family
 from tests.models.handbuilt import induction_model, induction_questions
 from tests.models.questions import VARIETIES, tiny_model
@@ -135,31 +132,6 @@ def test_quantiles_keep_the_order_and_are_normal():
     found = quantiles_of_ranks(values)
     assert torch.equal(found.argsort(), values.argsort())
     assert float(found.std()) == pytest.approx(1, abs=0.01)
-
-
-def test_optimal_constants_hurt_least(one_tiny, batch):
-    trace = traced(one_tiny, batch)
-    kept = some_edges(one_tiny, 0.5)
-    nearness = Nearness(KL(trace.logits_clean))
-
-    def distance(ablation):
-        measure = EdgeMeasure(
-            Setup(model=one_tiny, trace=trace, ablation=ablation), metric=nearness
-        )
-        return float(-measure.metric([kept]).mean())
-
-    constants = optimal_constants(Setup(model=one_tiny, trace=trace), kept)
-    assert distance(constants) < 0.7 * min(distance("mean"), distance("zero"))
-    assert all(value.shape[:2] == (1, 1) for value in constants.values())
-
-
-def test_faithfulness_can_be_asked_for_under_optimal_constants(one_tiny, batch):
-    kept = some_edges(one_tiny, 0.5)
-    found = pellucid.edge_faithfulness(one_tiny, batch, kept, ablation="optimal")
-    assert found.ablation == "optimal"
-    assert found.passes.backwards >= 50
-    whole = pellucid.edge_faithfulness(one_tiny, batch, one_tiny.anatomy.edges, ablation="optimal")
-    assert whole.sufficiency == pytest.approx(1, abs=1e-9)
 
 
 def test_nothing_is_left_on_the_model(one_tiny, pair):
