@@ -212,7 +212,7 @@ def test_a_file_of_prompts_is_a_batch(run, opened, prompts):
 def test_a_file_of_prompts_can_be_planned(run, prompts):
     code, out, err = run("analyze", "--plan", "--prompts", prompts[0], question=False)
     assert code == 0, err
-    assert "judge corrupted prompts              0" in out
+    assert "judge corrupted prompts" not in out  # the file holds them
 
 
 @pytest.mark.parametrize("command", ["attribute", "patch"])
@@ -276,9 +276,26 @@ def test_a_threshold_that_is_missed_exits_with_3_and_still_prints(run):
 
 def test_the_plan_runs_no_analysis(run, monkeypatch):
     monkeypatch.setattr("pellucid.analysis.analyze.analyze", None)
-    code, out, err = run("analyze", "--plan")
+    code, out, err = run("analyze", "--plan", "--include", "tokens,lens")
     assert code == 0, err
-    assert "forwards at most" in out
+    assert out.startswith("Nothing was analysed.")
+    assert max(map(len, out.splitlines())) <= 80
+    code, found, err = run("analyze", "--plan", "--include", "tokens,lens", "--json")
+    plan = json.loads(found)
+    steps = {name: n for name, n in plan.items() if type(n) is int and "at most" not in name}
+    assert sum(steps.values()) == plan["forwards at most"]
+    for step, forwards in steps.items():
+        assert (f"{forwards:5d} forward" in out and f": {step}\n" in out) == bool(forwards)
+    text = " ".join(out.split())
+    assert f"at most {plan['forwards at most']} forwards and {plan['backwards at most']}" in text
+    assert "measured just now" in text
+
+
+def test_what_cannot_be_included_is_refused_before_a_model_opens(run, monkeypatch):
+    monkeypatch.setattr("pellucid.cli.options.open_model", None)
+    code, _, err = run("analyze", "--include", "lens,rols")
+    assert code == 2
+    assert "rols is not known" in " ".join(err.replace("│", " ").split())
 
 
 def test_a_question_that_the_tokenizer_refuses_exits_with_2(run):

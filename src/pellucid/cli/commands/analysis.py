@@ -1,5 +1,6 @@
 """`pellucid analyze`: the circuit behind an answer, found and measured."""
 
+import json
 from dataclasses import asdict
 from typing import Annotated, get_args
 
@@ -14,7 +15,7 @@ from pellucid.cli.options import (
     RankOptions,
     SearchOptions,
 )
-from pellucid.cli.terminal import progress, show_mapping, tell, typed
+from pellucid.cli.terminal import progress, tell, tell_json, typed
 
 INCLUDABLE: tuple[options.Include, ...] = get_args(options.Include)
 
@@ -49,11 +50,15 @@ def analyze(
     from pellucid.analysis.analyze import analyze as run
     from pellucid.analysis.forwards import most_forwards
     from pellucid.analysis.options import AnalysisOptions
-    from pellucid.cli.cost import planned, tokens_of
+    from pellucid.cli.cost import plan_text, planned, tokens_of
 
     chosen = AnalysisOptions(**asdict(rank), search=search, **asdict(circuit), include=named)
     if plan:
-        show_mapping(planned(opened, asked, chosen), output.as_json)
+        costs = planned(opened, asked, chosen)
+        if output.as_json:
+            tell_json(json.dumps(costs, indent=1))
+        else:
+            tell(plan_text(costs, opened))
         return
     most = most_forwards(
         opened, chosen, judged=asked.judged(opened), length=tokens_of(opened, asked).shape[1]
