@@ -105,14 +105,23 @@ def test_it_goes_on_from_what_is_kept_and_takes_nothing_of_something_else(
     assert os.listdir(tmp_path) == []
 
 
-STUDY = (
-    """
+SETUP = """
 import signal
 import pellucid
 from pellucid.studies.kept import Kept
 from tests.studies.test_kept import OPTIONS, questions
 from tests.models.questions import VARIETIES, tiny_model
 model = tiny_model(VARIETIES["grouped"])
+"""
+UNTIL_KILLED = (
+    SETUP,
+    """
+pellucid.study(model, questions(), keep=sys.argv[1], **OPTIONS).save(sys.argv[1])
+""",
+)
+DYING = (
+    SETUP
+    + """
 keep = Kept.keep
 def keep_and_die(self, contrast, analysis):
     keep(self, contrast, analysis)
@@ -128,7 +137,7 @@ pellucid.study(model, asked, keep=sys.argv[1], **OPTIONS).save(sys.argv[1])
 
 def test_a_killed_study_goes_on_until_it_is_whole(one_tiny, asked, tmp_path):
     target = tmp_path / "study"
-    with Nursery(STUDY, target) as nursery:
+    with Nursery(DYING, target) as nursery:
         assert [nursery.killed_after(None) for _ in range(3)] == [True, True, False]
     asked = dict(list(asked.items())[:2])
     whole, found = study(one_tiny, asked, **OPTIONS), pellucid.Study.load(target)

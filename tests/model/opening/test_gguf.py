@@ -2,10 +2,8 @@
 
 import json
 import os
+import random
 import shutil
-import signal
-import subprocess
-import sys
 
 import gguf
 import numpy as np
@@ -24,6 +22,8 @@ from pellucid.errors import (
 from pellucid.model.opening import embedded, gguf_cache
 from pellucid.model.opening.gguf_cache import GgufFile, converted, leftovers
 from pellucid.model.opening.load import resolve
+from pellucid.results.checksum import digest_of_file
+from tests.results.disk.writers import Nursery
 
 TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
 WORDS = [*"abcdefghijklmnopqrstuvwxyz", "Ġ", "Ġa", "Ġb", "<|end|>", "ab", "Ġab"]
@@ -37,6 +37,11 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def llama():
+    return small_llama()
+
+
+def small_llama():
+    """Two layers, all of whose tensors have a name in GGUF."""
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
         vocab_size=len(WORDS),
@@ -267,42 +272,54 @@ def test_cache_that_cannot_be_written_says_so(written, tmp_path, monkeypatch):
         resolve(written)
 
 
-OPEN = "import sys; from pellucid.model.opening.load import resolve; resolve(sys.argv[1])"
-DIE_HALFWAY = """
-import os, signal, sys
-from pellucid.model.opening import gguf_cache
-from pellucid.model.opening.load import resolve
+CONVERTING = (
+    """
+from pathlib import Path
+from pellucid.model.opening.gguf_cache import MANIFEST, GgufFile, converted
+file = GgufFile(kind="gguf", name="tiny", parts=(Path(sys.argv[1]),))
+folder = converted(file).folder  # imports all that it needs
+""",
+    """
+for n in range(10**6):
+    converted(file)
+    (folder / MANIFEST).write_text("damaged")
+""",
+)
+TWO_AT_ONCE = (
+    CONVERTING[0],
+    """
+(folder / MANIFEST).unlink()
+other = os.fork()
+converted(file)
+if other:
+    assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
+""",
+)
 
-def half(gguf, name, folder):
-    (folder / "model.safetensors").write_bytes(b"half")
-    os.kill(os.getpid(), signal.SIGKILL)
 
-gguf_cache.convert = half
-resolve(sys.argv[1])
-"""
-
-
-def start(code, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+def demand_whole_after_killed_conversions(written, cache, *, count, seconds):
+    """Kill a conversion at random moments: what the cache believes is whole each time."""
+    digest, random_moment = converted_once(written), random.Random(0)
+    with Nursery(CONVERTING, written) as nursery:
+        for _ in range(count):
+            assert nursery.killed_after(random_moment.uniform(0, seconds))
+            for folder in cache.glob("*-v1"):
+                if gguf_cache.made_with(folder):
+                    assert digest_of_file(folder / "model.safetensors") == digest
+    assert converted_once(written) == digest
+    assert not leftovers()
 
 
-def finished(process):
-    _, errors = process.communicate(timeout=120)
-    return process.returncode, errors.decode()
+def converted_once(written):
+    """SHA-256 of the weights that the cache gives."""
+    folder = converted(GgufFile(kind="gguf", name="tiny", parts=(written,))).folder
+    return digest_of_file(folder / "model.safetensors")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
-def test_killed_conversion_leaves_nothing_that_counts(llama, written, cache):
-    code, _ = finished(start(DIE_HALFWAY, written))
-    assert code == -signal.SIGKILL
-    assert len(leftovers()) == 1
+def test_killed_conversions_leave_nothing_that_counts(llama, written, cache):
+    demand_whole_after_killed_conversions(written, cache, count=10, seconds=0.3)
     assert torch.equal(logits(resolve(written).hf), logits(llama))
-    assert not leftovers()
 
 
 def test_leftovers_of_others_go_only_when_their_writer_is_dead(written, cache):
@@ -317,9 +334,8 @@ def test_leftovers_of_others_go_only_when_their_writer_is_dead(written, cache):
 
 
 def test_two_processes_may_convert_at_once(written, cache):
-    for process in [start(OPEN, written), start(OPEN, written)]:
-        code, errors = finished(process)
-        assert code == 0, errors
+    with Nursery(TWO_AT_ONCE, written) as nursery:
+        assert not nursery.killed_after(None)
     assert len(list(cache.glob("*-v1"))) == 1
     assert not leftovers()
 

@@ -2,10 +2,7 @@
 
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +24,7 @@ from pellucid.model.sites import HOOK_NAMES, site_named
 from pellucid.passes import metering
 from pellucid.run.record import record
 from tests.models.families import tiny_model as of_family
+from tests.results.disk.writers import Nursery
 
 LENGTHS = (5, 1, 9, 3, 9, 12, 2)
 TEXTS = [[(3 * i + 7 * n) % 31 for i in range(n)] for n in LENGTHS]
@@ -403,51 +401,46 @@ def test_what_was_begun_under_other_settings_is_not_lost(one_tiny, tmp_path, mon
     assert os.listdir(tmp_path) == ["a"]
 
 
-KILLED = """
-import sys, time
+READING = (
+    """
+import time
 from pellucid import Model, activations
 from pellucid.model.tiny import TinyConfig, TinyTransformer
 import pellucid.run.corpus.activations as module
 module.PART = 20_000
 texts = [[(3 * i + 7 * n) % 31 for i in range(1 + n % 13)] for n in range(150)]
 model = Model.build(TinyTransformer(TinyConfig()))
-print("ready", flush=True)
 def slowly():
     for text in texts:
-        time.sleep(0.002)
+        time.sleep(0.001)
         yield text
+""",
+    """
 activations(model, slowly(), ["L0 z", "L1 resid_pre"], folder=sys.argv[1])
-"""
+""",
+)
 
 
-def written(place):
-    """What parts say that they hold."""
-    try:
-        return [file.read_text() for file in place.glob(".*/activations.json")]
-    except FileNotFoundError:
-        return []
+def demand_the_same_after_killed_readings(tmp_path, *, count):
+    """Kill a reading up to five times at random moments and let it end: it gives the same bits."""
+    target, whole, drawn, kills = tmp_path / "killed", tmp_path / "whole", random.Random(0), 0
+    with Nursery(READING, whole) as nursery:
+        assert not nursery.killed_after(None)
+    with Nursery(READING, target) as nursery:
+        while kills < count:
+            for _ in range(5):
+                kills += nursery.killed_after(drawn.uniform(0, 0.15))
+                if target.exists():
+                    break
+            else:
+                assert not nursery.killed_after(None)
+            assert same(Activations.open(target), Activations.open(whole))
+            assert sorted(os.listdir(tmp_path)) == ["killed", "whole"]
+            shutil.rmtree(target)
 
 
 def test_a_killed_reading_is_gone_on_with_to_the_same_bits(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    environment.pop("PELLUCID_CHECK_SHAPES", None)
-    command = [sys.executable, "-c", KILLED]
-    subprocess.run([*command, str(tmp_path / "whole")], env=environment, check=True)
-    kills, seed, target = 0, random.Random(0), tmp_path / "killed"
-    while not target.exists():
-        process = subprocess.Popen([*command, str(target)], stdout=subprocess.PIPE, env=environment)
-        process.stdout.readline()
-        before = written(tmp_path)
-        while process.poll() is None and (kills == 3 or written(tmp_path) == before):
-            time.sleep(0.005)
-        time.sleep(seed.uniform(0, 0.1))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.communicate()
-    assert kills > 0
-    assert same(Activations.open(target), Activations.open(tmp_path / "whole"))
-    assert sorted(os.listdir(tmp_path)) == ["killed", "whole"]
+    demand_the_same_after_killed_readings(tmp_path, count=10)
 
 
 @pytest.mark.smol
