@@ -42,6 +42,8 @@ class Unit:
     head: int | None = None
     kind: str = ""
     """The kind of part, which may be cut from the site's tensor in a way of its own."""
+    source: int | None = None
+    """The row of the values that all prompts take; None where each prompt has its own."""
 
     @property
     def cut_by(self) -> PartKind | None:
@@ -175,15 +177,16 @@ class VariantRun:
         self, replaced: Mask, positions: Bool[Tensor, "variant pos"] | None
     ) -> dict[Site, Tap]:
         """Taps at every site that some variant touches."""
-        columns: dict[tuple[Site, PartKind | None, bool], list[int]] = {}
+        columns: dict[tuple[Site, int | None, PartKind | None, bool], list[int]] = {}
         for j in replaced.any(dim=0).nonzero()[:, 0].tolist():
             unit = self.units[j]
-            columns.setdefault((unit.site, unit.cut_by, unit.head is None), []).append(j)
+            key = (unit.site, unit.source, unit.cut_by, unit.head is None)
+            columns.setdefault(key, []).append(j)
         at = None if positions is None else positions[:, self.shared :]
         taps: dict[Site, Tap] = {}
-        for (site, kind, _), js in columns.items():
+        for (site, source, kind, _), js in columns.items():
             heads = [self.units[j].head for j in js]
-            value = self._value(site)
+            value = self._value(site, source)
             if kind is None:
                 tap = replacing_tap(value, replaced[:, js], heads, at)
             else:
@@ -191,8 +194,9 @@ class VariantRun:
             taps[site] = one_after_other(taps[site], tap) if site in taps else tap
         return taps
 
-    def _value(self, site: Site) -> Tensor:
+    def _value(self, site: Site, source: int | None) -> Tensor:
         value = self.values[site]
+        value = value if source is None else value[source : source + 1]
         return value[:, self.shared :] if value.shape[1] > 1 else value
 
 
