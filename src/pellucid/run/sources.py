@@ -35,9 +35,9 @@ def run_from_sources(
     own source.
 
     ``values[site]`` are ``[source pos ...]``, recorded on the other prompts: ``record`` of them
-    gives ``trace.clean``. ``sources[i, j]`` is the row that part j takes in variant i, ``UNCHANGED`` (-1)
-    where it computes its own. What is downstream of a part is computed again, from what it was
-    given.
+    gives ``trace.clean``. ``sources[i, j]`` is the row that part j takes in variant i,
+    ``UNCHANGED`` (-1) where it computes its own. What is downstream of a part is computed again,
+    from what it was given.
 
     **Cost** 1 forward per variant, in as few calls as the memory budget allows.
     **Raises** ``EditError`` for a source that there is not, and for prompts of several lengths.
