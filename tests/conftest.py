@@ -21,6 +21,13 @@ if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
 pytest_plugins = ["tests.models.fixtures", "tests.models.saved"]
 
 
+def pytest_collection_modifyitems(items):
+    """A file's tests run in one process, but for pages of the docs, each of which is long."""
+    for item in items:
+        if item.path.name != "test_docs.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def smol():
     """The embedded SmolLM2; skips where its wheel is not installed."""

@@ -90,6 +90,20 @@ def test_the_address_with_the_token_opens_the_page(client):
     assert "unsafe" not in rules
     assert page.headers["referrer-policy"] == "no-referrer"
     assert "secret" not in page.text
+    assert page.history[0].status_code == 303
+    assert page.url.query == b""
+    assert bare.get("/").status_code == 200  # loaded again
+    assert "httponly" in page.history[0].headers["set-cookie"].lower()
+    other = TestClient(client.app, base_url="http://127.0.0.1:8001", cookies=bare.cookies)
+    assert other.get("/").status_code == 403  # another app on this machine
+
+
+@pytest.mark.parametrize(
+    "cookie", ["pellucid-8000=wrong", "pellucid-8000", '=";;,\x01', "a" * 5000]
+)
+def test_a_cookie_that_is_none_of_ours_opens_nothing(client, cookie):
+    bare = TestClient(client.app, base_url="http://127.0.0.1:8000")
+    assert bare.get("/", headers={"cookie": cookie}).status_code == 403
 
 
 def test_its_own_page_may_ask(client):

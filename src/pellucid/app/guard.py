@@ -1,12 +1,13 @@
 """Who may speak to the app: pages that it served itself, to whoever was given the address.
 
 Any page in the same browser can send requests to 127.0.0.1. Three things keep them out: the token
-that is part of the address printed at the start, a Host that is this machine or a name that was
-given at the start (a name that was bent to point here is refused), and an Origin, where a browser
-sends one, that is this app.
+that is part of the address printed at the start, and a cookie from then on; a Host that is this
+machine or a name that was given at the start (a name that was bent to point here is refused); and
+an Origin, where a browser sends one, that is this app.
 """
 
 from collections.abc import Sequence
+from http.cookies import CookieError, SimpleCookie
 from secrets import compare_digest
 from types import MappingProxyType
 from urllib.parse import parse_qs
@@ -62,11 +63,31 @@ class Guard:
         # A proxy that ends TLS passes on an origin of https and a request of http.
         if origin not in (None, f"http://{host}", *([f"https://{host}"] * (name in self.names))):
             return "This app answers its own pages only."
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        given = headers.get(HEADER) or next(iter(query.get("token", [])), "")
+        given = headers.get(HEADER) or asked_with(scope) or _kept(headers)
         if not compare_digest(given.encode(), self.token.encode()):
             return "Open the address that `pellucid app` printed; its token is missing or old."
         return ""
+
+
+def asked_with(scope: Scope) -> str:
+    """The token in the address, empty without one."""
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    return next(iter(query.get("token", [])), "")
+
+
+def cookie_name(host: str) -> str:
+    """What the token's cookie is called: cookies know no ports, and several apps may run."""
+    return f"pellucid-{host.rpartition(':')[2]}" if ":" in host else "pellucid"
+
+
+def _kept(headers: Headers) -> str:
+    """The token that the browser kept, empty without one."""
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return ""
+    kept = cookies.get(cookie_name(headers.get("host", "")))
+    return kept.value if kept else ""
 
 
 def _small(headers: Headers, most: int) -> bool:

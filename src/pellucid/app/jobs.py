@@ -18,6 +18,8 @@ from pellucid.errors import PellucidError
 
 KEPT = 64
 """Finished jobs that are remembered."""
+LONGEST_QUEUE = 50
+"""Jobs that may wait."""
 Event: TypeAlias = dict[str, Any]
 Work: TypeAlias = Callable[[], Any]
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -29,6 +31,10 @@ class FieldError(Exception):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class QueueFullError(Exception):
+    """So many jobs wait that no more are taken."""
 
 
 class Cancelled(Exception):
@@ -74,7 +80,14 @@ class Worker:
         threading.Thread(target=self._run_all, daemon=True, name="pellucid worker").start()
 
     def add(self, work: Work, *, forwards: int = 0, kind: str = "") -> Job:
-        """Put work in the queue."""
+        """Put work in the queue.
+
+        **Raises** ``QueueFullError`` when ``LONGEST_QUEUE`` jobs wait already.
+        """
+        if sum(old.state == "waiting" for old in self.jobs.values()) >= LONGEST_QUEUE:
+            raise QueueFullError(
+                f"{LONGEST_QUEUE} questions wait already. Ask again when some are answered."
+            )
         job = Job(id=str(next(self._ids)), work=work, forwards=forwards, kind=kind)
         finished = [old for old in self.jobs.values() if old.over]
         for old in finished[: max(0, len(finished) - KEPT)]:
@@ -121,12 +134,17 @@ class Following(Callback):
         self.job.tell("running", forwards=progress.done, total=self.job.forwards, left=left)
 
 
+def _done() -> None:
+    """What is left to do of a job that was begun."""
+
+
 def _run(job: Job) -> None:
     """Do the work; whatever happens becomes the job's last event."""
     begun = time.monotonic()
+    work, job.work = job.work, _done  # It holds what was asked: a file of many megabytes, perhaps.
     try:
         with watching(Following(job)), counting_forwards("", total=job.forwards or None):
-            result = job.work()
+            result = work()
         job.tell("done", result=result, seconds=round(time.monotonic() - begun, 3))
     except Cancelled as cancelled:
         job.tell("cancelled", result=cancelled.part)

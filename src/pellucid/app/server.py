@@ -1,6 +1,6 @@
 """The HTTP interface: one page, and jobs that are asked for, followed and cancelled.
 
-GET  /                      the page; its address carries the token
+GET  /                      the page; an address with the token becomes a cookie, and one without
 POST /api/jobs              a question (``requests.py``) -> its id
 POST /api/files             the same for a saved result, which may be larger (``guard.py``)
 GET  /api/jobs/ID/events    server-sent events until the job is over
@@ -15,13 +15,20 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route
 
 from pellucid.app.examples import examples_for
-from pellucid.app.guard import Guard
+from pellucid.app.guard import Guard, asked_with, cookie_name
 from pellucid.app.handlers import forwards_of, work_for
-from pellucid.app.jobs import FieldError, Job, Worker
+from pellucid.app.jobs import FieldError, Job, QueueFullError, Worker
+from pellucid.app.patience import body_of
 from pellucid.app.requests import read_asked
 from pellucid.model.model import Model
 from pellucid.report.page import around, policy
@@ -54,7 +61,12 @@ def application(model: Model, *, token: str, names: Sequence[str] = ()) -> Starl
 
 
 async def page(request: Request) -> Response:
-    """The page that asks everything else."""
+    """The page that asks everything else; the token goes from its address into a cookie."""
+    if token := asked_with(request.scope):
+        there = RedirectResponse("/", status_code=303, headers=HEADERS)
+        name = cookie_name(request.headers.get("host", ""))
+        there.set_cookie(name, token, httponly=True, samesite="lax")
+        return there
     model: Model = request.app.state.model
     about = {
         "model": model.name,
@@ -76,7 +88,10 @@ async def page(request: Request) -> Response:
 async def add(request: Request) -> Response:
     """Check a question and put it in the queue."""
     try:
-        asked = read_asked(json.loads(await request.body()))
+        body = await body_of(request)
+        if body is None:
+            return JSONResponse({"message": "The body did not come."}, status_code=408)
+        asked = read_asked(json.loads(body))
     except FieldError as error:
         return _refused(error.field, str(error))
     except (ValueError, RecursionError):
@@ -84,9 +99,12 @@ async def add(request: Request) -> Response:
     if request.url.path == "/api/files" and asked.kind != "open":
         return _refused("kind", "Only saved results are brought here.")
     model: Model = request.app.state.model
-    job = request.app.state.worker.add(
-        work_for(model, asked), forwards=forwards_of(model, asked), kind=asked.kind
-    )
+    try:
+        job = request.app.state.worker.add(
+            work_for(model, asked), forwards=forwards_of(model, asked), kind=asked.kind
+        )
+    except QueueFullError as error:
+        return JSONResponse({"message": str(error)}, status_code=429, headers=HEADERS)
     return JSONResponse({"id": job.id}, status_code=202, headers=HEADERS)
 
 

@@ -1,7 +1,7 @@
-// Asks the server for work and follows it through server-sent events.
+// Asks the server for work and follows it through server-sent events. The browser sends the token's
+// cookie with every request.
 
-const token = new URLSearchParams(location.search).get("token") ?? "";
-const HEADERS = { "x-pellucid-token": token, "content-type": "application/json" };
+const HEADERS = { "content-type": "application/json" };
 
 export interface Progress {
   forwards: number;

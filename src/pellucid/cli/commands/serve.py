@@ -40,12 +40,15 @@ def serve(
     opened = weights.open(name.model, name.tokenizer)
     import uvicorn
 
+    from pellucid.app.patience import PatientProtocol
     from pellucid.app.server import application
 
     token = token or secrets.token_urlsafe(24)
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={quote(token, safe='')}"
     served = application(opened, token=token, names=names or ())
-    settings = uvicorn.Config(served, log_level="warning", timeout_graceful_shutdown=1)
+    settings = uvicorn.Config(
+        served, http=PatientProtocol, log_level="error", timeout_graceful_shutdown=1
+    )
     tell(address)
     tell("Open this address in a browser on this machine. Ctrl+C stops.", err=True)
     if listen != HOST:
