@@ -138,6 +138,34 @@ def test_public_calls_tell_their_forwards_and_how_many_come(one_tiny, pair):
     assert {told[1] for told in log.told} > {"study", "analyze", "discover", "faithfulness"}
 
 
+class Outermost(Callback):
+    """Where the outermost task was when it ended."""
+
+    def on_end(self, progress, error):
+        self.last = progress
+
+
+CALLS = {
+    "discover": lambda model, pair: pellucid.discover(model, pair, insist=True),
+    "mfc": lambda model, pair: pellucid.discover(model, pair, method="mfc", insist=True),
+    "patch": lambda model, pair: pellucid.patch(model, pair, sites="nodes", positions="each"),
+    "patch_edges": pellucid.patch_edges,
+    "tokens": pellucid.token_attribution,
+    "edges": lambda model, pair: pellucid.discover_edges(model, pair, insist=True),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_long_call_says_how_many_forwards_come_at_the_most(call, one_tiny, pair):
+    end = Outermost()
+    with watching(end):
+        found = CALLS[call](one_tiny, pair)
+    assert (end.last.depth, end.last.unit) == (0, "forwards")
+    assert found.passes.forwards == end.last.done <= end.last.total
+    if call in ("patch", "patch_edges", "tokens"):
+        assert end.last.done == end.last.total
+
+
 def test_an_analysis_ends_within_the_total_that_it_told(one_tiny, pair):
     seen = []
 

@@ -57,7 +57,7 @@ def test_a_terminal_shows_what_runs_and_how_much_is_done():
     out, shown = seen(0, terminal=True)
     assert out == "done\n"
     assert "Reading: Counting" in shown
-    assert "4 texts" in shown
+    assert "4 of 9 texts" in shown
 
 
 def test_nothing_is_shown_at_first_nor_in_a_log():
@@ -80,6 +80,30 @@ def test_a_bar_goes_with_its_task(monkeypatch):
     bar.on_end(Progress(done=10, seconds=61.0, **steps), None)
     assert "about 4 min left" in shown.getvalue()
     assert bar._shown is None
+
+
+def test_what_has_a_total_is_shown_where_the_outermost_task_has_none(monkeypatch):
+    bar = Bar(after=0)
+    shown = io.StringIO()
+    plain = rich.console.Console
+    monkeypatch.setattr(
+        rich.console,
+        "Console",
+        lambda **options: plain(file=shown, force_terminal=True, width=80),
+    )
+    outer = {"what": "Searching", "unit": "forwards", "total": None, "depth": 0}
+    inner = {"what": "discover", "unit": "forwards", "total": 150, "depth": 1}
+    bar.on_start(Progress(done=0, seconds=0.0, **outer))
+    bar.on_start(Progress(done=0, seconds=0.0, **inner))
+    bar.on_step(Progress(done=52, seconds=60.0, **outer))
+    bar.on_step(Progress(done=50, seconds=60.0, **inner))
+    bar.on_end(Progress(done=50, seconds=60.0, **inner), None)
+    assert len(bar._tasks) == 1
+    bar.on_end(Progress(done=52, seconds=61.0, **outer), None)
+    text = shown.getvalue()
+    assert "Searching: discover" in text
+    assert "50 of 150 forwards" in text
+    assert "at most 2 min left" in text  # a bound, since a search may end early
 
 
 def test_showing_progress_watches_inside_only(capsys):

@@ -1,4 +1,4 @@
-"""The progress bar: one line on stderr for the outermost task, in terminals and notebooks."""
+"""The progress bar: one line on stderr for what runs, in terminals and notebooks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _QUIET = 2.0
 """Seconds for which nothing is shown."""
+_CELLS = 12
+"""Width of the bar, so that words and numbers beside it fit into 80 columns."""
 
 
 @contextmanager
@@ -29,40 +31,54 @@ class Bar(Callback):
 
     def __init__(self, *, after: float = _QUIET) -> None:
         self._after = after
-        self._names: list[str] = []
+        self._tasks: list[Progress] = []
         self._shown: progress.Progress | None = None
 
     def on_start(self, progress: Progress) -> None:
         """Note what runs inside what."""
-        self._names[progress.depth :] = [progress.what]
-        if progress.depth == 0:
-            self._show(progress)
+        self._tasks[progress.depth :] = [progress]
+        self._show()
 
     def on_step(self, progress: Progress) -> None:
-        """Draw the outermost task."""
-        if progress.depth == 0:
-            self._show(progress)
+        """Draw how far it is."""
+        self._tasks[progress.depth : progress.depth + 1] = [progress]
+        self._show()
 
     def on_end(self, progress: Progress, error: BaseException | None) -> None:
         """Take the bar away with the outermost task."""
-        del self._names[progress.depth :]
+        del self._tasks[progress.depth :]
         if progress.depth == 0 and self._shown is not None:
             self._shown.stop()
             self._shown = None
 
-    def _show(self, progress: Progress) -> None:
+    def _show(self) -> None:
+        """The outermost task of which it is known how much it is; else the outermost of all."""
+        outermost, innermost = self._tasks[0], self._tasks[-1]
+        told = next((task for task in self._tasks if task.total is not None), outermost)
         if self._shown is None:
-            if progress.seconds < self._after:
+            if max(task.seconds for task in self._tasks) < self._after:
                 return
-            self._shown = _begun(progress)
-        left = "" if progress.left is None else f"about {_spoken(progress.left)} left"
+            self._shown = _begun(told)
         self._shown.update(
             self._shown.task_ids[0],
-            description=": ".join(dict.fromkeys([self._names[0], self._names[-1]])),
-            completed=progress.done,
-            total=progress.total,
-            left=left,
+            description=": ".join(dict.fromkeys([outermost.what, innermost.what])),
+            completed=told.done,
+            total=told.total,
+            count=_count(told),
+            left=_left(told),
         )
+
+
+def _count(told: Progress) -> str:
+    """How much is done, of how much."""
+    return f"{told.done}{'' if told.total is None else f' of {told.total}'} {told.unit}"
+
+
+def _left(told: Progress) -> str:
+    """The time left; of forwards only the most is known before they are run."""
+    if told.left is None:
+        return ""
+    return f"{'at most' if told.unit == 'forwards' else 'about'} {_spoken(told.left)} left"
 
 
 def _begun(progress: Progress) -> "progress.Progress":
@@ -73,15 +89,15 @@ def _begun(progress: Progress) -> "progress.Progress":
     console = Console(stderr=True)
     bar = RichProgress(
         TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn(f"{{task.completed:.0f}} {progress.unit}"),
+        BarColumn(_CELLS),
+        TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
         console=console,
         transient=True,
         disable=not (console.is_terminal or console.is_jupyter),
     )
-    bar.add_task(progress.what, total=progress.total, left="")
+    bar.add_task(progress.what, total=progress.total, count=_count(progress), left="")
     bar.start()
     return bar
 

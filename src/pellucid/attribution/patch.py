@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.callbacks import expect
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
@@ -183,6 +184,7 @@ def patch(
         n_places = len(columns) if columns is not None else 1
         replaced = torch.eye(len(units), dtype=torch.bool, device=model.device)
         replaced = replaced.repeat(n_places, 1)
+        expect(len(replaced))
         at = None
         if columns is not None:
             at = torch.eye(length, dtype=torch.bool, device=model.device)[list(columns)]

@@ -29,9 +29,7 @@ def open_model(
     tokenizer: str | None = None,
 ) -> Any:
     """The model, with a line on stderr while it opens, and what should be known of it."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"Opening {source}"):
+    with _opening(source):
         quieten()
         from pellucid.model.opening.load import load
 
@@ -39,6 +37,21 @@ def open_model(
     for note in model.notes:
         tell(f"Note: {note}", err=True)
     return model
+
+
+@contextmanager
+def _opening(source: str) -> Iterator[None]:
+    """What is opened and for how long already, on a terminal; how long it takes is not known."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    words = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), words, TimeElapsedColumn())
+    off = not (console.is_terminal or console.is_jupyter)
+    with Progress(*columns, console=console, transient=True, disable=off) as shown:
+        shown.add_task(f"Opening {safely(source)}", total=None)
+        yield
 
 
 def tell(text: object, *, err: bool = False) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from pellucid.attribution.edges.attribute import INTEGRATED, attribute_edges
 from pellucid.attribution.edges.scores import EdgeScores
+from pellucid.callbacks import long_task
 from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.edges.discover import discover_edges
 from pellucid.circuit.edges.measure import EdgeMeasure
@@ -70,16 +71,21 @@ def run(
     wanted = names(models)
     scores: list[ZooScore] = []
     notes: dict[str, str] = {}
-    with metering() as meter:
+    rounds = len(wanted) * len(chosen) + len(chosen)
+    with metering() as meter, long_task("Scoring", total=rounds, unit="scores") as told:
         for name in wanted:
             subject = specimen(name)
             measure = EdgeMeasure(setup_of(subject.model, subject.contrast))
             for method, scorer in chosen.items():
                 found, row = scored(subject, measure, method, scorer)
                 scores.append(row)
+                told.step()
                 own = found.note if isinstance(found, EdgeScores) else ""
                 notes[method] = " ".join(filter(None, (BLIND.get(method), own)))
-        calibrations = [calibrated(method, scorer, null_tests) for method, scorer in chosen.items()]
+        calibrations = []
+        for method, scorer in chosen.items():
+            calibrations.append(calibrated(method, scorer, null_tests))
+            told.step()
     return ZooResult(
         scores=tuple(scores),
         calibration=tuple(found for found in calibrations if found is not None),

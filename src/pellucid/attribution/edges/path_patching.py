@@ -16,6 +16,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from pellucid.attribution.edges.scores import EdgeScores, packed
+from pellucid.callbacks import expect
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node, Slot
@@ -60,6 +61,7 @@ def patch_edges(
         chosen = edges_named(anatomy, edges)
     with metering() as meter:
         setup = setup_of(model, contrast, **options)
+        expect(int(chosen.sum()))
         measured = run_cut(setup, one_at_a_time(chosen))
     trace = setup.trace
     effect = trace.metric_clean - measured  # edge example

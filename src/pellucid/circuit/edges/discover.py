@@ -23,10 +23,11 @@ from torch import Tensor
 
 from pellucid.attribution.edges.attribute import attribute_edges
 from pellucid.attribution.edges.scores import EdgeScores
+from pellucid.callbacks import expect
 from pellucid.circuit.edges.acdc import acdc
 from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.edges.fdr_search import automatic, demand_examples
-from pellucid.circuit.edges.matryoshka import learned_ranking
+from pellucid.circuit.edges.matryoshka import LEARNING_STEPS, learned_ranking
 from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.options import EdgeSearchKeywords, EdgeSearchOptions
 from pellucid.circuit.edges.outcome import SearchOutcome, steps_of
@@ -94,6 +95,7 @@ def discover_edges(
         matrix = torch.zeros(model.anatomy.edges.shape, dtype=torch.float32)
         if scores is not None:
             matrix = scores.matrix.float()
+        expect(chosen.budget + (LEARNING_STEPS if method == "nested" else 0))
         with measure.limited_to(chosen.budget):
             if not refusal and scores is None:
                 found = _by_loss(measure, chosen.tau or 0.0)

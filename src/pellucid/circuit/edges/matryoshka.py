@@ -22,14 +22,14 @@ from torch import Tensor
 from pellucid.run.edges.soft_cut import run_partly_cut
 from pellucid.run.setup import Setup
 
-_STEPS = 60
+LEARNING_STEPS = 60
 _RATE = 0.05
 TEMPERATURE = 0.1
 """In units of the scores' spread at the start."""
 
 
 def learned_ranking(
-    setup: Setup, start: Float[Tensor, "sender slot"], *, steps: int = _STEPS
+    setup: Setup, start: Float[Tensor, "sender slot"], *, steps: int = LEARNING_STEPS
 ) -> Float[Tensor, "sender slot"]:
     """Positive scores, the edge to keep first largest; 0 where there is no edge.
 

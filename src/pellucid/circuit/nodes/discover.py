@@ -26,6 +26,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from pellucid.attribution.nodes import Attribution, attribute
+from pellucid.callbacks import expect
 from pellucid.circuit.nodes.circuit import Circuit, over_text, replaceable
 from pellucid.circuit.nodes.claim import (
     ablation_does_not_hurt,
@@ -80,6 +81,7 @@ def discover(
     opened(model)
     chosen = NodeSearchOptions(**options)
     over = replaceable(model, chosen.over)
+    expect(chosen.budget)
     with metering() as meter:
         measure = measure_of(model, contrast, over, chosen, measure)
         trace = measure.setup.trace

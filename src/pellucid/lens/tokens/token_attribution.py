@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.callbacks import expect
 from pellucid.errors import TaskError
 from pellucid.lens.text import column, quoted, wrapped
 from pellucid.lens.tokens.rollout import rollout
@@ -245,6 +246,7 @@ def _integrated(model: Model, trace: Trace, steps: int | None) -> TokenAttributi
 def _occluded(model: Model, trace: Trace, tokens: Sequence[int]) -> TokenAttribution:
     """Each position in turn gets what a replacement would bring into the stream there."""
     length = trace.encoded.clean.shape[1]
+    expect(len(tokens) * (1 + length))
     effects = []
     for token in tokens:
         ids = torch.full_like(trace.encoded.clean, token)
