@@ -26,6 +26,7 @@ from tests.results.disk.writers import (
     OURS,
     PAIR,
     RESULT,
+    Nursery,
     contents,
     demand_whole_after_kills,
     fill,
@@ -71,13 +72,14 @@ def test_saved_results(one_tiny, pair, tmp_path):
 
 
 def test_parts_that_are_gone_on_with(tmp_path):
-    kills = 0
-    while kills < KILLS:
-        kills += kills_until_done(GROWER, tmp_path / "parts", 0.08)
-        found = [(tmp_path / "parts" / f"part-{n}").read_text() for n in range(12)]
-        assert found == [str(n) for n in range(12)]
-        assert os.listdir(tmp_path) == ["parts"]
-        shutil.rmtree(tmp_path / "parts")
+    target, kills = tmp_path / "parts", 0
+    with Nursery(GROWER, target) as nursery:
+        while kills < KILLS:
+            kills += kills_until_done(nursery, target, 0.08)
+            found = [(target / f"part-{n}").read_text() for n in range(12)]
+            assert found == [str(n) for n in range(12)]
+            assert os.listdir(tmp_path) == ["parts"]
+            shutil.rmtree(target)
 
 
 def test_corpora(tmp_path):
@@ -93,10 +95,11 @@ def test_conversions(tmp_path, monkeypatch):
 
 def test_studies(one_tiny, tmp_path):
     whole, target, kills = study(one_tiny, questions(), **OPTIONS), tmp_path / "study", 0
-    while kills < KILLS:
-        kills += kills_until_done(UNTIL_KILLED, target, 0.3)
-        found = pellucid.Study.load(target)
-        for mine, theirs in zip(found.analyses, whole.analyses, strict=True):
-            assert torch.equal(mine.attribution.estimate, theirs.attribution.estimate)
-        assert os.listdir(tmp_path) == ["study"]
-        shutil.rmtree(target)
+    with Nursery(UNTIL_KILLED, target) as nursery:
+        while kills < KILLS:
+            kills += kills_until_done(nursery, target, 0.3)
+            found = pellucid.Study.load(target)
+            for mine, theirs in zip(found.analyses, whole.analyses, strict=True):
+                assert torch.equal(mine.attribution.estimate, theirs.attribution.estimate)
+            assert os.listdir(tmp_path) == ["study"]
+            shutil.rmtree(target)

@@ -244,7 +244,8 @@ def resumes(draft):
 
 def test_a_killed_writer_of_parts_is_gone_on_with(tmp_path):
     target = tmp_path / "parts"
-    assert kills_until_done(GROWER, target, 0.1) > 0
+    with Nursery(GROWER, target) as nursery:
+        assert kills_until_done(nursery, target, 0.1) > 0
     assert [(target / f"part-{n}").read_text() for n in range(12)] == [str(n) for n in range(12)]
     assert os.listdir(tmp_path) == ["parts"]
 

@@ -172,13 +172,12 @@ def demand_whole_after_kills(
             check()
 
 
-def kills_until_done(program: tuple[str, str], target: Path, most: float) -> int:
+def kills_until_done(nursery: Nursery, target: Path, most: float) -> int:
     """Kill a writer until it ends, after at most ``most`` seconds, and later each time."""
     rng = random.Random(3)
-    with Nursery(program, target) as nursery:
-        kills = 0
-        while not target.exists():
-            kills += nursery.killed_after(rng.uniform(0.5, 1) * most * 1.2**kills)
+    kills = 0
+    while not target.exists():
+        kills += nursery.killed_after(rng.uniform(0.5, 1) * most * 1.2**kills)
     return kills
 
 
