@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import table from "../../tests/models/part_names.json";
 import { fedBy, nodeName, nodeOf, orderOf, placeOf, read, slotName } from "../src/data/names";
 import type { Node, Slot } from "../src/data/names";
 
@@ -12,6 +13,15 @@ test("a name says what it names", () => {
   assert.deepEqual(read("L0H0.q"), { kind: "head", layer: 0, head: 0, input: "q" });
   assert.deepEqual(read("embed"), { kind: "embed", layer: null, head: null, input: null });
   assert.deepEqual(read("logits"), { kind: "logits", layer: null, head: null, input: null });
+});
+
+test("a name of the library's table says the same here", () => {
+  for (const row of table) {
+    const known = row.kind !== null && row.form === undefined; // kinds that a user registers are text to the page
+    const input = row.kind === "q" || row.kind === "k" || row.kind === "v" ? row.kind : null;
+    const kind = input === null ? row.kind : input === "q" ? "head" : "kv";
+    assert.deepEqual(read(row.name), known ? { kind, layer: row.layer, head: row.index, input } : null, JSON.stringify(row.name));
+  }
 });
 
 test("what is no name is none", () => {

@@ -6,7 +6,7 @@ import type { Decoded } from "./decode";
 export type Node = Decoded<written.Node>;
 export type Slot = Decoded<written.Slot>;
 
-const NAME = /^(?:(embed|logits)|([MA])(\d+)|M(\d+)(N)(\d+)|L(\d+)(H|KV)(\d+)(?:\.([qkv]))?)$/;
+const NAME = /^(?:(embed|logits)|([MA])(0|[1-9]\d*)|M(0|[1-9]\d*)(N)(0|[1-9]\d*)|L(0|[1-9]\d*)(H|KV)(0|[1-9]\d*)(?:\.([qkv]))?)$/;
 const KINDS = { M: "mlp", N: "neuron", A: "attn", H: "head", KV: "kv" } as const;
 
 /** What a name says. */
