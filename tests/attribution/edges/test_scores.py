@@ -7,8 +7,9 @@ from torch.testing import assert_close
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from pellucid import Contrast, ContrastBatch, Model, attribute, attribute_edges
+from pellucid.attribution.edges.integration import demand_identity
 from pellucid.attribution.edges.path_patching import one_at_a_time
-from pellucid.errors import EditError, TaskError
+from pellucid.errors import EditError, TaskError, UnsupportedArchitectureError
 from pellucid.model.tiny import TinyConfig, TinyTransformer
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.record import record
@@ -16,6 +17,16 @@ from pellucid.run.setup import Setup
 from pellucid.run.sites import node_sites, stream_sites
 
 GRADIENTS = ["eap", "clean-corrupted", "eap-ig", "mask-ig"]
+
+
+def test_sums_of_edges_are_judged_beside_the_metric_difference(one_tiny):
+    """Where every score is next to nothing, sums differ by rounding alone."""
+    nodes, difference = torch.tensor([[2e-22, 1e-22]]), torch.tensor([3.0])
+    assert demand_identity(one_tiny, 1.5 * nodes, nodes, difference) == pytest.approx(1e-22 / 3)
+    with pytest.raises(UnsupportedArchitectureError, match="beside the slots"):
+        demand_identity(one_tiny, 1.5 * nodes, nodes, 1e-22 * difference)
+    with pytest.raises(UnsupportedArchitectureError, match="beside the slots"):
+        demand_identity(one_tiny, 1.5e22 * nodes, 1e22 * nodes, difference)
 
 
 def test_gpt2_small_has_32491_edges():

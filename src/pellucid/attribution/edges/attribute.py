@@ -58,7 +58,6 @@ from pellucid.task.contrast import ContrastBatch, Contrasts
 from pellucid.task.metrics import Metric
 
 INTEGRATED = ("eap-ig", "mask-ig", "slot-ig")
-TINY = 1e-30
 
 
 @with_provenance
@@ -182,10 +181,8 @@ def _collected(
     by_example = per_example(edges[0], encoded.example, encoded.n_examples)
     scores = by_example if positions == "sum" else by_example.sum(1)
     node_scores = per_example(nodes[0], encoded.example, encoded.n_examples)
-    error = float(
-        (scores.sum(2) - node_scores).abs().max() / node_scores.abs().max().clamp_min(TINY)
-    )
-    demand_identity(model, error)
+    difference = trace.difference.cpu()
+    error = demand_identity(model, scores.sum(2), node_scores, difference)
     halves, scale = packed(scores, exists)
     return EdgeScores(
         method=method,
@@ -196,7 +193,7 @@ def _collected(
         halves=halves,
         scale=scale,
         by_position=None if positions == "sum" else by_example.mean(0),
-        difference=trace.difference.cpu(),
+        difference=difference,
         accounted=scores.sum((1, 2)) if method == "mask-ig" else scores[:, 0].sum(1),
         identity_error=error,
         steps=steps,

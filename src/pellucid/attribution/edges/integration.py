@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.errors import UnsupportedArchitectureError
@@ -14,8 +15,11 @@ from pellucid.run.freeze import frozen
 from pellucid.run.gradient import Change, Gradients, differentiate
 from pellucid.run.record import Trace, record
 from pellucid.run.sites import EMBED, node_sites
+from pellucid.shapes import PerExample
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric
+
+TINY = 1e-30
 
 
 def record_edges(
@@ -128,13 +132,27 @@ def differentiated(model: Model, trace: Trace, change: Change) -> Gradients:
     )
 
 
-def demand_identity(model: Model, error: float) -> None:
-    """**Raises** ``UnsupportedArchitectureError`` when edges don't add up to their nodes."""
+def demand_identity(
+    model: Model,
+    edges: Float[Tensor, "example sender"],
+    nodes: Float[Tensor, "example sender"],
+    difference: PerExample,
+) -> float:
+    """How far each node's edges, added up, are from its own score.
+
+    Relative to the largest node score or metric difference: where every score is next to nothing
+    beside that difference, what is left between them is rounding.
+
+    **Raises** ``UnsupportedArchitectureError`` when edges don't add up to their nodes.
+    """
+    scale = max(float(nodes.abs().max()), float(difference.abs().max()), TINY)
+    error = float((edges - nodes).abs().max()) / scale
     if error > 10 * TOLERANCE.get(model.dtype, 1e-4):
         raise UnsupportedArchitectureError(
             f"{type(model.module).__name__}: the scores of a node's edges add up to something that "
-            f"differs from the node's own score by {error:.1e} of the largest, so some part reads "
-            "the stream beside the slots that were found. No edge score of it would be right; "
-            "use pellucid.attribute, which scores nodes.",
+            f"differs from the node's own score by {error:.1e} of the largest score or of the "
+            "metric difference, so some part reads the stream beside the slots that were found. "
+            "No edge score of it would be right; use pellucid.attribute, which scores nodes.",
             error=error,
         )
+    return error

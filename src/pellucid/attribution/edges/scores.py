@@ -46,7 +46,8 @@ class EdgeScores(Result):
     accounted: Float[Tensor, " example"]
     """What the method says the metric difference is."""
     identity_error: float | None
-    """Largest |sum over an edge's receivers - node score|, relative to the largest node score."""
+    """Largest |sum over an edge's receivers - node score|, relative to the largest node score or
+    metric difference."""
     steps: int
     passes: Passes
     note: str = ""

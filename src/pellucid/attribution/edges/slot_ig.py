@@ -85,7 +85,6 @@ def slot_ig(
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
         trace = record_edges(model, contrast, metric=metric)
         error = _identity_error(model, trace)
-        demand_identity(model, error)
         joint, *alone = _paths(model)
         before = None
         for count in STEPS if steps is None else (steps,):
@@ -102,11 +101,16 @@ def slot_ig(
 
 
 def _identity_error(model: Model, trace: Trace) -> float:
-    """Whether the slots are all that reads the stream: shown by eap, which costs no more passes."""
+    """Whether the slots are all that reads the stream: shown by eap, which costs no more passes.
+
+    **Raises** ``UnsupportedArchitectureError`` when they are not.
+    """
     ((_, point),) = points(model, trace, "eap", 1)
     edges = edge_products(model.anatomy, point, since=trace.encoded.first_difference)
-    nodes = node_products(model.anatomy, point)
-    return float((edges.sum(2) - nodes).abs().max() / nodes.abs().max().clamp_min(1e-30))
+    example, n = trace.encoded.example, trace.encoded.n_examples
+    sums = per_example(edges.sum(2), example, n)
+    nodes = per_example(node_products(model.anatomy, point), example, n)
+    return demand_identity(model, sums, nodes, trace.difference.cpu())
 
 
 def _along(
