@@ -38,7 +38,10 @@ OTHER_DEFAULT = {
     ("zoo run", "models"), ("zoo run", "method"), ("analyze", "include"),
 }  # fmt: skip
 """None or "all" says here what leaving it out says there; ``neurons`` wants a layer there."""
-NO_PARAMETER = {("dla", "against"), ("zoo list", "models"), ("zoo certify", "models")}
+NO_PARAMETER = {
+    ("dla", "against"), ("zoo list", "models"), ("zoo certify", "models"), ("zoo run", "real"),
+}  # fmt: skip
+"""What chooses among functions, or what they are called with."""
 LIBRARY: dict[str, list[Any]] = {
     "analyze": [pellucid.analyze],
     "study": [pellucid.study, pellucid.analyze],

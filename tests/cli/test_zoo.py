@@ -75,3 +75,12 @@ def test_what_is_not_there_is_refused_before_anything_runs(arguments):
 def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path):
     assert called(*RUN, "--write", str(tmp_path / "no" / "zoo.md")).exit_code == 2
     assert called(*RUN, "--write", str(tmp_path)).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "told"), [(["--method", "eap"], "choose from atp"), (["--models", "*"], "leave")]
+)
+def test_a_real_model_takes_methods_for_nodes_and_no_models_of_the_zoo(options, told):
+    done = called("zoo", "run", "--real", *options)
+    assert done.exit_code == 2
+    assert told in done.output

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 deb43cdd0c56d34c47c9aed14aea59de23c3e7cf3900fd1ac85d15f2221315be).
+// Made by types.mjs from schema.json (sha256 b5f424fdb11a0eba120c1bd8df72a8e2590c4edcb957af366857e7a12e644e0e).
 
 export type Document = Result & {
   schema: 2;
@@ -38,6 +38,7 @@ export type Result =
   | LogitLens
   | Neurons
   | PatchEffects
+  | RealResult
   | ShareAgainstEffect
   | Study
   | TokenAttribution
@@ -615,6 +616,32 @@ export interface Neurons {
     logit_change: Tensor;
     caveats: string[];
     passes: Passes;
+  };
+}
+export interface RealResult {
+  type: "RealResult";
+  fields: {
+    provenance: Provenance | null;
+    model: string;
+    scores: RealScore[];
+    passes: Passes;
+  };
+}
+export interface RealScore {
+  type: "RealScore";
+  fields: {
+    method: string;
+    half: string;
+    kind: string;
+    question: string;
+    spearman: Number;
+    pearson: Number;
+    top: Number;
+    large: number;
+    missed: number;
+    wrong_sign: number;
+    forwards: number;
+    backwards: number;
   };
 }
 export interface ShareAgainstEffect {

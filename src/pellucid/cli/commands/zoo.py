@@ -9,8 +9,8 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.help import Group, listed
-from pellucid.cli.options import AsJson, OutputOptions, checked
-from pellucid.cli.terminal import progress, show, tell, tell_json
+from pellucid.cli.options import AsJson, ModelSource, OutputOptions, checked
+from pellucid.cli.terminal import open_model, progress, show, tell, tell_json
 from pellucid.results.disk.files import demand_file, write_file
 
 zoo = typer.Typer(
@@ -62,11 +62,22 @@ def run(
     null_tests: Annotated[
         int, option("Questions to each model without a circuit; 0 for none.", min=0)
     ] = options.NULL_TESTS,
+    real: Annotated[
+        bool, option("Estimates of nodes on a real model instead, against exact effects.", "--real")
+    ] = False,
+    model: ModelSource = options.MODEL,
     *,
     output: OutputOptions,
     write: Annotated[Path | None, option("Write the tables of all methods as Markdown.")] = None,
 ) -> None:
     """Score methods: how far up each puts the edges that matter."""
+    if real:
+        if models or write is not None:
+            raise typer.BadParameter(
+                "--real scores one real model: leave --models and --write out."
+            )
+        _run_real(model, method, output)
+        return
     if write is not None:
         checked("--write", write, demand_file)
     from pellucid.zoo import METHODS, page
@@ -77,4 +88,19 @@ def run(
     if write is not None:
         write_file(write, page(result))
         tell(f"Written to {write}", err=True)
+    output.show(result, str(result))
+
+
+def _run_real(source: str, methods: list[str] | None, output: OutputOptions) -> None:
+    """Estimates of nodes against exact effects."""
+    from pellucid.zoo.real import NODE_BUDGETS, run_real
+
+    for name in methods or ():
+        if name not in NODE_BUDGETS:
+            raise typer.BadParameter(
+                f"--method {name}: with --real choose from {', '.join(NODE_BUDGETS)}."
+            )
+    model = open_model(source, False)
+    with progress("Scoring"):
+        result = run_real(model, methods or tuple(NODE_BUDGETS))
     output.show(result, str(result))
