@@ -6,6 +6,7 @@ import torch
 import pellucid
 from pellucid import Circuit, EditError, Node, PartKind, TaskError, register_part
 from pellucid.model.parts import KINDS
+from tests.models.questions import IOI
 from tests.models.readable import small_gpt2, small_llama
 
 PAIR = pellucid.Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
@@ -233,3 +234,38 @@ def test_a_kind_registered_by_a_user_is_ranked_patched_and_saved(opened, probes,
     assert one.metric_circuit == pytest.approx(by_hand, abs=1e-8)
     circuit.save(tmp_path / "probes.json")
     assert Circuit.load(tmp_path / "probes.json").names == circuit.names
+
+
+@pytest.mark.smol
+def test_all_neurons_of_one_mlp_of_a_real_model(smol):
+    ranked = pellucid.attribute(smol, IOI, parts="M29.neurons")
+    whole = pellucid.attribute(smol, IOI)
+    mlp = float(whole.estimate[whole.nodes.index(Node("mlp", 29))])
+    assert len(ranked.nodes) == smol.anatomy.blocks[29].mlp.n_neurons == 1536
+    assert float(ranked.estimate.sum()) == pytest.approx(mlp, abs=1e-3)
+    best = [ranked.nodes[i] for i in ranked.estimate.abs().topk(2).indices.tolist()]
+    found = pellucid.patch(smol, IOI, sites="+".join(node.name for node in best))
+    down = smol.module.model.layers[29].mlp.down_proj
+    clean, corrupted = (
+        torch.tensor([smol.tokenizer(p)["input_ids"]]) for p in (IOI.clean, IOI.corrupted)
+    )
+    answer, foil = (smol.tokenizer(word)["input_ids"][0] for word in (IOI.answer, IOI.foil))
+
+    def difference(ids, change):
+        handle = down.register_forward_pre_hook(lambda module, args: (change(args[0]),))
+        with torch.no_grad():
+            logits = smol.module(ids).logits[0, -1]
+        handle.remove()
+        return float(logits[answer] - logits[foil])
+
+    kept = []
+    difference(corrupted, lambda value: kept.append(value) or value)
+    base = difference(clean, lambda value: value)
+    for place, effect in zip(found.places, found.effect[0].tolist(), strict=True):
+
+        def change(value, i=place.head):
+            value = value.clone()
+            value[..., i] = kept[0][..., i]
+            return value
+
+        assert effect == pytest.approx(base - difference(clean, change), abs=1e-3)
