@@ -1,6 +1,7 @@
 """Files of prompts: what is in them is what is asked, and what is wrong is named by its line."""
 
 import json
+import os
 
 import pytest
 
@@ -66,6 +67,39 @@ def test_what_is_wrong_is_said_with_its_line(name, text, says, file):
 def test_a_file_that_is_not_there_or_not_text(tmp_path):
     with pytest.raises(TaskError, match="There is no file"):
         read_prompts(tmp_path / "nothing.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(TaskError, match="plain file"):
+        read_prompts(tmp_path / "pipe.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TaskError, match=r"cannot be read.*UTF-8"):
         read_prompts(tmp_path / "binary.csv")
+
+
+LOAN = Contrast('Kunde: "Müller"\nhas', 'Kunde: "Meier"\nhas', " granted", " refused")
+TABLE = (
+    'Prompt;corrupted;ANSWER ;foil;;\r\n"Kunde: ""Müller""\nhas";"Kunde: ""Meier""\nhas";'
+    " granted; refused;;\r\n;;;;;\r\n"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+@pytest.mark.parametrize("first", ["", "sep={}\r\n"])
+def test_tables_as_spreadsheets_write_them(encoding, delimiter, first, tmp_path):
+    text = first.format(delimiter) + TABLE.replace(";", delimiter)
+    (tmp_path / "bank.csv").write_bytes(text.encode(encoding))
+    assert read_prompts(tmp_path / "bank.csv").contrasts == (LOAN,)
+
+
+def test_all_that_is_wrong_is_listed_at_once(file):
+    rows = "a,a, x, y\nGo on,Go off, x, y\nb,c, x\nd,e, x, x\n"
+    with pytest.raises(TaskError) as raised:
+        read_prompts(file("bad.csv", HEADER + rows))
+    told = str(raised.value).split("\n")
+    assert told[0] == "3 of 4 rows cannot be used:"
+    assert ["line 2" in told[1], "line 4" in told[2], "line 5" in told[3]] == [True] * 3
+
+
+def test_a_column_that_is_there_twice_is_refused(file):
+    with pytest.raises(TaskError, match="the column answer is there twice"):
+        read_prompts(file("twice.csv", "clean,corrupted,answer,foil,Answer\na,b, x, y, z\n"))

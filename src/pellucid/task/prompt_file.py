@@ -1,18 +1,21 @@
 """Contrasts from a file: one a line, with the columns ``clean corrupted answer foil``.
 
-A .csv file begins with the names of its columns, and holds text; the space before an answer is part
-of it (``" Mary"``, and a prompt with a comma in quotes). A .jsonl file holds one JSON object a
-line, in which prompts may also be lists of token ids and answers ids. Other columns are ignored.
+A .csv file begins with the names of its columns, and holds text (``csv_text.py``); the space before
+an answer is part of it (``" Mary"``, and a prompt with a comma in quotes). ``prompt`` is another
+name of ``clean``. A .jsonl file holds one JSON object a line, in which prompts may also be lists of
+token ids and answers ids. Other columns are ignored.
 """
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pellucid.errors import TaskError
 from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.csv_text import csv_rows
 
 _COLUMNS = ("clean", "corrupted", "answer", "foil")
 Line: TypeAlias = tuple[int, Any]
@@ -23,23 +26,40 @@ def read_prompts(path: str | Path) -> ContrastBatch:
     """Every contrast of a .csv or .jsonl file, in order.
 
     **Cost** no passes; nothing is tokenised.
-    **Raises** ``TaskError`` for a file that is missing, unreadable or empty, and for a line that
-    lacks a column or is no contrast, naming the line.
+    **Raises** ``TaskError`` for a file that is missing, unreadable or empty, and for lines that
+    lack a column or are no contrast, naming each of them.
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise TaskError(f"{path}: give prompts in a file whose name ends in .csv or .jsonl.")
     try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise TaskError(f"{path} is no file that can be read twice. Save it as a plain file.")
         lines = list(reader(path))
     except FileNotFoundError as error:
         raise TaskError(f"There is no file {path}. Check the path.") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise TaskError(f"{path} cannot be read: {error}. Give UTF-8 text.") from error
     if not lines:
         raise TaskError(f"{path} holds no prompts. Each takes a line with {', '.join(_COLUMNS)}.")
-    contrasts = tuple(_contrast_of(path, number, cells) for number, cells in lines)
-    return ContrastBatch(contrasts, name=path.stem)
+    found: list[Contrast] = []
+    wrong: list[str] = []
+    for number, cells in lines:
+        try:
+            found.append(_contrast_of(path, number, cells))
+        except TaskError as error:
+            wrong.append(str(error))
+    _refuse(wrong, len(lines))
+    return ContrastBatch(tuple(found), name=path.stem)
+
+
+def _refuse(wrong: Sequence[str], rows: int) -> None:
+    """**Raises** ``TaskError`` that tells all that is wrong, each on a line of its own."""
+    if len(wrong) > 1:
+        raise TaskError("\n".join([f"{len(wrong)} of {rows} rows cannot be used:", *wrong]))
+    if wrong:
+        raise TaskError(wrong[0])
 
 
 def _contrast_of(path: Path, number: int, cells: Any) -> Contrast:
@@ -68,10 +88,10 @@ def _contrast_of(path: Path, number: int, cells: Any) -> Contrast:
 
 def csv_lines(path: Path) -> Iterator[Line]:
     """The rows of a table, each with the number of its last line."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file, strict=True)
-        for cells in rows:
-            yield rows.line_num, cells
+    for number, cells in csv_rows(path.read_bytes()):
+        if "prompt" in cells and "clean" not in cells:
+            cells = {"clean" if name == "prompt" else name: cells[name] for name in cells}
+        yield number, cells
 
 
 def jsonl_lines(path: Path) -> Iterator[Line]:
