@@ -98,6 +98,13 @@ def test_the_address_with_the_token_opens_the_page(client):
     assert other.get("/").status_code == 403  # another app on this machine
 
 
+def test_a_token_may_be_in_any_alphabet(small):
+    app = application(small, token="ключ; достаточно длинный")
+    bare = TestClient(app, base_url="http://127.0.0.1:8000")
+    assert bare.get("/", params={"token": "ключ; достаточно длинный"}).status_code == 200
+    assert bare.get("/").status_code == 200
+
+
 @pytest.mark.parametrize(
     "cookie", ["pellucid-8000=wrong", "pellucid-8000", '=";;,\x01', "a" * 5000]
 )

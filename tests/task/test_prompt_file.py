@@ -37,6 +37,12 @@ def test_lines_of_json_may_hold_ids(file):
     assert read_prompts(file("two.jsonl", text)).contrasts == (IOI, ids)
 
 
+def test_a_line_of_json_ends_where_a_line_feed_stands(file):
+    asked = Contrast("a\u2028b", "c\u2028d", " e", " f")
+    text = json.dumps(asked.to_dict(), ensure_ascii=False) + "\r\n"
+    assert read_prompts(file("raw.jsonl", text)).contrasts == (asked,)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
@@ -55,6 +61,7 @@ def test_lines_of_json_may_hold_ids(file):
         ("x.csv", HEADER + '"a,b, x, y\n', "cannot be read: unexpected end"),
         ("x.jsonl", '{"clean": "a"\n', "line 1: not a JSON object"),
         ("x.jsonl", "[1]\n", "line 1: not a JSON object"),
+        ("x.jsonl", "[" * 100_000, "line 1: not a JSON object"),
         ("x.jsonl", '\n{"clean": "a", "corrupted": null}', "line 2: corrupted, answer, foil"),
         ("x.jsonl", '{"clean": 1, "corrupted": "b", "answer": 2, "foil": 3}', "line 1: .*number 1"),
     ],

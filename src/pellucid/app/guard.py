@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from secrets import compare_digest
 from types import MappingProxyType
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -87,7 +87,7 @@ def _kept(headers: Headers) -> str:
     except CookieError:
         return ""
     kept = cookies.get(cookie_name(headers.get("host", "")))
-    return kept.value if kept else ""
+    return unquote(kept.value) if kept else ""
 
 
 def _small(headers: Headers, most: int) -> bool:

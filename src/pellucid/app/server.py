@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -65,7 +66,7 @@ async def page(request: Request) -> Response:
     if token := asked_with(request.scope):
         there = RedirectResponse("/", status_code=303, headers=HEADERS)
         name = cookie_name(request.headers.get("host", ""))
-        there.set_cookie(name, token, httponly=True, samesite="lax")
+        there.set_cookie(name, quote(token, safe=""), httponly=True, samesite="lax")
         return there
     model: Model = request.app.state.model
     about = {

@@ -95,8 +95,11 @@ def csv_lines(path: Path) -> Iterator[Line]:
 
 
 def jsonl_lines(path: Path) -> Iterator[Line]:
-    """What each line that is not blank holds; None where it is not JSON."""
-    for number, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    """What each line that is not blank holds; None where it is not JSON.
+
+    Only a line feed ends a line: JSON may hold U+2028 and its like as they are.
+    """
+    for number, text in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if text.strip():
             yield number, parsed(text)
 
@@ -105,7 +108,7 @@ def parsed(text: str) -> Any:
     """One line of JSON, or None."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):  # or it is nested too deeply
         return None
 
 
