@@ -25,7 +25,27 @@ function sourceHash() {
   return hash.digest("hex");
 }
 
-await build({
+// The licences of all that is bundled, each text once, as a comment that goes wherever the bundle goes.
+function notices(inputs) {
+  const packages = new Map();
+  for (const input of inputs) {
+    const name = /^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
+    if (name) packages.set(name, join(here, "node_modules", name));
+  }
+  const texts = new Map();
+  for (const [name, folder] of [...packages].sort()) {
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    if (!file) throw new Error(`${name} is bundled and has no licence`);
+    const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const text = readFileSync(join(folder, file), "utf8").trim().replaceAll("\r\n", "\n");
+    if (/\*\//.test(text)) throw new Error(`the licence of ${name} would end the comment`);
+    texts.set(text, [...(texts.get(text) ?? []), `${name} ${version}`]);
+  }
+  const told = [...texts].map(([text, names]) => `${names.join(", ")}\n\n${text}`);
+  return `/*! This page holds other people's work:\n\n${told.join("\n\n---\n\n")}\n*/`;
+}
+
+const { metafile } = await build({
   entryPoints: { pellucid: join(here, "src/main.tsx") },
   outdir: out,
   bundle: true,
@@ -34,7 +54,10 @@ await build({
   target: "es2022",
   format: "iife",
   legalComments: "none",
+  metafile: true,
 });
+const bundle = join(out, "pellucid.js");
+writeFileSync(bundle, `${notices(Object.keys(metafile.inputs))}\n${readFileSync(bundle, "utf8")}`);
 // A page holds both inline: neither may close the element that it stands in.
 for (const name of ["pellucid.js", "pellucid.css"]) {
   const text = readFileSync(join(out, name), "utf8");

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def test_the_bundle_is_small():
     size = sum(len(gzip.compress((STATIC / f"pellucid.{kind}").read_bytes()))
                for kind in ("js", "css"))  # fmt: skip
     assert size < 300_000
+
+
+def test_the_licences_of_what_is_bundled_go_with_it():
+    head = (STATIC / "pellucid.js").read_text().partition("*/")[0]
+    told = dict(re.findall(r"\b(preact|d3-[\w-]+) (\d+\.\d+\.\d+)", head))
+    locked = json.loads((WEB / "package-lock.json").read_text())["packages"]
+    versions = {
+        name.removeprefix("node_modules/"): one.get("version") for name, one in locked.items()
+    }
+    direct = set(json.loads((WEB / "package.json").read_text())["dependencies"])
+    assert direct <= set(told)
+    assert told.items() <= versions.items()
+    assert "Permission is hereby granted, free of charge" in head
 
 
 def test_the_bundle_names_no_address():
