@@ -1,7 +1,7 @@
 // As much of a browser as the modules ask for when they are loaded; imported before them.
 const nothing = () => undefined;
 Object.assign(globalThis, {
-  location: new URL("http://localhost/?token=secret"),
+  location: new URL("http://localhost/"),
   history: { replaceState: (_: unknown, __: string, hash: string) => (location.hash = hash) },
   addEventListener: nothing,
   document: { createElement: () => ({ getContext: () => canvas() }) },

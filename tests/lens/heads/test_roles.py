@@ -238,6 +238,11 @@ def test_a_context_that_is_too_short_says_what_fits():
         pellucid.head_roles(small_gpt2(), length=40)
 
 
+def test_the_default_length_is_as_much_as_fits():
+    found = pellucid.head_roles(small_gpt2(), sequences=2, nulls=1, controls=1)
+    assert found.length == 32
+
+
 def test_a_model_without_readable_patterns_and_an_unknown_role_are_named(roles):
     with pytest.raises(EditError, match="cannot be read"):
         pellucid.head_roles(Model.build(induction_model()), length=LENGTH // 2)

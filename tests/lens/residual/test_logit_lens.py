@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+import transformers
 
 import pellucid
 from pellucid import EditError, LogitLens, TaskError
@@ -237,6 +238,13 @@ def test_a_lens_survives_being_written_down(tmp_path):
     assert again.to_frame("targets").equals(lens.to_frame("targets"))
     assert torch.equal(again.kl, lens.kl)
     assert str(again) == str(lens)
+
+
+def test_the_default_keeps_all_of_a_small_vocabulary():
+    letters = transformers.GPT2Config(vocab_size=3, n_positions=8, n_embd=8, n_layer=1, n_head=1)
+    model = pellucid.load(transformers.GPT2LMHeadModel(letters).eval())
+    frame = pellucid.logit_lens(model, [0, 1, 2]).to_frame()
+    assert set(frame["rank"]) == {1, 2, 3}
 
 
 def test_what_cannot_be_read_says_why():

@@ -28,7 +28,7 @@ from pellucid.errors import TaskError
 from pellucid.lens.heads.attention import demand_patterns
 from pellucid.lens.heads.behaviour import ROLES, Scores, measure
 from pellucid.lens.heads.knockout import CausalCheck, causal_check
-from pellucid.lens.heads.sequences import draw_sequences
+from pellucid.lens.heads.sequences import draw_sequences, fitting
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.options import ROLE_CONTROLS, ROLE_LENGTH, ROLE_NULLS, ROLE_SEQUENCES, Role
@@ -169,8 +169,9 @@ def head_roles(
 ) -> HeadRoles:
     """Type every head by what it does on ``sequences`` of 2 x ``length`` random tokens.
 
-    ``nulls`` null draws, ``controls`` random sets of heads beside each role's in the causal check;
-    ``thresholds`` replaces any of ``THRESHOLDS``.
+    The default ``length`` shrinks to what a small vocabulary or context has room for. ``nulls`` null
+    draws, ``controls`` random sets of heads beside each role's in the causal check; ``thresholds``
+    replaces any of ``THRESHOLDS``.
 
     **Assumes** that a behaviour on random tokens is the head's habit; on text it may differ.
     **Cost** 2 (1 + nulls) forwards, and (1 + controls) more for each role that any head holds.
@@ -181,6 +182,7 @@ def head_roles(
     least = _thresholds(thresholds)
     if nulls < 1 or controls < 1:
         raise TaskError(f"nulls={nulls}, controls={controls}: at least one of each is needed.")
+    length = fitting(model, length) if length == ROLE_LENGTH else length
     drawn = draw_sequences(model, rows=sequences, length=length, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     expect(most_forwards_of_roles(nulls, controls))

@@ -69,6 +69,13 @@ def draw_sequences(model: Model, *, rows: int, length: int, seed: int) -> Sequen
     return Sequences(repeated=repeated, prefix=len(before), length=length)
 
 
+def fitting(model: Model, length: int) -> int:
+    """``length``, or as much of it as the vocabulary and twice of which the model can read."""
+    limit, before = model.max_positions, len(prefix_ids(model))
+    readable = length if limit is None else (limit - before) // 2
+    return min(length, len(ordinary_ids(model)), readable)
+
+
 def shuffle(tokens: Tokens, start: int, end: int, generator: torch.Generator) -> Tokens:
     """``tokens`` with columns ``start`` to ``end`` in another random order in each row."""
     moved = tokens.clone()

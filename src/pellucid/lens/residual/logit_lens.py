@@ -190,8 +190,8 @@ def logit_lens(
 
     ``targets`` are single tokens, as text or ids; with two, their logit difference is kept.
     ``against`` is a second prompt of as many tokens. ``positions`` (default all; negative ones from
-    the end) are those that are read. Probabilities are of the model's final logits, capped and
-    scaled as it does.
+    the end) are those that are read. The default ``top`` shrinks to a small vocabulary.
+    Probabilities are of the model's final logits, capped and scaled as it does.
 
     **Assumes** that the stream's basis is the same in every layer, as skip connections suggest;
     early rows of many models are for that reason not readable.
@@ -212,6 +212,7 @@ def logit_lens(
         )
     at = chosen_positions(positions, len(rows[0]))
     ids = ids_of(model, targets)
+    top = min(top, model.anatomy.d_vocab) if top == LENS_TOP else top
     if not 1 <= top <= model.anatomy.d_vocab:
         raise TaskError(f"top={top}: give a number from 1 to {model.anatomy.d_vocab}.")
     with torch.inference_mode(False), metering() as meter:
