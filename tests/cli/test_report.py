@@ -81,3 +81,12 @@ def test_a_kind_from_the_future_is_refused(tmp_path):
     done = CliRunner().invoke(app, ["report", str(file), "--out", str(tmp_path / "r.md")])
     assert isinstance(done.exception, ResultFileError)
     assert "Prophecy" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["attribute", "patch"])
+def test_out_writes_a_report_by_its_ending(command, run, tmp_path):
+    for ending, begins in ((".html", "<!doctype html>"), (".md", "# Pellucid: ")):
+        place = tmp_path / f"r{ending}"
+        code, _, err = run(command, "--out", str(place))
+        assert code == 0, err
+        assert place.read_text(encoding="utf-8").startswith(begins)

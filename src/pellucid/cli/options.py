@@ -13,6 +13,7 @@ import typer
 
 from pellucid.cli.expand import LAST, option
 from pellucid.cli.question import AskedQuestion
+from pellucid.cli.reports import WAYS
 from pellucid.cli.terminal import open_model, show, tell
 from pellucid.errors import ModelError, ResultFileError
 from pellucid.model.opening.placement import device_name
@@ -35,7 +36,7 @@ from pellucid.options import (
     Opponents,
     Over,
 )
-from pellucid.results.disk.files import demand_file
+from pellucid.results.disk.files import demand_file, write_file
 from pellucid.results.disk.out import demand_out, write_out
 
 if TYPE_CHECKING:
@@ -245,10 +246,10 @@ class OutputOptions:
     """How a result is printed, and where it is written."""
 
     panel: ClassVar[str] = "Output"
-    endings: ClassVar[Sequence[str]] = (".json", ".csv")
+    endings: ClassVar[Sequence[str]] = (".json", ".csv", *WAYS)
 
     as_json: AsJson = False
-    out: Annotated[str | None, option("Also write a .json, .csv or a folder.")] = None
+    out: Annotated[str | None, option("Also .json, .csv, .html, .md, .pdf or a folder.")] = None
 
     def __post_init__(self) -> None:
         if self.out is None:
@@ -271,7 +272,11 @@ class OutputOptions:
     def keep(self, result: Any) -> None:
         """Write the result where ``--out`` says."""
         if self.out is not None:
-            write_out(result, self.out)
+            ending = Path(self.out).suffix
+            if ending in WAYS:
+                write_file(self.out, WAYS[ending](result))
+            else:
+                write_out(result, self.out)
             tell(f"Written to {self.out}", err=True)
 
 

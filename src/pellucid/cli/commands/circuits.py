@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class CircuitOptions(FigureOptions):
     """How a circuit is printed, written and drawn."""
 
-    endings: ClassVar[Sequence[str]] = (".json", ".csv", ".graphml", ".dot")
+    endings: ClassVar[Sequence[str]] = (*FigureOptions.endings, ".graphml", ".dot")
 
-    out: Annotated[str | None, option("Also write a .json, .csv, .graphml, .dot or a folder.")] = (
-        None
-    )
+    out: Annotated[
+        str | None, option("Also write .json, .csv, .graphml, .dot, a report or a folder.")
+    ] = None
 
     def keep(self, result: Any) -> None:
         """Write the result where ``--out`` says, for another tool by its ending."""

@@ -169,9 +169,9 @@ def head_roles(
 ) -> HeadRoles:
     """Type every head by what it does on ``sequences`` of 2 x ``length`` random tokens.
 
-    The default ``length`` shrinks to what a small vocabulary or context has room for. ``nulls`` null
-    draws, ``controls`` random sets of heads beside each role's in the causal check; ``thresholds``
-    replaces any of ``THRESHOLDS``.
+    The default ``length`` shrinks to what a small vocabulary or context has room for. ``nulls`` are
+    null draws, ``controls`` random sets of heads beside each role's in the causal check;
+    ``thresholds`` replaces any of ``THRESHOLDS``.
 
     **Assumes** that a behaviour on random tokens is the head's habit; on text it may differ.
     **Cost** 2 (1 + nulls) forwards, and (1 + controls) more for each role that any head holds.
