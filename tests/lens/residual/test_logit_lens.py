@@ -169,7 +169,7 @@ def test_shifts_are_what_plain_hooks_say_each_sublayer_of_gpt2_adds():
     last = rows[rows["sublayer"] == "mlp"].groupby(["position", "target"])["logit"].last()
     assert by_target.to_numpy() == pytest.approx(last.to_numpy(), abs=1e-5)
     largest = int(wanted[1:, -1].abs().argmax()) + 1
-    assert f"across a sublayer: {lens.points[largest].name} " in str(lens)
+    assert f"Largest shifts of diff: {lens.points[largest].name} " in str(lens)
     assert pellucid.logit_lens(model, PROMPT, targets=[3]).shift is None
 
 
@@ -186,7 +186,9 @@ def test_a_target_settles_where_it_is_the_likeliest_to_the_end():
             wanted = point
         assert lens.settling()[position] == wanted
     settled = lens.settling()[-1]
-    assert lens.derived() == {"settles": [settled.name, None]}
+    derived = lens.derived()
+    assert derived["settles"] == [settled.name, None]
+    assert torch.equal(derived["shift"], lens.shift)
     assert f"From {settled.name} on" in lens.to_markdown()
     with pytest.raises(TaskError, match="counted from 0"):
         lens.settling(2)

@@ -275,7 +275,7 @@ def _lines(lens: LogitLens) -> Iterator[str]:
         at_end = lens.shift[1:, -1]
         largest = at_end.abs().argsort(descending=True, stable=True)[:_SHIFTS].tolist()
         named = (f"{lens.points[i + 1].name} {float(at_end[i]):+z.2f}" for i in largest)
-        yield f"Largest shifts of diff across a sublayer: {', '.join(named)}."
+        yield f"Largest shifts of diff: {', '.join(named)}."
     if other is not None:
         yield f"The two part {_where(lens, 'kl')}: KL stays above 0.1 nats to the end."
         if diff:
