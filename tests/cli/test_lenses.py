@@ -101,7 +101,7 @@ def test_effects_at_positions_are_drawn_under_the_tokens(run, tmp_path):
         (["attention", "a", "--plot", "f.pdf"], ".png or .svg"),
         (["attention", "a", "--plot", "no/such/f.png"], "the folder"),
         (["roles", "--sequences", "0"], "--sequences"),
-        (["roles", "--out", "f.txt"], ".json or .csv"),
+        (["roles", "--out", "f.txt"], ".json, .csv, .html, .md or .pdf"),
         (["compose", "--kind", "x"], "--kind"),
         (["dla", "a b"], "--answer is missing"),
         (["dla", "a", "--answer", "x", "--foil", "y", "--show", "sources"], "--split source"),

@@ -42,6 +42,7 @@ def test_the_token_of_the_environment_opens_it(random_gpt2, monkeypatch):
     monkeypatch.setenv("PELLUCID_TOKEN", "a token that was given")
     with served("--model", str(random_gpt2)) as (address, _):
         assert urlsplit(address).query == "token=a%20token%20that%20was%20given"
-        assert urllib.request.urlopen(address).status == 200
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        assert browser.open(address).status == 200
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(address.replace("given", "guessed"))

@@ -48,7 +48,7 @@ def test_what_does_not_go_together_is_a_usage_error(run, saved, questions):
         ((saved, saved), "letters 1 is the name of an analysis given before"),
         ((saved, "--prompts", str(questions)), "letters 1 is the name of an analysis given before"),
         (("--prompts", str(questions), "--ablation", "resample"), "each is analysed alone"),
-        (("--prompts", str(questions), "--out", "s.pdf"), ".json or .csv"),
+        (("--prompts", str(questions), "--out", "s.txt"), ".md or .pdf"),
     ):
         code, _, err = run("study", *words, question=False)
         assert code == 2, words

@@ -86,6 +86,7 @@ WITH = {  # what a call takes beside the thing itself
     "patch": ("metric",),
     "edge_curve": ("metric", "ablation", "seed"),
     "backups": ("metric", "seed"),
+    "token_attribution": ("metric", "seed"),
 }
 MORE = {  # arguments without which a call would be long, or refuse for another reason
     "patch_edges": {"edges": [("L0H1", "M1")]},
@@ -182,6 +183,7 @@ def test_the_calls_that_take_something_made_before_are_these():
         ("faithfulness", "trace"),
         ("patch", "trace"),
         ("patch_edges", "trace"),
+        ("token_attribution", "trace"),
     ]
 
 
