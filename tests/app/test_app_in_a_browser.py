@@ -26,13 +26,14 @@ def address(smol):
 
 @pytest.fixture
 def opened(browser):
-    """Opens a page; whatever it logs or asks elsewhere fails the test."""
+    """Opens a page, a second tab if ``beside`` one; what it logs or asks elsewhere is a failure."""
     contexts, logged = [], []
 
-    def at_size(address: str, size: str = "desktop", quiet: bool = True):
+    def at_size(address: str, size: str = "desktop", quiet: bool = True, beside=None):
         width, height = SIZES[size]
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}))
-        page = contexts[-1].new_page()
+        if beside is None:
+            contexts.append(browser.new_context(viewport={"width": width, "height": height}))
+        page = (beside.context if beside else contexts[-1]).new_page()
         page.set_default_timeout(SLOW)
         if quiet:
             page.on("console", lambda message: logged.append(message.text))
@@ -137,7 +138,7 @@ def test_a_reload_and_a_second_tab_show_the_same(opened, address):
     page.wait_for_selector("[data-testid=sum-check]")
     name = turn_off_first(page)
     before = off_table(page)
-    other = opened(page.url)
+    other = opened(page.url, beside=page)
     page.reload()
     for one in (page, other):
         one.wait_for_selector("[data-testid=compared]")
@@ -315,7 +316,7 @@ def test_saved_results_stand_side_by_side(opened, address, analyses, tmp_path):
     page.reload()
     page.get_by_test_id("facts").wait_for()
     assert facts.all_inner_texts() == before
-    elsewhere = opened(link)
+    elsewhere = opened(link, beside=page)
     elsewhere.get_by_text("is in this link and not in this tab").nth(1).wait_for()
 
 
