@@ -11,7 +11,7 @@ import pellucid
 from pellucid import EditError, HeadRoles, Model, Node
 from pellucid.errors import ContextLengthError, TaskError
 from pellucid.lens.heads.behaviour import ROLES, measure
-from pellucid.lens.heads.copying import TokenStreams, copying_scores
+from pellucid.lens.heads.copying import TokenStreams, _rank_of_pairs, copying_scores
 from pellucid.lens.heads.knockout import causal_check
 from pellucid.lens.heads.sequences import draw_sequences, token_losses
 from pellucid.model.proof.selfcheck import fingerprint
@@ -217,6 +217,14 @@ def test_nothing_is_left_on_the_model(built):
     before = fingerprint(built.module)
     pellucid.head_roles(built, **SMALL)
     assert fingerprint(built.module) == before
+
+
+def test_equal_ranks_score_equally_in_whatever_order_they_are_added():
+    table = torch.randn(5, 48, 48, generator=torch.Generator().manual_seed(0)).double()
+    score = _rank_of_pairs(table, torch.arange(48))
+    for seed in range(20):
+        order = torch.randperm(48, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(_rank_of_pairs(table[:, order], order), score)
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,12 @@ def _logit_table(
 def _rank_of_pairs(
     table: Float[Tensor, "head from to"], pairing: Int[Tensor, " from"]
 ) -> Float[Tensor, " head"]:
-    """Where each row's paired entry stands among the row: -1 lowest, 1 highest, ties half."""
+    """Where each row's paired entry stands among the row: -1 lowest, 1 highest, ties half.
+
+    Counted in whole numbers, so that equal scores are equal on every machine: p compares them.
+    """
     n = table.shape[-1]
     own = table[:, torch.arange(n), pairing.to(table.device)][..., None]
     score = (table < own).sum(-1) - (table > own).sum(-1)
-    return (score / (n - 1)).float().mean(-1).masked_fill(table.isnan().any((-1, -2)), torch.nan)
+    share = score.sum(-1).double() / (len(pairing) * (n - 1))
+    return share.float().masked_fill(table.isnan().any((-1, -2)), torch.nan)
