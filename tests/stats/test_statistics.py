@@ -77,6 +77,18 @@ def test_one_side_of_few_values_is_counted_exactly(n):
     assert sign_flip_p(np.ones(n)) == 2.0**-n
 
 
+@pytest.mark.parametrize("n", [6, 14])
+def test_one_side_knows_no_unit_and_no_order(n):
+    column = np.repeat([0.1, 0.7, -0.3], [n - 4, 2, 2])
+    p = sign_flip_p(column)
+    assert sign_flip_p(column * 1e-14) == p
+    assert sign_flip_p(column * 1e9) == p
+    if n == 6:  # every pattern is counted
+        exact = np.array([1, 1, 7, 7, -3, -3])
+        assert p == np.mean(sums_over_all_signs(exact) >= exact.sum())
+        assert sign_flip_p(column[::-1]) == p
+
+
 def test_one_side_of_many_values_is_close_to_counting_and_never_zero():
     column = np.random.default_rng(9).normal(0.3, 1, size=14)
     exact = np.mean(sums_over_all_signs(column) >= column.sum() - 1e-9)
