@@ -88,7 +88,8 @@ def archive():
     [b"{}", b"[1]", b"not JSON", b'{"name": "mine"}', b"clean,corrupted,answer,foil\n1,2,3,4\n",
      b"node,layer\nL0H1,0\n", b"size,effect,mine\n1,2,3\n", b"# Pellucid: my notes\n",
      b"\xff\xfe\0", b"<html><title>Pellucid</title></html>",
-     b"%PDF-1.4\n/Title (Thesis)", archive()],
+     b"%PDF-1.4\n/Title (Thesis)", b"# Notes\nIt says: Written by Pellucid, unseen.\n",
+     b'{"note": "written by `pellucid`"}', archive()],
 )  # fmt: skip
 def test_what_others_wrote_is_not(content):
     assert not is_ours(content)

@@ -13,7 +13,7 @@ from pathlib import Path
 from pellucid.results.disk.folders import FolderKind
 from pellucid.results.disk.ours import WRITTEN_BY
 
-OURS = f"{WRITTEN_BY}\n"
+OURS = f"<!-- {WRITTEN_BY} -->\n"
 SIZE = 4000
 """Times that a number stands in a file."""
 

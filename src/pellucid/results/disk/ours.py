@@ -9,14 +9,20 @@ import re
 from pellucid.results.disk.saved import is_result
 
 WRITTEN_BY = "Written by Pellucid"
-"""What is put into figures, Markdown, GraphML and DOT, where readers do not see it."""
+"""What is put into figures, Markdown, GraphML and DOT, where readers do not see it.
+
+Looked for in the very place: a text that says these words is not ours.
+"""
 _SAYS_SO = re.compile(
-    rb"written by `?pellucid"
+    rb"<!-- Written by Pellucid -->"  # Markdown, GraphML
+    rb'|comment="Written by Pellucid";'  # DOT
+    rb"|tEXtSoftware\0Written by Pellucid"  # PNG
+    rb"|<dc:title>Written by Pellucid</dc:title>"  # SVG
+    rb"|Written by `pellucid zoo run --write`"  # the zoo's page
     rb'|<script type="application/json" id="pellucid-data">'  # a page
     rb"|/Title ?\(Pellucid: "  # a page on paper
     rb'|"generator": \{"name": "pellucid"'  # a graph for Neuronpedia
     rb'|"pellucid": \{"version": ',  # a circuit for EAP-IG
-    re.IGNORECASE,
 )
 _TABLES = (
     b"node,kind,layer,head,position,example,",
