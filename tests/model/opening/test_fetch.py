@@ -87,10 +87,11 @@ def test_what_was_fetched_or_opened_once_opens_without_a_network(hub, first, tmp
 
 
 def test_copies_of_the_weights_are_left_where_they_are():
-    assert weights_among(["model-00001-of-2.safetensors", "pytorch_model.bin"]) == (
-        "model*.safetensors"
-    )
-    assert weights_among(["pytorch_model.bin", "onnx/model.safetensors"]) == "pytorch_model*.bin"
+    safe = "*model*.safetensors"
+    assert weights_among(["model-00001-of-2.safetensors", "pytorch_model.bin"]) == safe
+    assert weights_among(["adapter_model.safetensors", "adapter_config.json"]) == safe
+    other = ["pytorch_model.bin", "onnx/model.safetensors", "consolidated.safetensors"]
+    assert weights_among(other) == "*model*.bin"
 
 
 def test_a_folder_is_where_it_is(random_gpt2):

@@ -1,6 +1,7 @@
 """Bringing a model's files to this machine before the first run, which may be without a network."""
 
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
 from pellucid.model.opening import pretrained
@@ -37,6 +38,9 @@ def fetch(source: str, *, revision: str | None = None) -> Path:
 
 
 def weights_among(files: Iterable[str]) -> str:
-    """The pattern of the weights that transformers reads: safetensors where there are any."""
-    safe = any(file.endswith(".safetensors") and "/" not in file for file in files)
-    return "model*.safetensors" if safe else "pytorch_model*.bin"
+    """The pattern of the weights that transformers reads, of a model or of an adapter.
+
+    Safetensors where there are any; in folders are copies for other libraries.
+    """
+    safe = "*model*.safetensors"
+    return safe if any(fnmatch(file, safe) and "/" not in file for file in files) else "*model*.bin"
