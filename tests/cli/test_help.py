@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from pellucid.cli.help import _EXAMPLES as EXAMPLES
+from pellucid.cli.help import COMMAND_EXAMPLES as EXAMPLES
 from pellucid.cli.main import app
 
 COMMANDS = [*EXAMPLES, "", "models", "zoo"]

@@ -17,7 +17,7 @@ _Function: TypeAlias = "Callable[..., None]"
 _SHORT: dict[Any, str] = {str: "TEXT", Path: "PATH", int: "NUMBER", float: "NUMBER"}
 _PROMPT = '"When Mary and John went to the store, John gave a drink to"'
 _QUESTION = f'{_PROMPT} --answer " Mary" --foil " John"'
-_EXAMPLES = {
+COMMAND_EXAMPLES = {
     "analyze": f"{_QUESTION} --out drink.json",
     "attribute": f"{_QUESTION} --top 10",
     "patch": f"{_QUESTION} --plot heads.png",
@@ -63,9 +63,11 @@ class Group(_FlagsWithoutType, TyperGroup):
     """Several commands under one name."""
 
 
-def listed(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def add_command(
+    group: typer.Typer, name: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function the command ``pellucid NAME``, with its example below the help."""
-    shown = f"Example: pellucid {name} {_EXAMPLES[name]}".rstrip()
+    shown = f"Example: pellucid {name} {COMMAND_EXAMPLES[name]}".rstrip()
     return group.command(name.split()[-1], cls=Command, epilog=shown)
 
 

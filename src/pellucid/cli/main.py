@@ -20,7 +20,7 @@ from pellucid.cli.commands.serve import serve
 from pellucid.cli.commands.study import study
 from pellucid.cli.commands.zoo import zoo
 from pellucid.cli.expand import expanded
-from pellucid.cli.help import Group, listed
+from pellucid.cli.help import Group, add_command
 from pellucid.cli.options import AsJson
 from pellucid.cli.terminal import CannotPrintError, tell, tell_json
 from pellucid.errors import BudgetError, EditError, PellucidError, TaskError
@@ -34,21 +34,21 @@ app = typer.Typer(
 )
 app.add_typer(models, name="models")
 app.add_typer(zoo, name="zoo")
-listed(app, "analyze")(analyze)
-listed(app, "attribute")(attribute)
-listed(app, "patch")(patch)
-listed(app, "edges")(edges)
-listed(app, "circuit")(circuit)
-listed(app, "lens")(lens)
-listed(app, "dla")(dla)
-listed(app, "neurons")(neurons)
-listed(app, "tokens")(tokens)
-listed(app, "attention")(attention)
-listed(app, "roles")(roles)
-listed(app, "compose")(compose)
-listed(app, "study")(study)
-listed(app, "report")(report)
-listed(app, "app")(serve)
+add_command(app, "analyze")(analyze)
+add_command(app, "attribute")(attribute)
+add_command(app, "patch")(patch)
+add_command(app, "edges")(edges)
+add_command(app, "circuit")(circuit)
+add_command(app, "lens")(lens)
+add_command(app, "dla")(dla)
+add_command(app, "neurons")(neurons)
+add_command(app, "tokens")(tokens)
+add_command(app, "attention")(attention)
+add_command(app, "roles")(roles)
+add_command(app, "compose")(compose)
+add_command(app, "study")(study)
+add_command(app, "report")(report)
+add_command(app, "app")(serve)
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def root(
     """Options that come before any command."""
 
 
-@listed(app, "doctor")
+@add_command(app, "doctor")
 @expanded
 def doctor(as_json: AsJson = False) -> None:
     """Check this installation; exit code 1 if something is wrong."""

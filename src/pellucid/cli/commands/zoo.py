@@ -8,7 +8,7 @@ import typer
 
 from pellucid import options
 from pellucid.cli.expand import expanded, option
-from pellucid.cli.help import Group, listed
+from pellucid.cli.help import Group, add_command
 from pellucid.cli.options import AsJson, ModelSource, OutputOptions, checked
 from pellucid.cli.terminal import open_model, progress, show, tell, tell_json
 from pellucid.results.disk.files import demand_file, write_file
@@ -22,7 +22,7 @@ Models = Annotated[
 ]
 
 
-@listed(zoo, "zoo list")
+@add_command(zoo, "zoo list")
 @expanded
 def list_models(models: Models = None, as_json: AsJson = False) -> None:
     """Names of the models, and what they do."""
@@ -37,7 +37,7 @@ def list_models(models: Models = None, as_json: AsJson = False) -> None:
         tell(f"{name:{width}}  {text}")
 
 
-@listed(zoo, "zoo certify")
+@add_command(zoo, "zoo certify")
 @expanded
 def certify(models: Models = None, as_json: AsJson = False) -> None:
     """Enumerate what matters in each model; exit code 4 if one is not what it is said to be."""
@@ -54,7 +54,7 @@ def certify(models: Models = None, as_json: AsJson = False) -> None:
         raise typer.Exit(4)
 
 
-@listed(zoo, "zoo run")
+@add_command(zoo, "zoo run")
 @expanded
 def run(
     method: Annotated[list[str] | None, option("As of attribute_edges; repeatable.")] = None,
