@@ -65,15 +65,20 @@ def test_nothing_is_shown_at_first_nor_in_a_log():
     assert seen(0, terminal=False) == ("done\n", "")
 
 
-def test_a_bar_goes_with_its_task(monkeypatch):
-    bar = Bar(after=0)
-    shown = io.StringIO()
-    plain = rich.console.Console
+def on_a_terminal(monkeypatch) -> io.StringIO:
+    """What is shown on a terminal of 80 columns."""
+    shown, plain = io.StringIO(), rich.console.Console
     monkeypatch.setattr(
         rich.console,
         "Console",
         lambda **options: plain(file=shown, force_terminal=True, width=80),
     )
+    return shown
+
+
+def test_a_bar_goes_with_its_task(monkeypatch):
+    bar = Bar(after=0)
+    shown = on_a_terminal(monkeypatch)
     steps = {"what": "Reading", "unit": "texts", "total": 10, "depth": 0}
     bar.on_start(Progress(done=0, seconds=0.0, **steps))
     bar.on_step(Progress(done=2, seconds=60.0, **steps))
@@ -84,13 +89,7 @@ def test_a_bar_goes_with_its_task(monkeypatch):
 
 def test_what_has_a_total_is_shown_where_the_outermost_task_has_none(monkeypatch):
     bar = Bar(after=0)
-    shown = io.StringIO()
-    plain = rich.console.Console
-    monkeypatch.setattr(
-        rich.console,
-        "Console",
-        lambda **options: plain(file=shown, force_terminal=True, width=80),
-    )
+    shown = on_a_terminal(monkeypatch)
     outer = {"what": "Searching", "unit": "forwards", "total": None, "depth": 0}
     inner = {"what": "discover", "unit": "forwards", "total": 150, "depth": 1}
     bar.on_start(Progress(done=0, seconds=0.0, **outer))

@@ -39,9 +39,12 @@ function notices(inputs) {
     const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
     const text = readFileSync(join(folder, file), "utf8").trim().replaceAll("\r\n", "\n");
     if (/\*\//.test(text)) throw new Error(`the licence of ${name} would end the comment`);
-    texts.set(text, [...(texts.get(text) ?? []), `${name} ${version}`]);
+    // One licence whose copyright has several years is one text.
+    const owner = /^Copyright.*$/m.exec(text)?.[0] ?? "";
+    const rest = text.replace(owner, "").trim();
+    texts.set(rest, [...(texts.get(rest) ?? []), `${name} ${version}: ${owner}`]);
   }
-  const told = [...texts].map(([text, names]) => `${names.join(", ")}\n\n${text}`);
+  const told = [...texts].map(([text, names]) => `${names.join("\n")}\n\n${text}`);
   return `/*! This page holds other people's work:\n\n${told.join("\n\n---\n\n")}\n*/`;
 }
 

@@ -1,5 +1,6 @@
 """What a server meets that is not a page: silence, halves, crowds, and those who leave."""
 
+import asyncio
 import gc
 import json
 import socket
@@ -7,19 +8,22 @@ import subprocess
 import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import uvicorn
+from starlette.requests import Request
 
 from pellucid.app.guard import HEADER
 from pellucid.app.jobs import LONGEST_QUEUE, QueueFullError, Worker
-from pellucid.app.patience import PatientProtocol
+from pellucid.app.patience import PatientProtocol, body_of
 from pellucid.app.server import application
 from tests.app.conftest import TOKEN
 from tests.app.serving import served
 
+GONE = {"type": "http.disconnect"}
 HOST = b"Host: 127.0.0.1\r\n"
 
 
@@ -78,6 +82,20 @@ def test_an_answer_may_take_longer_than_a_head(port):
     connection.request("GET", f"/api/jobs/{number}/events", headers=headers)
     assert b'"event": "' in connection.getresponse().read()
     connection.close()
+
+
+@pytest.mark.parametrize("comes", ["nothing", "half", "the end of the connection"])
+def test_a_body_that_does_not_come_is_given_up(comes):
+    told = {"type": "http.request", "body": b'{"kind"', "more_body": True}
+    parts = {"nothing": [], "half": [told], "the end of the connection": [told, GONE]}[comes]
+
+    async def receive():
+        return parts.pop(0) if parts else await asyncio.sleep(60)
+
+    scope = {"type": "http", "method": "POST", "path": "/api/jobs", "headers": []}
+    with ThreadPoolExecutor(1) as apart:  # a browser's loop may run in this thread
+        found = apart.submit(asyncio.run, body_of(Request(scope, receive), seconds=0.1))
+        assert found.result(timeout=10) is None
 
 
 def test_a_crowd_is_told_to_come_again():

@@ -1,26 +1,14 @@
 /*! This page holds other people's work:
 
-d3-array 3.2.5, d3-color 3.1.1, d3-format 3.1.3, d3-interpolate 3.0.2, d3-scale 4.0.3, d3-shape 3.2.1, d3-time 3.1.1, d3-time-format 4.1.1
-
-Copyright 2010-2026 Mike Bostock
-
-Permission to use, copy, modify, and/or distribute this software for any purpose
-with or without fee is hereby granted, provided that the above copyright notice
-and this permission notice appear in all copies.
-
-THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH
-REGARD TO THIS SOFTWARE INCLUDING ALL IMPLIED WARRANTIES OF MERCHANTABILITY AND
-FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT,
-INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS
-OF USE, DATA OR PROFITS, WHETHER IN AN ACTION OF CONTRACT, NEGLIGENCE OR OTHER
-TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF
-THIS SOFTWARE.
-
----
-
-d3-path 3.1.1
-
-Copyright 2015-2026 Mike Bostock
+d3-array 3.2.5: Copyright 2010-2026 Mike Bostock
+d3-color 3.1.1: Copyright 2010-2026 Mike Bostock
+d3-format 3.1.3: Copyright 2010-2026 Mike Bostock
+d3-interpolate 3.0.2: Copyright 2010-2026 Mike Bostock
+d3-path 3.1.1: Copyright 2015-2026 Mike Bostock
+d3-scale 4.0.3: Copyright 2010-2026 Mike Bostock
+d3-shape 3.2.1: Copyright 2010-2026 Mike Bostock
+d3-time 3.1.1: Copyright 2010-2026 Mike Bostock
+d3-time-format 4.1.1: Copyright 2010-2026 Mike Bostock
 
 Permission to use, copy, modify, and/or distribute this software for any purpose
 with or without fee is hereby granted, provided that the above copyright notice
@@ -36,11 +24,11 @@ THIS SOFTWARE.
 
 ---
 
-preact 11.2.0
+preact 11.2.0: Copyright (c) 2015-present Jason Miller
 
 The MIT License (MIT)
 
-Copyright (c) 2015-present Jason Miller
+
 
 Permission is hereby granted, free of charge, to any person obtaining a copy
 of this software and associated documentation files (the "Software"), to deal
