@@ -10,12 +10,10 @@ import pytest
 from tests.models.ioi_prompts import CORRUPTED, PROMPT
 
 if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
-    from jaxtyping import install_import_hook
-
-    import tests.shape_checks  # noqa: F401  (the hook imports no more than "tests")
-
     # Before anything imports the package, so that all of it is checked.
-    install_import_hook("pellucid", "tests.shape_checks.tensors_only")
+    from tests import shape_checks
+
+    shape_checks.install()
 
 
 pytest_plugins = ["tests.models.fixtures", "tests.models.saved"]
