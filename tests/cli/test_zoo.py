@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 import pellucid.zoo
+from pellucid import Contrast
 from pellucid.cli.main import app
 from pellucid.errors import EditError
-from pellucid.zoo import names
+from pellucid.zoo import names, real
+from tests.models.ioi_prompts import CORRUPTED, PROMPT
 from tests.zoo.specimens import certified
 
 RUN = ["zoo", "run", "--method", "eap", "--method", "exact", "--models", "and/both@gpt"]
@@ -84,3 +87,14 @@ def test_a_real_model_takes_methods_for_nodes_and_no_models_of_the_zoo(options, 
     done = called("zoo", "run", "--real", *options)
     assert done.exit_code == 2
     assert told in done.output
+
+
+def test_estimates_on_a_real_model_are_scored_by_method(random_gpt2, tmp_path, monkeypatch):
+    asked = {"held out": {"giving": [Contrast(PROMPT, CORRUPTED, " Mary", " John")]}}
+    few = partial(real.run_real, questions=asked, cache=tmp_path / "effects")
+    monkeypatch.setattr(real, "run_real", few)
+    done = called("zoo", "run", "--real", "--model", str(random_gpt2), "--method", "atp")
+    assert done.exit_code == 0, done.output
+    words = done.stdout.splitlines()[1].split()
+    assert words[:2] == ["held", "out"]
+    assert words[2:4] == ["atp", "2.000"]
