@@ -41,21 +41,9 @@ def smol():
 @pytest.fixture(scope="session")
 def random_gpt2(tmp_path_factory):
     """A folder that holds a GPT-2 of three layers with random weights."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from tests.models.random_gpt2 import write_random_gpt2
 
-    from tests.models.tokenizers import byte_level
-
-    tokenizer = byte_level()
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        sizes = {"vocab_size": len(tokenizer), "n_positions": 32, "n_embd": 32, "n_layer": 3}
-        config = GPT2Config(**sizes, n_head=4, bos_token_id=0, eos_token_id=0)
-        model = GPT2LMHeadModel(config)
-    place = tmp_path_factory.mktemp("model") / "random-gpt2"
-    model.save_pretrained(place)
-    tokenizer.save_pretrained(place)
-    return place
+    return write_random_gpt2(tmp_path_factory.mktemp("model") / "random-gpt2")
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""The app as its reader meets it: the real model, in chromium."""
+"""The app as its reader meets it, in chromium: the real model where numbers or waiting matter.
+
+Elsewhere, where the page is, a random model that answers at once.
+"""
 
 import json
 import re
@@ -11,6 +14,7 @@ import pytest
 
 import pellucid
 from tests.app.serving import served
+from tests.models.random_gpt2 import write_random_gpt2
 
 pytestmark = [pytest.mark.browser, pytest.mark.smol]
 PROMPT = "When Mary and John went to the store, John gave a drink to"
@@ -21,6 +25,20 @@ SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 @pytest.fixture(scope="module")
 def address(smol):
     with served() as (found, _):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory):
+    """A random model that can read a thousand tokens."""
+    place = tmp_path_factory.mktemp("roomy") / "random-gpt2"
+    return write_random_gpt2(place, n_positions=1024, n_layer=12)
+
+
+@pytest.fixture(scope="module")
+def quick(roomy):
+    """The address at which that model is served."""
+    with served("--model", str(roomy)) as (found, _):
         yield found
 
 
@@ -72,9 +90,9 @@ def turn_off_first(page) -> str:
     return name
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_turning_a_part_off_moves_the_answer_beside_a_random_part(opened, address, size):
-    page = asked(opened(address, size))
+@pytest.mark.parametrize(("size", "model"), [("desktop", "address"), ("phone", "quick")])
+def test_turning_a_part_off_moves_the_answer_beside_a_random_part(opened, size, model, request):
+    page = asked(opened(request.getfixturevalue(model), size))
     shown = page.get_by_test_id("sum-check").locator("b").all_inner_texts()
     assert shown[0] == shown[1]
     assert float(shown[2]) < 1e-3
@@ -90,8 +108,8 @@ def test_turning_a_part_off_moves_the_answer_beside_a_random_part(opened, addres
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
 
 
-def test_controls_do_not_erase_what_is_shown(opened, address):
-    page = asked(opened(address))
+def test_controls_do_not_erase_what_is_shown(opened, quick):
+    page = asked(opened(quick))
     page.wait_for_selector(".lens-scroll canvas")
     turn_off_first(page)
     before = off_table(page)
@@ -132,9 +150,9 @@ def explored(browser, address):
     page.close()
 
 
-def test_a_reload_and_a_second_tab_show_the_same(opened, address):
-    page = asked(opened(address))
-    page.get_by_role("button", name="Make “ his” the foil").click()
+def test_a_reload_and_a_second_tab_show_the_same(opened, quick):
+    page = asked(opened(quick))
+    page.locator("button.as-foil:enabled").first.click()
     page.wait_for_selector("[data-testid=sum-check]")
     name = turn_off_first(page)
     before = off_table(page)
@@ -285,11 +303,11 @@ def analyses(random_gpt2):
     return [pellucid.analyze(model, contrast, insist=True, ablation=way) for way in ways]
 
 
-def test_saved_results_stand_side_by_side(opened, address, analyses, tmp_path):
+def test_saved_results_stand_side_by_side(opened, quick, analyses, tmp_path):
     one, other = analyses
     (tmp_path / "one.json").write_text(one.to_json())
     other.save(tmp_path / "other")
-    page = opened(address)
+    page = opened(quick)
     page.get_by_role("button", name="Compare", exact=True).click()
     page.get_by_label("Files (.json)").set_input_files(tmp_path / "one.json")
     page.get_by_label("Folder").set_input_files(tmp_path / "other")
@@ -320,10 +338,10 @@ def test_saved_results_stand_side_by_side(opened, address, analyses, tmp_path):
     elsewhere.get_by_text("is in this link and not in this tab").nth(1).wait_for()
 
 
-def test_a_saved_study_is_shown_alone_and_opens_its_analyses(opened, address, analyses, tmp_path):
+def test_a_saved_study_is_shown_alone_and_opens_its_analyses(opened, quick, analyses, tmp_path):
     study = pellucid.Study.of(dict(zip(("by corrupted", "by zero"), analyses, strict=True)))
     (tmp_path / "study.json").write_text(study.to_json())
-    page = opened(address + "#mode=compare")
+    page = opened(quick + "#mode=compare")
     page.get_by_label("Files (.json)").set_input_files(tmp_path / "study.json")
     page.get_by_role("heading", name="Agreement").wait_for()
     page.get_by_label("show").select_option("by zero")
@@ -339,10 +357,10 @@ def test_a_saved_study_is_shown_alone_and_opens_its_analyses(opened, address, an
     assert page.get_by_label("show").input_value() == "by zero"
 
 
-def test_a_file_that_is_not_opened_or_not_kept_is_named(opened, address, analyses, tmp_path):
+def test_a_file_that_is_not_opened_or_not_kept_is_named(opened, quick, analyses, tmp_path):
     (tmp_path / "bad.json").write_text('{"schema": 2, "type": "Analysis", "fields": {}}')
     (tmp_path / "none.txt").write_text("")
-    page = opened(address + "#mode=compare")
+    page = opened(quick + "#mode=compare")
     files = page.get_by_label("Files (.json)")
     for name, says in (("bad.json", "bad.json: This JSON was changed"), ("none.txt", "no saved")):
         files.set_input_files(tmp_path / name)
@@ -378,8 +396,8 @@ def test_what_went_wrong_can_be_tried_again(opened, address):
     page.get_by_role("button", name="Cancel").click()
 
 
-def test_bad_input_gets_its_message_at_the_field(opened, address):
-    page = asked(opened(address, quiet=False))
+def test_bad_input_gets_its_message_at_the_field(opened, quick):
+    page = asked(opened(quick, quiet=False))
     page.get_by_role("textbox", name="another answer").fill(" refrigerator magnets")
     page.get_by_role("button", name="Use another answer").click()
     form = page.locator(".own form").first
@@ -415,20 +433,20 @@ FRAMES = """() => new Promise((done) => {
 })"""
 
 
-def test_two_hundred_tokens_scroll_smoothly_and_a_thousand_are_shown(opened, address):
-    page = asked(opened(address), " drink" * 186 + " " + PROMPT)
+def test_two_hundred_tokens_scroll_smoothly_and_a_thousand_are_shown(opened, quick):
+    page = asked(opened(quick), " drink" * 184 + " " + PROMPT)
     page.locator(".lens-scroll canvas").first.wait_for()
     assert median(page.evaluate(FRAMES)) < 50  # milliseconds
     tokens = page.locator('ol[aria-label$="tokens"] li')
     assert tokens.count() == 200
-    page.fill("#prompt", " drink" * 986 + " " + PROMPT)
+    page.fill("#prompt", " drink" * 984 + " " + PROMPT)
     page.press("#prompt", "Enter")
     tokens.nth(999).wait_for()
     assert tokens.count() == 1000
 
 
-def test_the_page_outlives_the_server(opened, smol):
-    with served() as (address, process):
+def test_the_page_outlives_the_server(opened, roomy):
+    with served("--model", str(roomy)) as (address, process):
         page = asked(opened(address, quiet=False))
         turn_off_first(page)
         before = off_table(page)
@@ -438,7 +456,7 @@ def test_the_page_outlives_the_server(opened, smol):
         page.locator(".problem").first.wait_for()
         assert "pellucid app" in page.locator(".problem").first.inner_text()
         assert off_table(page) == before
-    with served() as (again, _):
+    with served("--model", str(roomy)) as (again, _):
         hash_of = page.evaluate("location.hash")
         restored = opened(again + hash_of, quiet=False)
         restored.wait_for_selector("[data-testid=compared]")
