@@ -14,24 +14,18 @@ from pellucid.zoo import METHODS, ZooResult, ZooScore, names, page, run
 from pellucid.zoo.nulls import Calibration, calibrate
 from pellucid.zoo.result import BLIND
 from pellucid.zoo.scoring import SEARCHES, size_error
-from tests.zoo.specimens import opened, ranked
+from tests.zoo.specimens import demand_found, demand_right_sizes, opened, ranked, some
 
 FEW = ["and/both@gpt", "or/both@llama", "negative/token@saturated-junk"]
 
 
-@pytest.mark.parametrize("name", names())
-def test_cutting_each_edge_alone_finds_all_that_is_necessary(name):
-    if opened(name).kind == "necessary":
-        assert ranked("exact", name) == 1.0
-
-
-@pytest.mark.parametrize("name", names())
-def test_slot_ig_finds_saturated_and_redundant_edges_too(name):
-    assert ranked("slot-ig", name) >= 0.85
+@pytest.mark.parametrize("name", some())
+def test_cutting_edges_finds_what_is_necessary_and_slot_ig_what_is_redundant_too(name):
+    demand_found(name)
 
 
 def test_slot_ig_finds_nearly_everything():
-    assert np.mean([ranked("slot-ig", name) for name in names()]) >= 0.97
+    assert np.mean([ranked("slot-ig", name) for name in some()]) >= 0.97
 
 
 def exact(model, contrast):
@@ -100,7 +94,7 @@ def test_results_can_be_saved_and_written_as_a_page(result, tmp_path):
 
 
 def test_every_method_says_what_it_cannot_see():
-    found = run(METHODS, models="and/both@gpt", null_tests=0)
+    found = run(METHODS, models="previous/token@gpt", null_tests=0)
     assert "dormant backup" in found.notes["slot-ig"]
     assert "held" in found.notes["relp"]
     assert all(found.notes[method] for method in METHODS)
@@ -175,11 +169,7 @@ def test_what_a_method_is_said_not_to_see_it_scores_near_0(method, name, slots):
 
 
 def test_the_measured_search_ends_with_as_many_edges_as_there_are():
-    found = run("verified", models="*@gpt", null_tests=0).to_frame()
-    off = found.size_error.astype(int)
-    assert (off == 0).mean() >= 0.9
-    assert off.abs().max() <= 2
-    assert found.auprc.mean() >= 0.97
+    demand_right_sizes(names("*@gpt")[::3])
 
 
 def test_the_automatic_size_is_that_of_a_right_answer():

@@ -1,5 +1,7 @@
 """Nothing is claimed of arbitrary weights or labels, nor where a share means nothing."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from pellucid.stats.tokenpairs import token_pair_p
 from tests.models.questions import VARIETIES, tiny_model
 
 
+@cache
 def arbitrary_gpt2(seed: int) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -127,7 +130,7 @@ def test_a_budget_of_any_size_is_kept_or_refused():
     model = tiny_model(VARIETIES["grouped"])
     question = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
     for search in ("verified", "mfc"):
-        for budget in range(3, 40):
+        for budget in (*range(3, 16), *range(16, 40, 4)):
             try:
                 found = pellucid.discover(
                     model, question, method=search, budget=budget, insist=True
