@@ -16,7 +16,7 @@ if os.environ.get("PELLUCID_CHECK_SHAPES") == "1":
     shape_checks.install()
 
 
-pytest_plugins = ["tests.models.fixtures", "tests.models.saved"]
+pytest_plugins = ["tests.models.fixtures", "tests.models.saved", "tests.hostile.fixtures"]
 
 
 def pytest_collection_modifyitems(items):

@@ -62,6 +62,7 @@ _HOMES = {
     "Analysis": "pellucid.analysis.result",
     "AnalysisOptions": "pellucid.analysis.options",
     "analyze": "pellucid.analysis.analyze",
+    "read_decisions": "pellucid.analysis.decisions",
     "most_forwards": "pellucid.analysis.forwards",
     "Study": "pellucid.studies.result",
     "study": "pellucid.studies.study",
@@ -71,10 +72,12 @@ _HOMES = {
     "Progress": "pellucid.callbacks",
     "showing_progress": "pellucid.progress_bar",
     "watching": "pellucid.callbacks",
+    "read_table": "pellucid.results.disk.csv_table",
     "Passes": "pellucid.results.passes",
     "Refusal": "pellucid.results.refusal",
     "Result": "pellucid.results.result",
     "AlignmentError": "pellucid.errors",
+    "ArgumentError": "pellucid.errors",
     "BehaviourError": "pellucid.errors",
     "BudgetError": "pellucid.errors",
     "ContextLengthError": "pellucid.errors",
@@ -97,6 +100,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from pellucid.analysis.analyze import analyze as analyze
+    from pellucid.analysis.decisions import read_decisions as read_decisions
     from pellucid.analysis.forwards import most_forwards as most_forwards
     from pellucid.analysis.options import AnalysisOptions as AnalysisOptions
     from pellucid.analysis.result import Analysis as Analysis
@@ -124,6 +128,7 @@ if TYPE_CHECKING:
     from pellucid.circuit.self_repair.backups import backups as backups
     from pellucid.circuit.self_repair.result import Backups as Backups
     from pellucid.errors import AlignmentError as AlignmentError
+    from pellucid.errors import ArgumentError as ArgumentError
     from pellucid.errors import BehaviourError as BehaviourError
     from pellucid.errors import BudgetError as BudgetError
     from pellucid.errors import ContextLengthError as ContextLengthError
@@ -164,6 +169,7 @@ if TYPE_CHECKING:
     from pellucid.model.parts import register_part as register_part
     from pellucid.model.sites import Site as Site
     from pellucid.progress_bar import showing_progress as showing_progress
+    from pellucid.results.disk.csv_table import read_table as read_table
     from pellucid.results.passes import Passes as Passes
     from pellucid.results.refusal import Refusal as Refusal
     from pellucid.results.result import Result as Result

@@ -16,6 +16,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 
+from pellucid.arguments import checks_kinds
+
 KNOWN_AFTER = 1.0
 """Seconds after which steps that are done say how long others will take."""
 
@@ -101,6 +103,7 @@ _callbacks: ContextVar[tuple[Callback, ...]] = ContextVar("callbacks", default=(
 _tasks: ContextVar[tuple[LongTask, ...]] = ContextVar("tasks", default=())
 
 
+@checks_kinds
 @contextmanager
 def watching(*callbacks: Callback) -> Iterator[None]:
     """Tell ``callbacks`` about every long call inside the block, beside those told already."""

@@ -7,6 +7,7 @@
     │   ├── MissingDependencyError       an optional package is needed for this
     │   └── UnsupportedArchitectureError the parts do not add up to the residual stream
     ├── TaskError (also ValueError)      the question asked is not well posed
+    │   ├── ArgumentError (also TypeError) an argument is not of the kind that it should be
     │   ├── TokenError                   an answer, foil or prompt is not the tokens it should be
     │   ├── AlignmentError               the two prompts do not match position by position
     │   ├── MismatchError                what was made before is of something else
@@ -125,6 +126,13 @@ class HookError(PellucidError):
 
 class TaskError(PellucidError, ValueError):
     """The question asked is not well posed."""
+
+
+class ArgumentError(TaskError, TypeError):
+    """An argument is not of the kind that it should be: bytes for text, True for a number."""
+
+    argument: str | None = None
+    """Its name."""
 
 
 class TokenError(TaskError):

@@ -50,7 +50,7 @@ def test_an_unknown_keyword_is_named_with_its_nearest(one_tiny, pair):
         ("discover", {"target": 1.5}),
         ("discover_edges", {"method": "top"}),
         ("discover_edges", {"size": 3}),
-        ("discover_edges", {"method": "acdc", "tau": float("nan")}),
+        ("discover_edges", {"method": "acdc", "tau": -1.0}),
     ],
 )
 def test_options_that_mean_nothing_are_refused_before_anything_runs(one_tiny, pair, call, options):

@@ -165,8 +165,8 @@ def test_questions_are_analysed_one_by_one(random_gpt2):
     for asking, said in (
         ([], "at least one question"),
         (asked[0], "use analyze"),
-        (None, "found None"),
-        ({1: asked[0]}, "1 is no name"),
+        (None, "is None"),
+        ({1: asked[0]}, "a dictionary from text"),
     ):
         with pytest.raises(TaskError, match=said):
             study(model, asking)

@@ -6,6 +6,7 @@ counted. A budget that is not used up leaves an analysis well below.
 
 from pellucid.analysis.include import forwards_of_included
 from pellucid.analysis.options import AnalysisOptions
+from pellucid.arguments import checks_kinds
 from pellucid.attribution.nodes import STEPS
 from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.faithfulness import curve_sizes
@@ -19,6 +20,7 @@ OF_A_SET = 4
 """The metric with a set kept, with it and its opponents kept, and with it and with all replaced."""
 
 
+@checks_kinds
 def most_forwards(
     model: Model, options: AnalysisOptions, *, judged: int = 0, length: int = 0
 ) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
+from pellucid.arguments import demand_fields
 from pellucid.attribution.nodes import demand_gradient
 from pellucid.circuit.nodes.options import demand_search_with
 from pellucid.errors import EditError, TaskError
@@ -82,6 +83,7 @@ class AnalysisOptions:
     """What else the result holds of the question, beside the circuit (``include.py``)."""
 
     def __post_init__(self) -> None:
+        demand_fields(self)
         demand_choice("method", self.method, NodeMethod, TaskError)
         demand_choice("search", self.search, NodeSearch, EditError)
         demand_choice("over", self.over, Over, EditError)

@@ -7,7 +7,7 @@ from pellucid.errors import BehaviourError, CorruptionError, TaskError
 from pellucid.model.model import Model, opened
 from pellucid.options import METRIC
 from pellucid.run.answers import metrics_of
-from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts, spelling_hints
+from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts, plain_ids, spelling_hints
 from pellucid.task.corrupt import Candidate, candidates, judge, judgings, most_changing
 from pellucid.task.metrics import Metric
 
@@ -40,8 +40,12 @@ def question_of(
     """
     opened(model)
     if contrast is not None:
-        if any(value is not None for value in (prompt, answer, foil, corrupted)):
-            raise TaskError("Give a contrast, or prompt= with answer= and foil=, not both.")
+        words = {"prompt": prompt, "answer": answer, "foil": foil, "corrupted": corrupted}
+        if beside := [f"{name}=" for name, value in words.items() if value is not None]:
+            raise TaskError(
+                "Give a contrast, or prompt= with answer= and foil=, not both; beside the contrast "
+                f"{', '.join(beside)} is given."
+            )
         if isinstance(contrast, Contrast):
             return _Asked(contrast, "given")
         return _Asked(ContrastBatch.of(contrast), "given")
@@ -51,6 +55,8 @@ def question_of(
         raise TaskError(
             f"Missing {', '.join(missing)}. Give a Contrast, or prompt=, answer= and foil=."
         )
+    for name, value in given.items():
+        plain_ids(value, name)
     if corrupted is not None:
         return _Asked(Contrast(prompt, corrupted, answer, foil), "given")
     try:

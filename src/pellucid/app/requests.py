@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from pellucid.app.jobs import FieldError
+from pellucid.arguments import is_text
 from pellucid.options import DIRECTION, SEED, AppAblation, AppSites, Direction
 
 _Kind: TypeAlias = Literal[
@@ -111,7 +112,7 @@ def _check(name: str, value: Any) -> None:
     else:
         fits = _whole(value) or (isinstance(value, str) and len(value) <= LONGEST)
         should = "text, or a token's id"
-    if not fits or (isinstance(value, str) and not _encodable(value)):
+    if not fits or (isinstance(value, str) and not is_text(value)):
         raise FieldError(name, f"{name} must be {should}.")
 
 
@@ -125,8 +126,3 @@ def _group(value: Any) -> bool:
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST
-
-
-def _encodable(text: str) -> bool:
-    """Half a surrogate pair is JSON, and not text."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from pellucid.cli.expand import LAST, option
-from pellucid.cli.question import AskedQuestion
+from pellucid.cli.question import AskedQuestion, asked_in
 from pellucid.cli.reports import WAYS
 from pellucid.cli.terminal import open_model, show, tell
 from pellucid.errors import ModelError, ResultFileError
@@ -69,7 +69,7 @@ TokenizerSource = Annotated[
 AsJson = Annotated[bool, option("Print JSON instead of text.", "--json")]
 Prompts = Annotated[
     Path | None,
-    option("Many at once: a .csv or .jsonl file of clean, corrupted, answer, foil.", "--prompts"),
+    option("Many at once: a .csv or .jsonl of prompt, answer, foil, corrupted.", "--prompts"),
 ]
 MetricOption = Annotated[MetricName, option("What is measured.", "--metric")]
 PartsOption = Annotated[
@@ -123,9 +123,7 @@ class QuestionOptions(PromptOptions):
                     "--prompts FILE holds whole questions; leave out the prompt, --answer, --foil "
                     "and --corrupted."
                 )
-            from pellucid.task.prompt_file import read_prompts
-
-            return AskedQuestion(contrasts=read_prompts(self.prompts))
+            return asked_in(self.prompts)
         prompt = self.only(more="; or many with --prompts FILE")
         if self.answer is None or self.foil is None:
             missing = "--answer" if self.answer is None else "--foil"

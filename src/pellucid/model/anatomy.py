@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from pellucid.arguments import demand_fields
 from pellucid.model.linear import linear_bias, linear_weight
 from pellucid.model.parts import name_of
 from pellucid.model.residual_scaling import Factor, over, product, times
@@ -35,6 +36,9 @@ class Node:
     layer: int | None = None
     head: int | None = None
 
+    def __post_init__(self) -> None:
+        demand_fields(self)
+
     @property
     def name(self) -> str:
         """``embed``, ``L9H6``, ``M3`` or, of a neuron, ``M3N310``."""
@@ -56,6 +60,9 @@ class Slot:
     kind: SlotKind
     layer: int | None = None
     head: int | None = None
+
+    def __post_init__(self) -> None:
+        demand_fields(self)
 
     @property
     def name(self) -> str:

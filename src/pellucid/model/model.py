@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -26,6 +26,11 @@ class Model:
     ``module`` is the model object itself, never a copy: Pellucid reads and edits it through hooks
     that are gone when a call returns.
     """
+
+    advice: ClassVar[str] = (
+        "It has not been opened. Open it first: model = pellucid.load(model, tokenizer=...)."
+    )
+    """What to do with something else that is given as a model."""
 
     module: nn.Module
     tokenizer: Any
@@ -176,7 +181,4 @@ def opened(model: Model) -> Model:
     """
     if isinstance(model, Model):
         return model
-    raise TaskError(
-        f"The model is of type {type(model).__name__}, and has not been opened. Open it first: "
-        "model = pellucid.load(model, tokenizer=...)."
-    )
+    raise TaskError(f"The model is of type {type(model).__name__}. {Model.advice}")

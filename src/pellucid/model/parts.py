@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pellucid.arguments import checks_kinds, demand_fields
 from pellucid.errors import EditError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _NUMBER = r"(0|[1-9]\d*)"
-CutPart: TypeAlias = "Callable[[Tensor, int], Tensor]"
-PutPart: TypeAlias = "Callable[[Tensor, Tensor, int], Tensor]"
+CutPart: TypeAlias = Callable[["Tensor", int], "Tensor"]
+PutPart: TypeAlias = Callable[["Tensor", "Tensor", int], "Tensor"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,11 @@ class PartKind:
     """How many a layer has, from its ``Block``: 0 for none, 1 where there is no index."""
     all_of_layer: str | None = None
     """What all parts of a layer together are called, such as ``M{layer}.neurons``."""
-    cut: "CutPart | None" = None
-    put: "PutPart | None" = None
+    cut: CutPart | None = None
+    put: PutPart | None = None
+
+    def __post_init__(self) -> None:
+        demand_fields(self)
 
     @property
     def indexed(self) -> bool:
@@ -86,6 +90,7 @@ KINDS: dict[str, PartKind] = {}
 """Every kind of part, by what it is called, in the order in which names are tried."""
 
 
+@checks_kinds
 def register_part(kind: PartKind) -> PartKind:
     """Take up a kind of part; one of its name is replaced, unless it is Pellucid's own.
 

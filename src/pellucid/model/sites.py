@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from pellucid.arguments import demand_fields
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Node
 from pellucid.model.parts import kind_called
@@ -49,6 +50,7 @@ class Site:
     layer: int
 
     def __post_init__(self) -> None:
+        demand_fields(self)
         if self.kind not in HOOK_NAMES:
             raise EditError(f"No site is called {self.kind!r}; there are {', '.join(HOOK_NAMES)}.")
 

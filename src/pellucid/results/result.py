@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from pellucid.arguments import checks_kinds
 from pellucid.errors import ResultFileError
 from pellucid.results.checksum import (
     CHECKSUM,
@@ -112,6 +113,7 @@ class Result:
         return Path(path)
 
     @classmethod
+    @checks_kinds
     def load(cls: type[R], path: str | Path) -> R:
         """Read the folder that ``save`` wrote, or a file that holds what ``to_json`` gave.
 
@@ -131,6 +133,7 @@ class Result:
         return _read(cls, text, tensors, str(place))
 
     @classmethod
+    @checks_kinds
     def from_json(cls: type[R], text: str, *, tensors: bytes = b"") -> R:
         """Read what ``to_json`` gave; ``Result.from_json`` reads every kind.
 

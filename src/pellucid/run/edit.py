@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.arguments import checks_kinds, demand_fields
 from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.model.running.changes import leaves_nothing
@@ -47,6 +48,7 @@ class Edit:
     positions: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        demand_fields(self)
         if self.operation not in get_args(Operation):
             raise EditError(
                 f"operation={self.operation!r} is not known; choose one of {get_args(Operation)}."
@@ -85,6 +87,7 @@ class Edit:
         return fitted(found, chosen, name)
 
 
+@checks_kinds
 @leaves_nothing
 def run_edited(
     model: Model,

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import torch
 
+from pellucid.arguments import checks_kinds
 from pellucid.callbacks import counting_forwards
 from pellucid.model.anatomy import Node, Slot
 from pellucid.model.model import Model
@@ -40,12 +41,14 @@ WORDS = ("prompt", "corrupted", "answer", "foil")
 def with_provenance(call: Callable[P, R]) -> Callable[P, R]:
     """Function decorator: what the call returns says how it was made.
 
-    While it runs, its forwards are told to callbacks under its name (``callbacks.py``).
+    The kinds of its arguments are checked (``arguments.py``). While it runs, its forwards are told
+    to callbacks under its name (``callbacks.py``).
 
     **Cost** no pass; hashing the weights once a model (half a second for 135 million parameters).
     """
     declared = signature(call)
 
+    @checks_kinds
     @leaves_nothing
     @wraps(call)
     def recorded(*positional: P.args, **named: P.kwargs) -> R:

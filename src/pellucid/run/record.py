@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.arguments import checks_kinds
 from pellucid.model.model import Model
 from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.running.foreign import foreign_hooks
@@ -96,6 +97,7 @@ class Trace:
         )
 
 
+@checks_kinds
 @leaves_nothing
 def record(
     model: Model,

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.arguments import demand_kind, value_in_words
 from pellucid.errors import EditError
 
 _Source: TypeAlias = float | Tensor | Callable[[Tensor], Tensor]
@@ -38,7 +39,12 @@ class Subspace:
     source: _Source = 0.0
 
     def __post_init__(self) -> None:
-        basis = torch.as_tensor(self.basis)
+        demand_kind("Subspace()", "source", self.source, _Source)
+        try:
+            basis = torch.as_tensor(self.basis)
+        except (TypeError, ValueError, RuntimeError) as error:
+            found = value_in_words(self.basis)
+            raise EditError(f"A basis is a matrix of finite numbers; this is {found}.") from error
         if basis.ndim != 2 or not basis.is_floating_point() or not bool(basis.isfinite().all()):
             raise EditError(
                 "A basis is a matrix of finite numbers, one direction a row; this one has shape "

@@ -24,7 +24,7 @@ from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts
 @keywords_of(AnalysisOptions)
 def study(
     model: Model,
-    contrasts: Mapping[str, Contrasts] | Sequence[Contrast] | ContrastBatch,
+    contrasts: Mapping[str, Contrasts] | Contrasts,
     *,
     command: str | None = None,
     keep: str | Path | Kept | None = None,

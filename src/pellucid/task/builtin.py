@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from pellucid.arguments import checks_kinds
 from pellucid.errors import TaskError, TokenError
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.draw import (
@@ -240,6 +241,7 @@ TASKS = {
 }
 
 
+@checks_kinds
 def tasks(*names: str) -> tuple[Task, ...]:
     """The built-in tasks of those names, or all; ``task(tokenizer, n, seed)`` makes contrasts.
 

@@ -12,11 +12,14 @@ prompts must be the same number of tokens; nothing is padded or cut to make them
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+from pellucid.arguments import checks_kinds, demand_kind, value_in_words
 from pellucid.errors import AlignmentError, ContextLengthError, TaskError, TokenError
+from pellucid.options import demand_choice
 from pellucid.task.align import check_alignment, check_continuations, check_length
 from pellucid.task.chat import chat_prompt
 from pellucid.task.encode import Encoded, Padding, Resolved, pack
@@ -52,23 +55,18 @@ class Contrast:
     equal to its foil, a clean prompt equal to the corrupted one.
     """
 
+    advice: ClassVar[str] = WANTED
+    """What to do with something else that is given as a question."""
+
     clean: str | Sequence[int]
     corrupted: str | Sequence[int]
     answer: str | int | Sequence[int]
     foil: str | int | Sequence[int]
 
     def __post_init__(self) -> None:
-        for name in ("clean", "corrupted", "answer", "foil"):
-            value = plain_ids(getattr(self, name), name)
+        given = {name: getattr(self, name) for name in ("clean", "corrupted", "answer", "foil")}
+        for name, value in plain_parts(given).items():
             object.__setattr__(self, name, value)
-            if value in ("", ()):
-                what = f"{name} prompt" if name in ("clean", "corrupted") else name
-                raise TokenError(f"The {what} is empty. Give at least one token.")
-        if self.answer == self.foil:
-            raise TokenError(
-                f"Answer and foil are both {self.answer!r}, so nothing is contrasted. Give as "
-                "foil what the corrupted prompt makes likely."
-            )
         if self.clean == self.corrupted:
             raise TokenError(
                 f"Clean and corrupted prompt are both {self.clean!r}. Change the part of the "
@@ -76,6 +74,7 @@ class Contrast:
             )
 
     @classmethod
+    @checks_kinds
     def chat(
         cls,
         tokenizer: Tokenizer | None,
@@ -174,7 +173,8 @@ class ContrastBatch:
     name: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "contrasts", tuple(self.contrasts))
+        demand_kind("ContrastBatch()", "name", self.name, str)
+        object.__setattr__(self, "contrasts", _listed(self.contrasts))
         if not self.contrasts:
             raise TokenError("A batch of no contrasts. Give at least one.")
         for number, one in enumerate(self.contrasts):
@@ -192,11 +192,10 @@ class ContrastBatch:
             return contrasts
         if isinstance(contrasts, Contrast):
             return cls((contrasts,), name=name)
-        if isinstance(contrasts, str) or not isinstance(contrasts, Iterable):
-            raise TaskError(f"The question is of type {type(contrasts).__name__}. {WANTED}")
-        return cls(tuple(contrasts), name=name)
+        return cls(_listed(contrasts), name=name)
 
     @classmethod
+    @checks_kinds
     def from_lists(
         cls,
         clean: Sequence[str | Sequence[int]],
@@ -229,6 +228,7 @@ class ContrastBatch:
         **Raises** ``TokenError``, ``AlignmentError``, ``ContextLengthError``; in a batch of several
         the message begins with the number of the contrast.
         """
+        demand_choice("padding", padding, Padding, TaskError)
         resolved = []
         for number, contrast in enumerate(self.contrasts):
             try:
@@ -283,14 +283,31 @@ class ContrastBatch:
         return json.dumps({"name": self.name, "contrasts": listed}, ensure_ascii=False)
 
     @classmethod
+    @checks_kinds
     def from_json(cls, text: str) -> "ContrastBatch":
-        """The batch that ``to_json`` wrote."""
-        read = json.loads(text)
-        return cls(tuple(Contrast(**one) for one in read["contrasts"]), name=read["name"])
+        """The batch that ``to_json`` wrote. **Raises** ``TaskError`` for any other text."""
+        try:
+            read = json.loads(text)
+            contrasts = tuple(Contrast(**one) for one in read["contrasts"])
+            return cls(contrasts, name=read["name"])
+        except TaskError:
+            raise
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise TaskError(
+                f"The text is not a batch that to_json wrote: {type(error).__name__}: {error}."
+            ) from error
 
 
 Contrasts: TypeAlias = Contrast | ContrastBatch | Sequence[Contrast]
 """What every call takes as its question; ``ContrastBatch.of`` makes one thing of it."""
+
+
+def _listed(contrasts: Any) -> tuple[Any, ...]:
+    """Contrasts in the order in which they were given. **Raises** ``TaskError``."""
+    unordered = isinstance(contrasts, str | bytes | bytearray | Set | Mapping)
+    if unordered or not isinstance(contrasts, Iterable) or isinstance(contrasts, type):
+        raise TaskError(f"The question is {value_in_words(contrasts)}. {WANTED}")
+    return tuple(contrasts)
 
 
 def _counted(ids: Sequence[int], tokenizer: Tokenizer | None) -> str:
@@ -324,23 +341,42 @@ def spelling_hints(
     return [hint for hint in hints if hint]
 
 
+def plain_parts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parts of a question by name, as ``plain_ids`` makes them; ``answer`` and ``foil`` among them.
+
+    **Raises** ``TokenError`` for one that is empty, and for an answer equal to its foil.
+    """
+    found = {name: plain_ids(value, name) for name, value in given.items()}
+    for name, value in found.items():
+        if value in ("", ()):
+            what = f"{name} prompt" if name in ("clean", "corrupted") else name
+            raise TokenError(f"The {what} is empty. Give at least one token.")
+    if found["answer"] == found["foil"]:
+        raise TokenError(
+            f"Answer and foil are both {found['answer']!r}, so nothing is contrasted. Give as "
+            "foil what the corrupted prompt makes likely."
+        )
+    return found
+
+
 def plain_ids(value: Any, name: str) -> str | int | tuple[int, ...]:
     """A string, an int or a tuple of ints, from whatever holds them (lists, arrays, tensors)."""
     if isinstance(value, str):
+        demand_kind("Contrast()", name, value, str)
         return value
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, int) and not isinstance(value, bool):
-        if name in ("clean", "corrupted"):
+        if name in ("prompt", "clean", "corrupted"):
             raise TokenError(
                 f"The {name} prompt is the single number {value}. Give a string, or a list of "
                 "token ids."
             )
         return value
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         ids = tuple(i.item() if hasattr(i, "item") else i for i in value)
         if all(isinstance(i, int) and not isinstance(i, bool) for i in ids):
             return ids
     raise TokenError(
-        f"The {name} is {value!r}. Give a string or token ids in a flat list; several prompts "
-        "are a ContrastBatch."
+        f"The {name} is {reprlib.repr(value)}. Give a string or token ids in a flat list; several "
+        "prompts are a ContrastBatch."
     )

@@ -2,26 +2,31 @@
 
 A .csv file begins with the names of its columns, and holds text (``csv_text.py``); the space before
 an answer is part of it (``" Mary"``, and a prompt with a comma in quotes). ``prompt`` is another
-name of ``clean``. A .jsonl file holds one JSON object a line, in which prompts may also be lists of
-token ids and answers ids. Other columns are ignored.
+name of ``clean``; a file of *decisions* has no ``corrupted``, or not in every line. A .jsonl file
+holds one JSON object a line, in which prompts may also be lists of token ids and answers ids. Other
+columns are ignored.
 """
 
 import csv
 import json
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pellucid.arguments import checks_kinds
 from pellucid.errors import TaskError
-from pellucid.task.contrast import Contrast, ContrastBatch
+from pellucid.task.contrast import Contrast, ContrastBatch, plain_parts
 from pellucid.task.csv_text import csv_rows
 
 _COLUMNS = ("clean", "corrupted", "answer", "foil")
+_MADE = " read_decisions(model, path) makes corrupted prompts, and judges them."
 Line: TypeAlias = tuple[int, Any]
 """The number of a line in the file, and what it holds."""
 
 
+@checks_kinds
 def read_prompts(path: str | Path) -> ContrastBatch:
     """Every contrast of a .csv or .jsonl file, in order.
 
@@ -30,6 +35,51 @@ def read_prompts(path: str | Path) -> ContrastBatch:
     lack a column or are no contrast, naming each of them.
     """
     path = Path(path)
+    found: list[Contrast] = []
+    wrong: list[str] = []
+    lines = _lines(path)
+    for number, cells in lines:
+        try:
+            found.append(_contrast_of(path, number, cells))
+        except TaskError as error:
+            wrong.append(str(error))
+    refuse_rows(wrong, len(lines))
+    return ContrastBatch(tuple(found), name=path.stem)
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """One line of a file of decisions; ``corrupted`` is None where it is left to be made."""
+
+    where: str
+    """File and line."""
+    prompt: str | tuple[int, ...]
+    answer: str | int | tuple[int, ...]
+    foil: str | int | tuple[int, ...]
+    corrupted: str | tuple[int, ...] | None = None
+
+
+def file_of_decisions(path: str | Path) -> tuple[DecisionRow, ...]:
+    """Every decision of a .csv or .jsonl file, in order; only ``corrupted`` may be missing.
+
+    **Cost** no passes; nothing is tokenised.
+    **Raises** ``TaskError`` as ``read_prompts`` does.
+    """
+    path = Path(path)
+    found: list[DecisionRow] = []
+    wrong: list[str] = []
+    lines = _lines(path)
+    for number, cells in lines:
+        try:
+            found.append(_decision_of(path, number, cells))
+        except TaskError as error:
+            wrong.append(str(error))
+    refuse_rows(wrong, len(lines))
+    return tuple(found)
+
+
+def _lines(path: Path) -> list[Line]:
+    """What the lines of a file hold. **Raises** ``TaskError`` for a file that cannot be read."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise TaskError(f"{path}: give prompts in a file whose name ends in .csv or .jsonl.")
@@ -43,18 +93,10 @@ def read_prompts(path: str | Path) -> ContrastBatch:
         raise TaskError(f"{path} cannot be read: {error}. Give UTF-8 text.") from error
     if not lines:
         raise TaskError(f"{path} holds no prompts. Each takes a line with {', '.join(_COLUMNS)}.")
-    found: list[Contrast] = []
-    wrong: list[str] = []
-    for number, cells in lines:
-        try:
-            found.append(_contrast_of(path, number, cells))
-        except TaskError as error:
-            wrong.append(str(error))
-    _refuse(wrong, len(lines))
-    return ContrastBatch(tuple(found), name=path.stem)
+    return lines
 
 
-def _refuse(wrong: Sequence[str], rows: int) -> None:
+def refuse_rows(wrong: Sequence[str], rows: int) -> None:
     """**Raises** ``TaskError`` that tells all that is wrong, each on a line of its own."""
     if len(wrong) > 1:
         raise TaskError("\n".join([f"{len(wrong)} of {rows} rows cannot be used:", *wrong]))
@@ -63,10 +105,30 @@ def _refuse(wrong: Sequence[str], rows: int) -> None:
 
 
 def _contrast_of(path: Path, number: int, cells: Any) -> Contrast:
-    """The contrast of one line.
+    """The contrast of one line. **Raises** ``TaskError`` naming the line and what is wrong."""
+    _demand_cells(path, number, cells, _COLUMNS)
+    try:
+        return Contrast(**{name: cells[name] for name in _COLUMNS})
+    except TaskError as error:
+        raise TaskError(f"{path}, line {number}: {error}") from error
 
-    **Raises** ``TaskError`` naming the line and what is wrong with it.
-    """
+
+def _decision_of(path: Path, number: int, cells: Any) -> DecisionRow:
+    """The decision of one line. **Raises** as ``_contrast_of``."""
+    _demand_cells(path, number, cells, ("clean", "answer", "foil"))
+    where = f"{path}, line {number}"
+    if cells.get("corrupted") not in (None, ""):
+        asked = _contrast_of(path, number, cells)
+        return DecisionRow(where, asked.clean, asked.answer, asked.foil, asked.corrupted)  # type: ignore[arg-type]
+    try:
+        parts = plain_parts({name: cells[name] for name in ("clean", "answer", "foil")})
+    except TaskError as error:
+        raise TaskError(f"{where}: {error}") from error
+    return DecisionRow(where, parts["clean"], parts["answer"], parts["foil"])
+
+
+def _demand_cells(path: Path, number: int, cells: Any, columns: Sequence[str]) -> None:
+    """**Raises** ``TaskError`` for a line that is no row, or lacks one of ``columns``."""
     if not isinstance(cells, dict):
         raise TaskError(f'{path}, line {number}: not a JSON object. Write {{"clean": "...", ...}}.')
     if None in cells:
@@ -74,16 +136,13 @@ def _contrast_of(path: Path, number: int, cells: Any) -> Contrast:
             f"{path}, line {number}: more cells than columns. Put a text that holds a comma in "
             'quotes: "When Mary and John went to the store, John".'
         )
-    missing = [name for name in _COLUMNS if cells.get(name) is None]
+    missing = [name for name in columns if cells.get(name) is None]
     if missing:
         raise TaskError(
             f"{path}, line {number}: {', '.join(missing)} missing. Every line needs "
-            f"{', '.join(_COLUMNS)}; found {', '.join(map(str, cells))}."
+            f"{', '.join(columns)}; found {', '.join(map(str, cells))}."
+            + (_MADE if missing == ["corrupted"] else "")
         )
-    try:
-        return Contrast(**{name: cells[name] for name in _COLUMNS})
-    except TaskError as error:
-        raise TaskError(f"{path}, line {number}: {error}") from error
 
 
 def csv_lines(path: Path) -> Iterator[Line]:

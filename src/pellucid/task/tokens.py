@@ -7,11 +7,13 @@ space before any text given on its own; for them the continuation is read behind
 so that " Mary" is the piece that really follows a word and "Mary" the one that really does not.
 """
 
-from collections.abc import Iterable, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence, Set
 from difflib import get_close_matches
 from operator import index
 from typing import Any, Protocol, runtime_checkable
 
+from pellucid.arguments import is_text
 from pellucid.errors import TokenError
 from pellucid.task.spelling import bytes_label
 
@@ -254,13 +256,15 @@ def whole_numbers(ids: Iterable[int], name: str) -> tuple[int, ...]:
     """
     listed = ids.tolist() if hasattr(ids, "tolist") else ids
     try:
+        if isinstance(listed, bytes | bytearray | Set | Mapping):
+            raise TypeError(f"a {type(ids).__name__} is no list")
         found = tuple(listed)
         if any(isinstance(i, bool) for i in found):
             raise TypeError("True and False are no ids")
         return tuple(index(i) for i in found)
     except TypeError as error:
         raise TokenError(
-            f"The {name} is {ids!r:.80}: {error}. Give a string, or one list of token ids."
+            f"The {name} is {reprlib.repr(ids)}: {error}. Give a string, or one list of token ids."
         ) from error
 
 
@@ -274,11 +278,16 @@ def vocabulary_size(tokenizer: Tokenizer | None, largest: int) -> int | None:
 
 
 def needed(tokenizer: Tokenizer | None, text: str, name: str) -> Tokenizer:
-    """The tokenizer, or an error saying that a string cannot be read without one."""
+    """The tokenizer, or an error saying why the string cannot be read."""
     if tokenizer is None:
         raise TokenError(
             f"The {name} {text!r} is a string, and there is no tokenizer to read it. "
             "Give token ids, or open the model with tokenizer= (--tokenizer on the command line)."
+        )
+    if not is_text(text):
+        raise TokenError(
+            f"The {name} {text!r} holds half a character (a lone surrogate), which no tokenizer "
+            "reads. Take it out."
         )
     return tokenizer
 

@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+from pellucid.arguments import checks_kinds
 from pellucid.zoo.nulls import EXAMPLES, NOMINAL
 from pellucid.zoo.result import ZooResult
 
@@ -32,6 +33,7 @@ _HEADS = {
 ROUND = {"extra": 1, "forwards": 0, "backwards": 0, "models": 0, "false_discoveries": 2}
 
 
+@checks_kinds
 def page(result: ZooResult) -> str:
     """The whole page."""
     summary = result.summary().dropna(axis=1, how="all")

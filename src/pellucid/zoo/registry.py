@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
+from pellucid.arguments import checks_kinds
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.errors import EditError
 from pellucid.model.model import Model
@@ -70,6 +71,7 @@ class Specimen:
         return self.model.anatomy.edges & ~self.hidden
 
 
+@checks_kinds
 def names(patterns: str | Sequence[str] = "*") -> list[str]:
     """Names of the models that match any of ``patterns``, as ``induction/*`` or ``*@llama``.
 
@@ -86,12 +88,14 @@ def names(patterns: str | Sequence[str] = "*") -> list[str]:
     return [name for name in every if any(fnmatchcase(name, pattern) for pattern in wanted)]
 
 
+@checks_kinds
 def about(name: str) -> str:
     """What the model does, or how its prompts are corrupted."""
     said = CASES[name.partition("@")[0]].__doc__ or ""
     return " ".join(said.split("\n\n")[0].split())
 
 
+@checks_kinds
 def specimen(name: str) -> Specimen:
     """Build one model and state its truth.
 

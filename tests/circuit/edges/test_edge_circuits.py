@@ -187,7 +187,7 @@ def test_nothing_is_claimed_of_random_weights(one_tiny, pair):
         ({"method": "top"}, "size"),
         ({"method": "verified", "size": 3}, "size"),
         ({"method": "acdc"}, "tau"),
-        ({"method": "acdc", "tau": float("nan")}, "0 or more"),
+        ({"method": "acdc", "tau": -1.0}, "0 or more"),
         ({"target": 1.5}, "target"),
     ],
 )

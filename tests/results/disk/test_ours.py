@@ -12,7 +12,8 @@ from pellucid import Result
 from pellucid.cli.commands.report import WAYS
 from pellucid.errors import FigureError, ResultFileError
 from pellucid.figures.save import save
-from pellucid.results.disk.ours import is_ours
+from pellucid.results.disk.csv_table import csv_of
+from pellucid.results.disk.ours import is_our_file, is_ours
 from pellucid.zoo import page
 from tests.models.every_call import CALLS, QUESTION, tiny_llama
 
@@ -33,7 +34,7 @@ def test_every_result_and_every_table_is(results, tmp_path):
     for found in results:
         assert is_ours(found.to_json().encode())
         if hasattr(found, "to_frame"):
-            assert is_ours(found.to_frame().to_csv(index=False).encode()), type(found)
+            assert is_ours(csv_of(found.to_frame()).encode()), type(found)
 
 
 @pytest.mark.parametrize("ending", WAYS)
@@ -46,7 +47,7 @@ def test_every_report_is(results, ending):
 def test_the_page_of_the_zoo_and_its_tables_are():
     found = pellucid.zoo.run(["eap"], models="and/both@gpt", null_tests=0)
     assert is_ours(page(found).encode())
-    assert is_ours(found.to_frame().to_csv(index=False).encode())
+    assert is_ours(csv_of(found.to_frame()).encode())
 
 
 @pytest.mark.parametrize("ending", [".png", ".svg"])
@@ -86,7 +87,10 @@ def archive():
 @pytest.mark.parametrize(
     "content",
     [b"{}", b"[1]", b"not JSON", b'{"name": "mine"}', b"clean,corrupted,answer,foil\n1,2,3,4\n",
-     b"node,layer\nL0H1,0\n", b"size,effect,mine\n1,2,3\n", b"# Pellucid: my notes\n",
+     b"node,layer\nL0H1,0\n", b"size,effect,mine\n1,2,3\n",
+     b"size,effect\n1,2\n", b'"size","effect"\n1,2\n', b'size,"effect\n1"\n',
+     b'mine,"effect"\n1,2\n',
+     b"# Pellucid: my notes\n",
      b"\xff\xfe\0", b"<html><title>Pellucid</title></html>",
      b"%PDF-1.4\n/Title (Thesis)", b"# Notes\nIt says: Written by Pellucid, unseen.\n",
      b'{"note": "written by `pellucid`"}', archive()],
@@ -99,3 +103,24 @@ def test_a_result_of_another_version_or_kind_is_one(results):
     body = replace(results[0], provenance=None).to_json()
     for other in ('"schema": 99', '"schema": 1'):
         assert is_ours(body.replace('"schema": 2', other).encode())
+
+
+def test_of_a_large_file_no_more_is_read_than_says_so(results, tmp_path, monkeypatch):
+    filler = b"x" * (6 << 20)
+    mark = b"<!-- Written by Pellucid -->"
+    large = {
+        b"<html>" + filler: False,
+        mark + filler: True,
+        filler + mark: True,
+        b'{"schema": 1, "type": "mine", "text": "' + filler + b'"}': False,
+        results[0].to_json().encode() + b" " * len(filler): True,
+    }
+    for content, ours in large.items():
+        (tmp_path / "large").write_bytes(content)
+        assert is_our_file(tmp_path / "large") is ours
+    whole = []
+    monkeypatch.setattr("pellucid.results.disk.ours.is_ours", whole.append)
+    with (tmp_path / "endless").open("wb") as file:
+        file.truncate(1 << 40)  # a terabyte of holes
+    assert not is_our_file(tmp_path / "endless")
+    assert not whole

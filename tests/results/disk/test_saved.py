@@ -8,6 +8,7 @@ import pytest
 import pellucid
 from pellucid import Result
 from pellucid.errors import ResultFileError
+from pellucid.results.disk.csv_table import csv_of
 from pellucid.results.disk.out import demand_out, write_out
 from pellucid.results.disk.saved import is_result
 from tests.results.disk.writers import RESULT, demand_whole_after_kills
@@ -89,6 +90,6 @@ def test_out_is_a_file_or_a_folder_by_its_ending_and_is_replaced(result, tmp_pat
             assert write_out(result, tmp_path / name) == tmp_path / name
     for name in ("one.json", "folder"):
         assert Result.load(tmp_path / name).to_json() == result.to_json()
-    assert (tmp_path / "one.csv").read_text() == result.to_frame().to_csv(index=False)
+    assert (tmp_path / "one.csv").read_text() == csv_of(result.to_frame())
     assert sorted(os.listdir(tmp_path)) == ["folder", "one.csv", "one.json"]
     assert is_result(result.to_json().encode())

@@ -73,7 +73,8 @@ def backups(
     members = members_of(opened(model), circuit)
     chosen = BackupOptions(**options)
     ablations, controls = chosen.ablations, chosen.controls
-    over = chosen.over or (circuit.over if isinstance(circuit, Circuit) else "heads")
+    of_circuit = circuit.over if isinstance(circuit, Circuit) else "heads"
+    over = of_circuit if chosen.over is None else chosen.over
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
         refuse_kl(chosen.metric)
         setup = chosen.setup(model, contrast)

@@ -52,6 +52,8 @@ def analyze(
     from pellucid.analysis.options import AnalysisOptions
     from pellucid.cli.cost import plan_text, planned, tokens_of
 
+    with progress("Judging corrupted prompts"):
+        asked = asked.completed(opened, rank.metric)
     chosen = AnalysisOptions(**asdict(rank), search=search, **asdict(circuit), include=named)
     if plan:
         costs = planned(opened, asked, chosen)

@@ -10,6 +10,7 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import ModelOptions, OutputOptions, Prompts, RankOptions, SearchOptions
+from pellucid.cli.question import AskedQuestion, asked_in
 from pellucid.cli.terminal import progress, show, tell, typed
 from pellucid.errors import PellucidError, ResultFileError
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pellucid.analysis.result import Analysis
     from pellucid.model.model import Model
     from pellucid.studies.result import Study
-    from pellucid.task.contrast import Contrasts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +55,20 @@ def study(
     if prompts is None:
         _show(found, None, output)
         return
-    questions = _questions(prompts, circuit)
-    refuse_twice(found, questions, str(prompts))
+    asked = _asked(prompts, circuit)
+    refuse_twice(found, _names(asked), str(prompts))
     rank.check()
     opened = model.opened()
+    with progress("Judging corrupted prompts"):
+        asked = asked.completed(opened, rank.metric)
+    assert asked.contrasts is not None
     from pellucid.analysis.forwards import most_forwards
     from pellucid.analysis.options import AnalysisOptions
     from pellucid.studies.kept import kept_beside
+    from pellucid.studies.study import numbered
     from pellucid.studies.study import study as run
 
+    questions = numbered(asked.contrasts)
     chosen = AnalysisOptions(**asdict(rank), **asdict(circuit))
     most = len(questions) * most_forwards(opened, chosen)
     with kept_beside(output.out, opened, chosen) as kept:
@@ -77,16 +82,22 @@ def study(
         _show(found, None if saved else opened, output)
 
 
-def _questions(prompts: Path, circuit: SearchOptions) -> "dict[str, Contrasts]":
-    """The questions of a file, by name."""
-    from pellucid.studies.study import numbered
-    from pellucid.task.prompt_file import read_prompts
-
+def _asked(prompts: Path, circuit: SearchOptions) -> AskedQuestion:
+    """The questions of a file."""
     if circuit.ablation == "resample":
         raise typer.BadParameter(
             "--ablation resample takes values from other prompts; here each is analysed alone."
         )
-    return numbered(read_prompts(prompts))
+    return asked_in(prompts)
+
+
+def _names(asked: AskedQuestion) -> list[str]:
+    """What the questions of a file are called."""
+    from pellucid.studies.study import numbered
+
+    if asked.contrasts is not None:
+        return list(numbered(asked.contrasts))
+    return [f"{asked.name} {i}" for i in range(1, len(asked.decisions) + 1)]
 
 
 def _show(found: "dict[str, Analysis]", model: "Model | None", output: OutputOptions) -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pellucid.arguments import checks_kinds
 from pellucid.errors import ModelError
 from pellucid.model.opening import placement
 from pellucid.model.opening.sources import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pellucid.model.model import Model
 
 
+@checks_kinds
 def load(
     source: object = None,
     *,

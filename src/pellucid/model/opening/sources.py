@@ -145,7 +145,8 @@ def _named(name: str) -> NamedSource:
     if name.lower() in embedded.EMBEDDED:
         return embedded.find(name.lower())
     path = Path(name).expanduser()
-    if path.exists() or name.lower().endswith(".gguf"):
+    # These of os.path, unlike Path's own, say of a name that no file can have: it is not there.
+    if os.path.exists(path) or name.lower().endswith(".gguf"):
         return _path(path)
     if not _HUB_NAME.fullmatch(name):
         raise ModelNotFoundError(
@@ -164,9 +165,9 @@ def _file_in_folder(pair: tuple[object, ...]) -> GgufFile:
 
 
 def _path(path: Path) -> GgufFile | Folder | AdapterFolder:
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise ModelNotFoundError(f"There is no file or folder {str(path)!r}. Check the path.")
     if path.suffix.lower() == ".gguf":
         return _gguf(path)
@@ -198,7 +199,7 @@ def _folder(path: Path) -> GgufFile | Folder | AdapterFolder:
 
 
 def _gguf(path: Path) -> GgufFile:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelNotFoundError(f"There is no file {str(path)!r}. Check the path.", name=str(path))
     if _SHARD.search(path.name):
         raise ModelError(

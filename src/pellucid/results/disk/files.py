@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from pellucid.errors import ResultFileError
 from pellucid.results.disk import locks
-from pellucid.results.disk.ours import is_ours
+from pellucid.results.disk.ours import is_our_file
 from pellucid.results.disk.places import (
     DRAFT,
     allow_as,
@@ -80,7 +80,7 @@ def _demand_ours(target: Path) -> None:
         return
     if target.is_symlink() or not target.is_file():
         raise ResultFileError(f"{target} is no ordinary file. Choose another name, or remove it.")
-    if not is_ours(target.read_bytes()):
+    if not is_our_file(target):
         raise ResultFileError(
             f"{target} exists and was not written by Pellucid. Choose another name, or remove it."
         )

@@ -1,10 +1,13 @@
 """Whether a file is one that Pellucid wrote: what is not is never replaced.
 
 A result has its layout (``saved.py``). A report, a figure, or a circuit for another tool says in
-itself who wrote it. A table can say nothing, and is told by its first columns.
+itself who wrote it. A table is told by its columns, of whose names the last alone is quoted, which
+nobody else does: a table of somebody else with the columns ``size,effect`` is not replaced.
 """
 
+import os
 import re
+from pathlib import Path
 
 from pellucid.results.disk.saved import is_result
 
@@ -24,24 +27,52 @@ _SAYS_SO = re.compile(
     rb'|"generator": \{"name": "pellucid"'  # a graph for Neuronpedia
     rb'|"pellucid": \{"version": ',  # a circuit for EAP-IG
 )
-_TABLES = (
-    b"node,kind,layer,head,position,example,",
-    b"sender,slot,",
-    b"example,position,token,",
-    b"prompt,layer,sublayer,position,token,",
-    b"layer,neuron,activation,share,promotes,suppresses\n",
-    b"node,share,change,effect,indirect\n",
-    b"how,what,corrupted_prompt,changed,clean,corrupted,drop,verdict\n",
-    b"measure,effect,low,high\n",
-    b"fraction,asked,size,effect,low,high,kept_right\n",
-    b"size,effect\n",
-    b"model,method,kind,n_edges,",
+_COLUMNS = (
+    "node,kind,layer,head,position,example",
+    "sender,slot",
+    "example,position,token",
+    "prompt,layer,sublayer,position,token",
+    "layer,neuron,activation,share,promotes,suppresses",
+    "node,share,change,effect,indirect",
+    "how,what,corrupted_prompt,changed,clean,corrupted,drop,verdict",
+    "measure,effect,low,high",
+    "fraction,asked,size,effect,low,high,kept_right",
+    "size,effect",
+    "model,method,kind,n_edges",
 )
-"""How the tables of results begin."""
+"""The first columns of the tables of results."""
+_LAST_QUOTED = re.compile(rb'(?:[^"\r\n]+,)?"[^"\r\n]+"')
+"""The names of columns as ``csv_table.py`` writes them."""
+_HEAD, _TAIL = 4 << 20, 64 << 10
+"""Bytes of a large file where the mark of ours stands; a report's data come behind its script."""
+_RESULT = re.compile(rb'\s*\{\s*"schema": \d+,\s*"type": "')
+"""How the JSON of a result begins."""
 
 
 def is_ours(content: bytes) -> bool:
     """Whether Pellucid wrote this; an empty file is nobody's."""
-    if not content or is_result(content):
-        return True
-    return content.startswith(_TABLES) or _SAYS_SO.search(content) is not None
+    return not content or is_result(content) or _is_marked(content)
+
+
+def is_our_file(path: Path) -> bool:
+    """``is_ours`` of a file; of a large one no more is read than says so."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        size = file.seek(0, os.SEEK_END)
+        if size == len(head) or _RESULT.match(head):
+            file.seek(0)
+            return is_ours(file.read())
+        file.seek(max(_HEAD, size - _TAIL))
+        return _is_marked(head) or _is_marked(file.read())
+
+
+def _is_marked(content: bytes) -> bool:
+    return _is_table(content) or _SAYS_SO.search(content) is not None
+
+
+def _is_table(content: bytes) -> bool:
+    names = content.partition(b"\n")[0].rstrip(b"\r")
+    if not _LAST_QUOTED.fullmatch(names):
+        return False
+    plain = names.replace(b'"', b"").decode(errors="replace")
+    return any(f"{plain},".startswith(f"{columns},") for columns in _COLUMNS)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+from pellucid.results.disk.csv_table import csv_of
 from pellucid.results.disk.files import demand_file, write_file
 from pellucid.results.disk.folders import demand_folder
 from pellucid.results.disk.places import place
@@ -45,5 +46,5 @@ def write_out(result: Writable, path: str | Path) -> Path:
     if target.suffix == ".json":
         return write_file(target, result.to_json(indent=1))
     if target.suffix == ".csv":
-        return write_file(target, result.to_frame().to_csv(index=False))
+        return write_file(target, csv_of(result.to_frame()))
     return result.save(target)

@@ -15,9 +15,11 @@ from typing import get_args
 
 import torch
 
+from pellucid.arguments import checks_kinds
 from pellucid.callbacks import LongTask, long_task
 from pellucid.errors import BudgetError, EditError, ResultFileError, TaskError
 from pellucid.model.model import Model, opened
+from pellucid.model.opening.placement import device_for
 from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.sites import HOOK_NAMES, Site, site_named
 from pellucid.passes import metering
@@ -43,6 +45,7 @@ PART = 256 << 20
 KEPT_IN = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
+@checks_kinds
 @leaves_nothing
 def activations(
     model: Model,
@@ -73,8 +76,9 @@ def activations(
     the model can read are refused, or cut with ``too_long="truncate"``.
 
     **Cost** 1 forward for each text (up to the last layer needed), and a few short ones at first.
-    **Raises** ``EditError`` for a site that is not there; ``TaskError``, ``TokenError``,
-    ``ContextLengthError`` for texts that cannot be read; ``BudgetError`` when they do not fit;
+    **Raises** ``EditError`` for a site that is not there, ``ModelError`` for such a device;
+    ``TaskError``, ``TokenError``, ``ContextLengthError`` for texts that cannot be read;
+    ``BudgetError`` when they do not fit;
     ``NonFiniteError`` for values that are not finite; ``ResultFileError`` for a folder of another
     model, other settings or other texts, or one that cannot be written.
     """
@@ -83,7 +87,8 @@ def activations(
     kept_in = _dtype(dtype)
     _demand_choice("batching", batching, get_args(Batching))
     _demand_choice("too_long", too_long, get_args(TooLong))
-    if folder is not None and torch.device(device).type != "cpu":
+    kept_on = device_for(str(device))
+    if folder is not None and kept_on.type != "cpu":
         raise TaskError("With folder= values are kept on the disk; leave device= out.")
     target = None if folder is None else place(folder)
     if target is not None and not target.exists():
@@ -105,7 +110,7 @@ def activations(
         read = read_texts(model, texts, too_long)
         if target is not None:
             return run.into_folder(read, target, told)
-        return run.into_memory(read, device, told)
+        return run.into_memory(read, kept_on, told)
 
 
 NOT_PACKED = (
@@ -122,7 +127,7 @@ class _Run:
         self.proved = 0
 
     def into_memory(
-        self, texts: Iterator[Text], device: str | torch.device, told: LongTask
+        self, texts: Iterator[Text], device: torch.device, told: LongTask
     ) -> Activations:
         """All values in memory."""
         budget, kept, size = self.about.memory_budget, [], 0
