@@ -134,9 +134,11 @@ def adapter_state(module: nn.Module) -> tuple[tuple[str, ...], ...]:
     for name, part in module.named_modules():
         if not _has(part, "active_adapters"):
             continue
-        told = [repr(getattr(part, attribute, None)) for attribute in ADAPTER_STATE]
-        if any(value != "None" for value in told):
-            found.append((name, *told))
+        told = [getattr(part, attribute, None) for attribute in ADAPTER_STATE]
+        # Every model of transformers has methods of these names, with or without adapters.
+        state = [None if callable(value) else value for value in told]
+        if any(value is not None for value in state):
+            found.append((name, *map(repr, state)))
     return tuple(found)
 
 
