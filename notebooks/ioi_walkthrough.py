@@ -233,7 +233,7 @@ keep(compared.plot(), "6-patching-against-direct-effects")
 # keeps of the difference between the prompts, *comprehensiveness* what is lost without it;
 # neither is clipped.
 #
-# **Run.** The search ranks heads by one gradient, and chooses and prunes by measuring. First
+# **Run.** The search ranks heads by gradients, and chooses and prunes by measuring. First
 # for the one prompt, then for eight others with other names, places and orders.
 
 # %%
@@ -271,9 +271,10 @@ keep(measured.plot(), "7-faithfulness")
 # about that sentence. Searched on the eight, the circuit is five heads, L17H4, L20H0, L23H0,
 # L23H3 and L29H1: induction, two steps to the end, the name mover and the suppressor. They keep
 # 0.97 of the difference, and without them all of it is lost (1.06: it turns a little the other
-# way). Taking simply the heads that the gradient ranks highest keeps 0.78 at most before all
-# but the last few are in: the ranking puts upstream heads too low and the heads that oppose the
-# answer last. Estimates rank; what a circuit is worth has to be measured.
+# way). Taking simply the heads that the estimates rank highest, supporters first, overshoots: eight
+# of them keep 1.19 and 256 keep 1.86, because those that oppose the answer come last. A set of
+# supporters alone is no circuit, and estimates only rank: what a circuit is worth has to be
+# measured.
 #
 # **Different.** Five heads of 270 against 26 of 144, in part because the search stops at what
 # is needed for its target and backups are not looked for; they would show when the primaries

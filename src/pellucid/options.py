@@ -24,14 +24,19 @@ Over: TypeAlias = Literal["heads", "heads+mlps"]
 """The parts that may be replaced."""
 OVER: Over = "heads"
 
-NodeMethod: TypeAlias = Literal["atp", "ig", "mask-ig"]
-NODE_METHOD: NodeMethod = "atp"
+NodeMethod: TypeAlias = Literal["atp-mask", "atp", "ig", "mask-ig"]
+NODE_METHOD: NodeMethod = "atp-mask"
+"""Nearest to exact effects of real models for its passes (``zoo run --real``)."""
+CLEAN_GRADIENT: tuple[NodeMethod, ...] = ("atp-mask", "atp")
+"""Methods that take the gradient on the clean prompt, where kl has none; the others take steps."""
 EdgeEstimate: TypeAlias = Literal[
     "eap", "clean-corrupted", "eap-ig", "mask-ig", "slot-ig", "atp*", "relp"
 ]
 EdgeMethod: TypeAlias = Literal[EdgeEstimate, "exact"]
-EDGE_METHOD: EdgeEstimate = "slot-ig"
-"""The method that finds the most of what is known (benchmarks/zoo.md)."""
+EDGE_METHOD: EdgeEstimate = "eap"
+"""The estimate that is nearest to measured effects on a real model (docs/methods/edges.md)."""
+EDGE_RANKING: EdgeEstimate = "slot-ig"
+"""By which searches rank edges: it finds the most of what is known (benchmarks/zoo.md)."""
 EdgePositions: TypeAlias = Literal["sum", "each"]
 """Scores of edges added up over positions, or kept at each."""
 TokenMethod: TypeAlias = Literal["gradient", "ig", "occlusion", "rollout"]

@@ -8,7 +8,7 @@ import torch
 import pellucid
 from pellucid.analysis.include import CHOSEN_BY, forwards_of_included, heads_worth_showing
 from pellucid.analysis.options import AnalysisOptions
-from pellucid.errors import EditError, TaskError
+from pellucid.errors import ArgumentError, EditError, TaskError
 from pellucid.lens.tokens.token_attribution import DRAWN
 from pellucid.options import Include
 from pellucid.passes import metering
@@ -121,7 +121,7 @@ def test_what_cannot_be_included_is_refused_before_anything_runs(gpt2, pair):
             pellucid.analyze(gpt2, longer, include=["direct_effects"])
         with pytest.raises(EditError, match="include='roles' is not known"):
             pellucid.analyze(gpt2, pair, include=["roles"])
-        with pytest.raises(EditError, match=r"give a list, as \['lens'\]"):
+        with pytest.raises(ArgumentError, match=r"include should be a list .* Give a list"):
             pellucid.analyze(gpt2, pair, include="lens")
     assert not meter.passes.forwards
     found = pellucid.analyze(gpt2, longer, include=["lens"], **QUICK)

@@ -70,7 +70,7 @@ def test_sums_over_positions_and_examples_agree(one_tiny, batch):
     for node, value in zip(found.nodes, found.estimate.tolist(), strict=True):
         assert summed[node.name] == pytest.approx(value, abs=1e-12)
     assert list(found.to_frame().columns) == [
-        "node", "kind", "layer", "head", "position", "example", "estimate",
+        "node", "kind", "layer", "head", "position", "example", "estimate", "effect",
     ]  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def test_each_example_has_its_own_estimate(one_tiny, batch):
 def test_bad_arguments_say_what_to_choose(one_tiny, pair):
     with pytest.raises(TaskError, match="choose one of"):
         pellucid.attribute(one_tiny, pair, method="magic")
-    with pytest.raises(TaskError, match="atp takes no steps"):
+    with pytest.raises(TaskError, match="atp-mask and atp take no steps"):
         pellucid.attribute(one_tiny, pair, steps=3)
 
 

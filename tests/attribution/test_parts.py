@@ -88,7 +88,7 @@ def test_estimates_are_autograd_s_and_add_up_to_the_mlp_s(opened):
     (gradient,) = torch.autograd.grad(metric, clean)
     by_hand = ((clean - corrupted) * gradient)[0].detach()
     torch.testing.assert_close(found.by_position[0], by_hand, atol=1e-10, rtol=1e-8)
-    whole = pellucid.attribute(opened, PAIR)
+    whole = pellucid.attribute(opened, PAIR, method="atp")
     mlp = whole.estimate[whole.nodes.index(Node("mlp", 1))]
     assert float(found.estimate.sum()) == pytest.approx(float(mlp), abs=1e-10)
     assert found.completeness == pytest.approx(whole.completeness)

@@ -239,7 +239,7 @@ def test_the_table_of_an_analysis_has_estimates_beside_effects(run, opened, tmp_
     question = pellucid.Contrast(PROMPT, CORRUPTED, " Mary", " John")
     every = pellucid.patch(opened, question, sites="nodes").to_frame().set_index("node")["effect"]
     measured = table["effect"].dropna()
-    assert len(measured) == 12
+    assert len(measured) == 12 + 1  # and the embedding
     assert measured.to_numpy() == pytest.approx(every[measured.index].to_numpy(), abs=1e-5)
     found = pellucid.discover(opened, question, insist=True, target=0.5)
     assert set(table.index[table["in_circuit"]]) == set(found.names)

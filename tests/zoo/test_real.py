@@ -22,7 +22,7 @@ def found(one_tiny, tmp_path) -> RealResult:
 
 def test_figures_are_those_computed_from_both_tables(found, one_tiny):
     for pair, score in zip(PAIRS, found.scores[::2], strict=True):
-        table = attribute(one_tiny, pair).to_frame().set_index("node")[["estimate"]]
+        table = attribute(one_tiny, pair, method="atp").to_frame().set_index("node")[["estimate"]]
         measured = patch(one_tiny, pair, sites="nodes")
         table["effect"] = measured.to_frame().set_index("node")["effect"]
         assert score.spearman == pytest.approx(table.corr(method="spearman").iloc[0, 1])
@@ -62,7 +62,7 @@ def test_halves_have_rows_of_their_own_and_the_dominated_are_told(found):
 
 
 def test_methods_are_refused_by_name(one_tiny, tmp_path):
-    with pytest.raises(EditError, match="choose from atp"):
+    with pytest.raises(EditError, match="choose from atp-mask"):
         run_real(one_tiny, ["magic"], questions=QUESTIONS, cache=tmp_path)
 
 

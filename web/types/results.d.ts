@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 b5f424fdb11a0eba120c1bd8df72a8e2590c4edcb957af366857e7a12e644e0e).
+// Made by types.mjs from schema.json (sha256 64350213bb3d562215eeb44c1723333222a0234592e75987d04e5d254c239716).
 
 export type Document = Result & {
   schema: 2;
@@ -165,7 +165,7 @@ export interface Attribution {
   type: "Attribution";
   fields: {
     provenance: Provenance | null;
-    method: "atp" | "ig" | "mask-ig";
+    method: "atp-mask" | "atp" | "ig" | "mask-ig";
     nodes: Node[];
     by_position: Tensor;
     difference: Tensor;
@@ -173,6 +173,7 @@ export interface Attribution {
     steps: number;
     passes: Passes;
     noise: Number;
+    measured: Tensor | null;
   };
 }
 export interface Node {
@@ -726,7 +727,7 @@ export interface Choices {
   MetricName: "logit_diff" | "logit_diff_per_token" | "prob_diff" | "log_prob" | "kl";
   Ablation: "corrupted" | "mean" | "zero" | "resample";
   Over: "heads" | "heads+mlps";
-  NodeMethod: "atp" | "ig" | "mask-ig";
+  NodeMethod: "atp-mask" | "atp" | "ig" | "mask-ig";
   EdgeEstimate: "eap" | "clean-corrupted" | "eap-ig" | "mask-ig" | "slot-ig" | "atp*" | "relp";
   EdgeMethod: "eap" | "clean-corrupted" | "eap-ig" | "mask-ig" | "slot-ig" | "atp*" | "relp" | "exact";
   EdgePositions: "sum" | "each";

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack, get_args
 
+import torch
+
 from pellucid.analysis.forwards import CHECKED, REPAIR, most_forwards
 from pellucid.analysis.include import demand_includable, included
 from pellucid.analysis.options import AnalysisKeywords, AnalysisOptions
@@ -38,7 +40,7 @@ from pellucid.options import Over
 from pellucid.passes import metering
 from pellucid.run.answers import probability_of, top_tokens
 from pellucid.run.provenance import provenance_of, with_provenance
-from pellucid.run.setup import Setup, setup_of
+from pellucid.run.setup import MeasureOptions, Setup
 from pellucid.stats.agreement import Agreement, rank_agreement
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric, Nearness
@@ -71,8 +73,9 @@ def analyze(
     **Cost** at most ``most_forwards``: ``budget`` forwards for recording and search; beside them
     one for each corrupted prompt that is judged, about twenty that measure what was found, up to 90
     to see what steps in, at most two for every random set, and what ``include`` adds (``tokens``
-    most: eight for each token of the prompt); 1 backward with ``method="atp"``,
-    one more of each for every step of another, and one for every round of what steps in.
+    most: eight for each token of the prompt); 2 backwards with ``method="atp-mask"``,
+    1 with ``"atp"``, one more of each for every step of another, and one for every round of what
+    steps in.
     **Raises** ``TaskError`` for an incomplete or impossible question, ``EditError`` for an option
     outside its range, ``CorruptionError`` when no corrupted prompt works, ``BudgetError``,
     ``NonFiniteError``.
@@ -94,11 +97,13 @@ def analyze(
         length = demand_includable(model, question, chosen.include)
         expect(most_forwards(model, chosen, length=length))
         # 2. One recording, from which everything starts.
-        setup = setup_of(model, question, metric=metric, ablation=ablation, seed=chosen.seed)
+        options_of_setup = MeasureOptions(metric=metric, ablation=ablation, seed=chosen.seed)
+        setup = options_of_setup.setup(model, question, mixture=chosen.method == "atp-mask")
         trace = setup.trace
         # 3. Estimates, and the highest of them measured.
         attribution = attribute(model, question, method=chosen.method, metric=metric, trace=trace)
         patches, agreed = check_estimates(question, attribution, setup, metric)
+        attribution = with_effects(attribution, patches)
         # 4. The circuit.
         measure = SetMeasure(setup, replaceable(model, chosen.over))
         circuit = discover(
@@ -158,7 +163,8 @@ def check_estimates(
     """Measure the highest ranked nodes one by one, and compare."""
     nodes = [node for node in attribution.nodes if node.kind != "embed"]
     estimates = dict(zip(attribution.nodes, attribution.estimate.tolist(), strict=True))
-    highest = sorted(nodes, key=lambda node: -abs(estimates[node]))[:CHECKED]
+    scores = dict(zip(attribution.nodes, attribution.score.tolist(), strict=True))
+    highest = sorted(nodes, key=lambda node: -abs(scores[node]))[:CHECKED]
     names = [node.name for node in highest]
     patches = patch(
         setup.model, contrast, sites="nodes", only=names, metric=metric, trace=setup.trace
@@ -169,6 +175,15 @@ def check_estimates(
     # Where nothing moves the metric, the order of effects is the order of rounding errors.
     felt = effects if bool((effects.abs() > patches.noise).any()) else effects * 0
     return patches, rank_agreement(wanted, felt)
+
+
+def with_effects(attribution: Attribution, patches: PatchEffects) -> Attribution:
+    """The attribution with the effects that ``patches`` measured."""
+    blank = torch.full_like(attribution.per_example, torch.nan)
+    measured = blank if attribution.measured is None else attribution.measured.clone()
+    columns = {node.name: index for index, node in enumerate(attribution.nodes)}
+    measured[:, [columns[place.name] for place in patches.places]] = patches.per_example[:, 0]
+    return replace(attribution, measured=measured)
 
 
 def both_faithful(
@@ -185,8 +200,8 @@ def both_faithful(
     Parts outside that oppose the answer strongly, as ``patches`` measured them, are put beside it.
     """
     setup = measure.setup
-    estimates = dict(zip(attribution.nodes, attribution.estimate.tolist(), strict=True))
-    order = rankings(measure.over, estimates)[1]  # measured by the search already
+    scores = dict(zip(attribution.nodes, attribution.score.tolist(), strict=True))
+    order = rankings(measure.over, scores)[1]  # measured by the search already
     places = (place.name for place in patches.places)
     effects = dict(zip(places, patches.effect[0].tolist(), strict=True))
     whole = float(setup.trace.difference.double().mean())

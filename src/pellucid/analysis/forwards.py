@@ -11,11 +11,14 @@ from pellucid.attribution.nodes import STEPS
 from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.faithfulness import curve_sizes
 from pellucid.model.model import Model
+from pellucid.options import NodeMethod
 
 CHECKED = 12
 """How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
 REPAIR = 90
 """Forwards that the search for backups may spend."""
+_OF_METHOD: dict[NodeMethod, int] = {"atp": 0, "atp-mask": 2}
+"""Forwards beside those that record; of the other methods, those of all steps."""
 OF_A_SET = 4
 """The metric with a set kept, with it and its opponents kept, and with it and with all replaced."""
 
@@ -46,7 +49,7 @@ def forwards_by_step(
     curve = max(0, min(while_searching, options.budget - recording))
     return {
         "judge corrupted prompts": judged,
-        f"attribute by {options.method}": 0 if options.method == "atp" else sum(STEPS),
+        f"attribute by {options.method}": _OF_METHOD.get(options.method, sum(STEPS)),
         "record": recording,
         "curve": curve,
         "refine, prune and check": max(0, options.budget - recording - curve),

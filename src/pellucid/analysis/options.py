@@ -90,8 +90,6 @@ class AnalysisOptions:
         demand_choice("opponents", self.opponents, Opponents, EditError)
         demand_search_with(self.opponents, self.search)
         demand_choice("ablation", self.ablation, Ablation, EditError)
-        if isinstance(self.include, str):
-            raise EditError(f"include={self.include!r}: give a list, as [{self.include!r}].")
         for one in self.include:
             demand_choice("include", one, Include, EditError)
         # Once each, and hashable as the other options are.

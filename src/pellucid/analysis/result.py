@@ -106,9 +106,6 @@ class Analysis(Result):
         ``effect`` is empty for the nodes that were not measured alone.
         """
         frame = self.attribution.to_frame()
-        places = (place.name for place in self.patches.places)
-        measured = dict(zip(places, self.patches.effect[0].tolist(), strict=True))
-        frame["effect"] = frame["node"].map(measured).astype(float)
         frame["in_circuit"] = frame["node"].isin(self.circuit.names)
         return frame
 
@@ -122,7 +119,7 @@ class Analysis(Result):
 
 def derived_of(a: Analysis) -> dict[str, Any]:
     """The estimates, how complete they are, the order of the curve, and the percentiles."""
-    estimates = dict(zip(a.attribution.nodes, a.attribution.estimate.tolist(), strict=True))
+    scores = dict(zip(a.attribution.nodes, a.attribution.score.tolist(), strict=True))
     kinds = ("head",) if a.circuit.over == "heads" else ("head", "mlp")
     searched = [node for node in a.attribution.nodes if node.kind in kinds]
     percentiles = {
@@ -136,7 +133,7 @@ def derived_of(a: Analysis) -> dict[str, Any]:
         "effect": a.patches.effect,
         "completeness": a.attribution.completeness,
         **(a.lens.derived() if a.lens else {}),
-        "order": [node.name for node in rankings(searched, estimates)[1]],
+        "order": [node.name for node in rankings(searched, scores)[1]],
         **(a.backups.derived() if a.backups else {"backups": []}),
         **percentiles,
     }

@@ -8,30 +8,35 @@ metric L when the node is corrupted is
 positive when the node supports the answer. The methods differ in where the gradient is taken:
 
     atp      g_u = dL/dz_u on the clean prompt. First order. (Nanda 2023; Syed et al. 2023)
+    atp-mask atp, corrected where one gradient misleads; embedding and first MLP measured
+             (``atp_mask.py``)
     ig       g_u averaged over prompts whose embeddings lie between corrupted and clean, at
              midpoints. (Hanna et al. 2024, EAP-IG inputs, for nodes)
     mask-ig  every node is a mixture  a z_u + (1 - a) z'_u  of what it computes and its corrupted
              value; the estimate is the mask's gradient averaged over a at midpoints.
 
 What must equal the metric difference (``completeness``) is for mask-ig the sum over all nodes; for
-atp and ig the embedding's estimate alone, since its total derivative passes through every node.
+the others the embedding's estimate alone, since its total derivative passes through every node.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.attribution.atp_mask import by_two_points
 from pellucid.attribution.products import Products, by_position_of, products_of, with_embedding
 from pellucid.errors import TaskError
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.model.named_parts import PartNames, parts_named
 from pellucid.model.sites import Site, site_of
-from pellucid.options import METRIC, NODE_METHOD, NodeMethod, demand_choice
+from pellucid.options import CLEAN_GRADIENT, METRIC, NODE_METHOD, NodeMethod, demand_choice
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
@@ -39,11 +44,12 @@ from pellucid.results.tables import Per, tabulate
 from pellucid.results.views import shown
 from pellucid.run.gradient import differentiate
 from pellucid.run.identity import demand_trace_of
+from pellucid.run.mixture import run_mixture
 from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace, record
 from pellucid.run.setup import recorded
 from pellucid.run.sites import EMBED
-from pellucid.stats.rounding import accounts_for, relative_gap
+from pellucid.stats.rounding import account, accounts_for, relative_gap
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric, Nearness
 
@@ -66,12 +72,14 @@ class Attribution(Result):
     by_position: Float[Tensor, "example pos node"]
     difference: Float[Tensor, " example"]
     accounted: Float[Tensor, " example"]
-    """What the method says the metric difference is: for mask-ig the sum over all nodes, for atp
-    and ig the embedding's estimate alone, for its total derivative passes through every node."""
+    """What the method says the metric difference is: for mask-ig the sum over all nodes, for the
+    others the embedding's estimate alone, for its total derivative passes through every node."""
     steps: int
     passes: Passes
     noise: float = 0.0
     """Largest difference of the metric's mean that rounding explains."""
+    measured: Float[Tensor, "example node"] | None = None
+    """Effects that were measured on the way, NaN for the others; None where none was."""
 
     @property
     def per_example(self) -> Float[Tensor, "example node"]:
@@ -82,6 +90,18 @@ class Attribution(Result):
     def estimate(self) -> Float[Tensor, " node"]:
         """Estimates summed over positions, mean over examples."""
         return self.per_example.mean(0)
+
+    @property
+    def effect(self) -> Float[Tensor, " node"]:
+        """Effects that were measured, mean over examples; NaN for the others."""
+        if self.measured is None:
+            return torch.full_like(self.estimate, torch.nan)
+        return self.measured.mean(0)
+
+    @property
+    def score(self) -> Float[Tensor, " node"]:
+        """What nodes are ranked by: the effect where it was measured, the estimate elsewhere."""
+        return self.effect.where(~self.effect.isnan(), self.estimate)
 
     @property
     def completeness(self) -> float:
@@ -97,11 +117,19 @@ class Attribution(Result):
         return accounts_for(*self._compared, self.noise, within=CONVERGED)
 
     @property
+    def account(self) -> str:
+        """How far ``accounted`` is from the metric difference, in words."""
+        return account(*self._compared, self.noise, within=CONVERGED)
+
+    @property
     def _compared(self) -> tuple[float, float]:
         return float(self.accounted.mean()), float(self.difference.mean())
 
     def to_frame(self, per: Per = "node") -> pd.DataFrame:
-        """Columns ``node kind layer head position example estimate``, in computing order."""
+        """Columns ``node kind layer head position example estimate``, in computing order.
+
+        A table of nodes or examples has ``effect`` too, empty where it was not measured.
+        """
         demand_choice("per", per, Per, TaskError)
         values, axes = {
             "node": (self.estimate, ()),
@@ -109,7 +137,11 @@ class Attribution(Result):
             "example": (self.per_example, ("example",)),
             "example+position": (self.by_position, ("example", "position")),
         }[per]
-        return tabulate(self.nodes, values, "estimate", axes=axes)
+        frame = tabulate(self.nodes, values, "estimate", axes=axes)
+        if "position" not in axes:
+            measured = self.measured if axes else self.effect
+            frame["effect"] = math.nan if measured is None else measured.double().flatten().numpy()
+        return frame
 
     def plot(
         self, *, per: Literal["node", "position"] = "node", tokens: Sequence[str] | None = None
@@ -134,39 +166,47 @@ def attribute(
 ) -> Attribution:
     """Estimate the effect of every embedding, head and MLP: (clean - corrupted output) . gradient.
 
-    The gradient is taken on the clean prompt (``atp``, Nanda 2023), averaged over embeddings
-    between corrupted and clean (``ig``, Hanna et al. 2024), or over mixtures of what nodes compute
-    and their corrupted values (``mask-ig``, whose estimates add up to the metric difference).
+    The gradient is taken on the clean prompt (``atp``, Nanda 2023), there and at a second point
+    (``atp-mask``, which measures the embedding and the first MLP beside it, see ``effect``),
+    averaged over embeddings between corrupted and clean (``ig``, Hanna et al. 2024), or over
+    mixtures of what nodes compute and their corrupted values (``mask-ig``, whose estimates add up
+    to the metric difference).
 
     ``steps`` is for ig and mask-ig; when it is not given they double from 4 until the completeness
     residual is below 2 %, or 64. A ``trace`` of the same weights, question and metric is used
     instead of recording; where it lacks sites of ``parts``, the question is recorded again.
 
-    ``parts`` are ranked instead of all nodes, by atp or ig: ``"M1.neurons"`` is every neuron of
-    layer 1's MLP (see ``parts_named``).
+    ``parts`` are ranked instead of all nodes, by ig or atp (also where atp-mask is asked for, which
+    corrects nodes alone): ``"M1.neurons"`` is every neuron of layer 1's MLP (see ``parts_named``).
 
     **Assumes** for atp that the metric is linear in a node's output between its two values.
-    **Cost** atp 2 forwards + 1 backward; the others one more of each per step, those of every
-    number of steps that was tried included.
+    **Cost** atp 2 forwards + 1 backward, atp-mask 4 + 2; the others one more of each per step than
+    atp, those of every number of steps that was tried included.
     **Raises** ``TaskError`` for an unknown method or a bad number of steps, ``EditError`` for
     ``parts`` that the model does not have, ``MismatchError`` for a trace of something else, and
     what ``record`` raises.
     """
     opened(model)
     demand_choice("method", method, NodeMethod, TaskError)
-    if steps is not None and (method == "atp" or steps < 1):
+    if steps is not None and (method in CLEAN_GRADIENT or steps < 1):
         raise TaskError(
-            f"steps={steps} with method={method!r}: atp takes no steps, ig and mask-ig at least 1."
+            f"steps={steps} with method={method!r}: {' and '.join(CLEAN_GRADIENT)} take no steps, "
+            "ig and mask-ig at least 1."
         )
     demand_gradient(method, metric)
+    if parts is not None and method == "atp-mask":
+        method = "atp"
     with metering() as meter:
         ranked = model.nodes if parts is None else _chosen(model, method, parts)
         if parts is None:
-            trace = recorded(model, contrast, metric=metric, trace=trace)
+            mixture = method == "atp-mask"
+            trace = recorded(model, contrast, metric=metric, trace=trace, mixture=mixture)
         else:
             trace = _holding(model, contrast, ranked, metric, trace)
         if method == "atp":
             result = from_trace(model, trace, ranked)
+        elif method == "atp-mask":
+            result = _at_two_points(model, trace)
         else:
             schedule = STEPS if steps is None else (steps,)
             for count in schedule:
@@ -179,10 +219,10 @@ def attribute(
 
 def demand_gradient(method: NodeMethod, metric: str | Metric) -> None:
     """**Raises** ``TaskError`` for a method that cannot rank by the metric."""
-    if method == "atp" and (metric == "kl" or isinstance(metric, Nearness)):
+    if method in CLEAN_GRADIENT and (metric == "kl" or isinstance(metric, Nearness)):
         raise TaskError(
-            "metric='kl' has no gradient on the clean run, its minimum, so atp would rank rounding "
-            "errors. Use method='mask-ig' or 'ig'."
+            f"metric='kl' has no gradient on the clean run, its minimum, so {method} would rank "
+            "rounding errors. Use method='mask-ig' or 'ig'."
         )
 
 
@@ -218,8 +258,18 @@ def _holding(
 def from_trace(model: Model, trace: Trace, nodes: Sequence[Node] | None = None) -> Attribution:
     """Attribution patching (atp) from a recording, of ``nodes`` (default: of all): no pass."""
     ranked = model.nodes if nodes is None else tuple(nodes)
-    products = products_of(with_embedding(ranked), trace.clean, trace.corrupted, trace.gradient)
-    return _collect(trace, ranked, "atp", products, 1, trace.passes)
+    nodes = with_embedding(ranked)
+    products = products_of(nodes, trace.clean, trace.corrupted, trace.gradient)
+    by_position = by_position_of(trace, nodes, products)
+    return _collect(trace, ranked, "atp", by_position, 1, trace.passes)
+
+
+def _at_two_points(model: Model, trace: Trace) -> Attribution:
+    """atp-mask, with the second point of the trace, or recorded now."""
+    mixture = trace.mixture or run_mixture(model, trace.objective, trace.corrupted)
+    by_position, measured = by_two_points(model, trace, mixture)
+    found = _collect(trace, model.nodes, "atp-mask", by_position, 1, trace.passes)
+    return replace(found, measured=measured)
 
 
 def _integrated(
@@ -241,18 +291,19 @@ def _integrated(
         products = products_of(nodes, reached, trace.corrupted, found.gradients)
         for key, product in products.items():
             total[key] = total[key] + product / steps if key in total else product / steps
-    return _collect(trace, ranked, method, total, steps, Passes())
+    by_position = by_position_of(trace, nodes, total)
+    return _collect(trace, ranked, method, by_position, steps, Passes())
 
 
 def _collect(
     trace: Trace,
     ranked: tuple[Node, ...],
     method: NodeMethod,
-    products: Products,
+    by_position: Float[Tensor, "example pos node"],
     steps: int,
     passes: Passes,
 ) -> Attribution:
-    by_position = by_position_of(trace, with_embedding(ranked), products)
+    """The result from estimates of ``ranked`` behind the embedding."""
     embedding = by_position[..., 0].sum(1)
     if Node("embed") not in ranked:
         by_position = by_position[..., 1:]

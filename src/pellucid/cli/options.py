@@ -21,6 +21,7 @@ from pellucid.options import (
     ABLATION,
     ANALYSIS_RANDOM_SETS,
     BUDGET,
+    CLEAN_GRADIENT,
     DTYPE,
     METRIC,
     MODEL,
@@ -208,7 +209,7 @@ class RankOptions:
 
     def check(self) -> None:
         """Refuse a method that cannot rank by the metric."""
-        if self.method == "atp" and self.metric == "kl":
+        if self.method in CLEAN_GRADIENT and self.metric == "kl":
             raise typer.BadParameter(
                 "--metric kl is at its minimum on the clean prompt, where atp takes its gradient. "
                 "Add --method mask-ig."

@@ -124,11 +124,18 @@ def behaviour_text(metric: str, clean: Any, corrupted: Any, preference: Any) -> 
 
 
 def table_text(result: Any, column: str, top: int) -> str:
-    """The rows of a result with the largest values of ``column``, either sign, and the cost."""
+    """The rows of a result with the largest values of ``column``, either sign, and the cost.
+
+    An effect that was measured beside an estimate stands for it.
+    """
     frame = result.to_frame()
-    best = frame.reindex(frame[column].abs().sort_values(ascending=False).index).head(top)
+    values = list(dict.fromkeys([column, *({"effect"} & set(frame.columns))]))
+    size = frame[values[-1]].fillna(frame[column]).abs()
+    best = frame.reindex(size.sort_values(ascending=False).index).head(top)
     shown = best[shown_columns(best, column)].astype(object)
-    shown[column] = best[column].map("{:+z.4f}".format)
+    for name in values:
+        if name in shown:
+            shown[name] = best[name].map("{:+z.4f}".format, na_action="ignore")
     listed = shown.where(shown.notna(), "").to_string(index=False)
     return f"{listed}\n{len(best)} of {len(frame)} rows. Cost: {result.passes}."
 

@@ -20,10 +20,13 @@ from pellucid.model.running.taps import Tap
 from pellucid.model.sites import Site
 from pellucid.run.paired_call import only_first_rows
 from pellucid.run.sites import EMBED
+from pellucid.shapes import Tokens
 from pellucid.task.encode import Encoded
 from pellucid.task.metrics import Metric
 
 Change = Callable[[Site, Tensor], Tensor]
+ChangeTogether: TypeAlias = Callable[[Site, Sequence[Tensor]], list[Tensor]]
+"""What each group of rows goes on with at a site, given what every group computed there."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,16 @@ class Objective:
     metric: Metric
     variants: int = 1
     """How often the rows hold the question."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Groups of prompts that run in one call, each with the rows of the question."""
+
+    groups: Sequence[Tokens]
+    differentiated: int = 1
+    """How many of them, the first ones."""
+    change: ChangeTogether | None = None
 
 
 @dataclass(frozen=True)
@@ -105,63 +118,85 @@ def differentiate(
             forwards=objective.variants,
         )
         logits = forward(model.module, model.anatomy, batch, taps=watched.taps())
-        return _gradients(objective, logits, watched)
+        (found,) = _gradients(objective, [logits], watched)
+        return found
 
 
-def differentiate_paired(
+def differentiate_together(
     model: Model,
     objective: Objective,
     sites: Sequence[Site],
+    together: Together,
     *,
     observed: Sequence[Site] = (),
     caches: list[Any] | None = None,
-) -> tuple[Gradients, Beside]:
-    """The clean prompts differentiated, with the corrupted ones riding in the same call.
+) -> tuple[list[Gradients], list[Beside]]:
+    """Several groups of prompts in one call: the first are differentiated, the others ride.
 
-    **Cost** 2 forwards and 1 backward, in 1 call.
+    **Cost** 1 forward a group, 1 backward for each that is differentiated, in 1 call.
     **Raises** ``NonFiniteError`` when the metric is not finite.
     """
-    encoded, watched = objective.encoded, Watched(sites, observed, None)
-    n = len(encoded.clean)
+    encoded, change = objective.encoded, together.change
+    n, k, differentiated = len(encoded.clean), len(together.groups), together.differentiated
+
+    def changed(site: Site, value: Tensor) -> Tensor:
+        return value.clone() if change is None else torch.cat(change(site, value.chunk(k)))
+
+    watched = Watched(sites, observed, changed)
     with (
         undisturbed(model.module),
         torch.enable_grad(),
-        only_first_rows(model.module, model.anatomy.unembed, n),
+        only_first_rows(model.module, model.anatomy.unembed, differentiated * n, of=k * n),
     ):
         batch = Batch(
-            tokens=torch.cat([encoded.clean, encoded.corrupted]),
-            real=encoded.real.repeat(2, 1),
-            reads=encoded.reads.repeat(2, 1),
-            forwards=2,
-            backwards=1,
+            tokens=torch.cat(list(together.groups)),
+            real=encoded.real.repeat(k, 1),
+            reads=encoded.reads.repeat(k, 1),
+            forwards=k,
+            backwards=differentiated,
         )
-        taps = watched.taps()
-        logits = forward(model.module, model.anatomy, batch, taps=taps, caches=caches)
-        found = _gradients(objective, logits[:n], watched)
-    return found, ({s: watched.values[s][n:] for s in watched.kept}, logits.detach()[n:])
+        logits = forward(model.module, model.anatomy, batch, taps=watched.taps(), caches=caches)
+        found = _gradients(objective, logits[: differentiated * n].split(n), watched)
+    beside = [
+        (
+            {s: watched.values[s][i * n : (i + 1) * n] for s in watched.kept},
+            logits.detach()[i * n : (i + 1) * n],
+        )
+        for i in range(differentiated, k)
+    ]
+    return found, beside
 
 
-def _gradients(objective: Objective, logits: Tensor, watched: Watched) -> Gradients:
-    """The metric of the first rows, as many as there are logits, differentiated."""
-    n = len(logits)
-    per_example = objective.metric(logits, objective.encoded)
-    demand_finite(per_example, "metric")
-    if not per_example.requires_grad:
+def _gradients(objective: Objective, logits: Sequence[Tensor], watched: Watched) -> list[Gradients]:
+    """The metric of the first groups of rows, as many as there are logits, differentiated."""
+    per_group = [objective.metric(part, objective.encoded) for part in logits]
+    for per_example in per_group:
+        demand_finite(per_example, "metric")
+    if not all(per_example.requires_grad for per_example in per_group):
         raise TaskError(
             "The metric does not depend on the logits in a differentiable way (an argmax, a "
             "comparison, or detached). Return a smooth function of the logits."
         )
     live = [watched.live[site] for site in watched.sites]
-    gradients = torch.autograd.grad(per_example.sum(), live, allow_unused=True)
-    return Gradients(
-        values={site: watched.values[site][:n] for site in watched.kept},
-        gradients={
-            site: torch.zeros_like(watched.values[site][:n]) if gradient is None else gradient[:n]
-            for site, gradient in zip(watched.sites, gradients, strict=True)
-        },
-        metric=per_example.detach(),
-        logits=logits.detach(),
-    )
+    whole = torch.stack([per_example.sum() for per_example in per_group]).sum()
+    gradients = torch.autograd.grad(whole, live, allow_unused=True)
+    found = []
+    for i, (part, per_example) in enumerate(zip(logits, per_group, strict=True)):
+        rows = slice(i * len(part), (i + 1) * len(part))
+        found.append(
+            Gradients(
+                values={site: watched.values[site][rows] for site in watched.kept},
+                gradients={
+                    site: torch.zeros_like(watched.values[site][rows])
+                    if gradient is None
+                    else gradient[rows]
+                    for site, gradient in zip(watched.sites, gradients, strict=True)
+                },
+                metric=per_example.detach(),
+                logits=part.detach(),
+            )
+        )
+    return found
 
 
 def demand_finite(values: Tensor, what: str) -> None:

@@ -1,7 +1,7 @@
-"""Two prompts in one call, of which only the first is differentiated.
+"""Several prompts in one call, of which only the first are differentiated.
 
 Reading the weights is most of the cost of a short prompt, so the clean and the corrupted prompt
-ride in one batch. The metric depends on the clean rows alone, so the gradient of every other row is
+ride in one batch. The metric is that of the first rows alone, so the gradient of every other row is
 zero; the linear layers, which are nearly all of the work, are told not to compute it.
 """
 
@@ -17,16 +17,18 @@ from pellucid.model.running.skinny_matmul import backward_product, forward_produ
 from pellucid.shapes import Tokens
 
 SHORT = 96
-"""Positions, both prompts together, up to which one call is faster than two (CPU, measured)."""
+"""Positions, all prompts together, up to which one call is faster than several (CPU, measured)."""
 
 
-def ride_together(tokens: Tokens) -> bool:
-    """Whether the two prompts of a question are short enough to share a call, and may.
+def ride_together(tokens: Tokens, groups: int = 2) -> bool:
+    """Whether ``groups`` prompts like these are short enough to share a call, and may.
 
     Not under autocast, which would have to be told what this file's backward computes in.
     """
     kind = tokens.device.type
-    return kind == "cpu" and 2 * tokens.numel() <= SHORT and not torch.is_autocast_enabled(kind)
+    return (
+        kind == "cpu" and groups * tokens.numel() <= SHORT and not torch.is_autocast_enabled(kind)
+    )
 
 
 class LinearOfFirstRows(torch.autograd.Function):
@@ -50,8 +52,8 @@ class LinearOfFirstRows(torch.autograd.Function):
         return inner, None, None, None
 
 
-def only_first_rows(module: nn.Module, unembed: nn.Module, rows: int) -> Changed:
-    """A block in which backward through plain linear layers is computed for ``rows`` rows only.
+def only_first_rows(module: nn.Module, unembed: nn.Module, rows: int, *, of: int) -> Changed:
+    """A block in which backward through plain linear layers is for ``rows`` rows ``of`` all only.
 
     The unembedding is left out where it has a faster way of its own (``skinny_matmul.py``).
 
@@ -65,13 +67,13 @@ def only_first_rows(module: nn.Module, unembed: nn.Module, rows: int) -> Changed
         and "forward" not in part.__dict__
         and not (part is unembed and reads_few(part))
     ]
-    return overridden({part: _forward_for(part, rows, part.forward) for part in plain})
+    return overridden({part: _forward_for(part, rows, of, part.forward) for part in plain})
 
 
-def _forward_for(part: nn.Module, rows: int, plain: Any) -> Any:
+def _forward_for(part: nn.Module, rows: int, of: int, plain: Any) -> Any:
     def forward(x: Tensor) -> Tensor:
         # Experts see tokens of all prompts in one list; there the rows cannot be told apart.
-        if x.ndim != 3 or x.shape[0] != 2 * rows:
+        if x.ndim != 3 or x.shape[0] != of:
             return plain(x)
         weight: Any = part.weight if type(part) is nn.Linear else part.weight.T
         return LinearOfFirstRows.apply(x, weight, part.bias, rows)

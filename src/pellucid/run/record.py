@@ -4,14 +4,15 @@
 2. The clean prompts run with the embedding as the leaf; values are kept.
 3. One backward gives the metric's gradient at the same sites.
 
-Short prompts do 1 and 2 in one call (``paired_call.py``).
+Short prompts do 1 and 2 in one call (``paired_call.py``). A second point beside the clean prompt is
+recorded where it is asked for (``mixture.py``).
 
 When the model can continue from cached keys and values, the corrupted run also leaves those of
 the prefix that both prompts share, so that later variants need not run it again.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -29,10 +30,17 @@ from pellucid.model.sites import Site
 from pellucid.options import METRIC
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
-from pellucid.run.gradient import Objective, demand_finite, differentiate, differentiate_paired
+from pellucid.run.gradient import (
+    Objective,
+    Together,
+    demand_finite,
+    differentiate,
+    differentiate_together,
+)
+from pellucid.run.mixture import Mixture, changed_together, mixture_from, run_mixture
 from pellucid.run.paired_call import ride_together
 from pellucid.run.question import encode_contrast
-from pellucid.run.sites import node_sites
+from pellucid.run.sites import first_mlp, node_sites
 from pellucid.task.contrast import Contrasts
 from pellucid.task.encode import Encoded, Padding
 from pellucid.task.metrics import KL, Metric, Nearness, logit_diff, logit_diff_per_token
@@ -63,6 +71,8 @@ class Trace:
     passes: Passes
     past: Past | None = field(default=None, repr=False)
     """Keys and values of the shared prefix, if the model can continue from them."""
+    mixture: Mixture | None = field(default=None, repr=False)
+    """The second point, if it was recorded."""
 
     @property
     def objective(self) -> Objective:
@@ -107,48 +117,74 @@ def record(
     sites: Iterable[Site] | None = None,
     observed: Iterable[Site] = (),
     padding: Padding = "right",
+    mixture: bool = False,
 ) -> Trace:
     """Values on both prompts and gradients on the clean one, at ``sites`` (default: all nodes).
 
-    At sites ``observed`` values are kept, and no gradients.
+    At sites ``observed`` values are kept, and no gradients. ``mixture`` records the second point
+    that ``attribute`` needs for its default, at all nodes and ``sites``.
 
     **Cost** 2 forwards, 1 backward, whatever the number of sites (``metric="kl"`` one forward more,
-    for its reference); memory for the sites asked for.
+    for its reference; ``mixture`` 2 forwards and 1 backward more); memory for the sites asked for.
     **Raises** ``TaskError`` for a question that is not well posed, ``NonFiniteError`` when the
     model returns NaN, ``EditError`` for a site that the model does not have.
     """
     encoded = encode_contrast(model, contrast, padding=padding)
-    observed = list(observed)
     wanted = node_sites(model) if sites is None else list(dict.fromkeys(sites))
+    if mixture:
+        wanted = list(dict.fromkeys([*wanted, *node_sites(model)]))
     with metering() as meter:
         measure = _nearness(model, encoded) if metric == "kl" else resolve_metric(metric)
-        if ride_together(encoded.clean):
-            caches: list[Any] | None = [] if _shares(model, encoded) else None
-            found, beside = differentiate_paired(
-                model, Objective(encoded, measure), wanted, observed=observed, caches=caches
-            )
-            corrupted, logits_corrupted = beside
-            past = _shared_past(encoded, caches)
-        else:
-            every = list(dict.fromkeys([*wanted, *observed]))
-            corrupted, logits_corrupted, past = _corrupted_run(model, encoded, every)
-            objective = Objective(encoded, measure)
-            found = differentiate(model, objective, wanted, observed=observed)
-        metric_corrupted = measure(logits_corrupted, encoded)
-        demand_finite(metric_corrupted, "metric on the corrupted prompt")
+        found = _recorded(model, Objective(encoded, measure), wanted, list(observed), mixture)
+        demand_finite(found.metric_corrupted, "metric on the corrupted prompt")
+    return replace(found, passes=meter.passes)
+
+
+def _recorded(
+    model: Model,
+    objective: Objective,
+    sites: Sequence[Site],
+    observed: Sequence[Site],
+    mixture: bool,
+) -> Trace:
+    encoded, second = objective.encoded, None
+    groups = [encoded.clean, encoded.corrupted]
+    if mixture:
+        without = [] if first_mlp(model) is None else [encoded.clean]
+        groups = [encoded.clean, encoded.clean, encoded.corrupted, *without]
+    if ride_together(encoded.clean, len(groups)):
+        caches: list[Any] | None = [] if _shares(model, encoded) else None
+        (found, *at_mixture), ((values, logits), *beside) = differentiate_together(
+            model,
+            objective,
+            sites,
+            Together(groups, 2, changed_together(model)) if mixture else Together(groups),
+            observed=observed,
+            caches=caches,
+        )
+        past = _shared_past(encoded, caches)
+        if mixture:
+            second = mixture_from(at_mixture[0], beside, objective)
+    else:
+        every = list(dict.fromkeys([*sites, *observed]))
+        values, logits, past = _corrupted_run(model, encoded, every)
+        found = differentiate(model, objective, sites, observed=observed)
+        if mixture:
+            second = run_mixture(model, objective, values)
     return Trace(
         weights=model.weight_hash,
         encoded=encoded,
-        metric=measure,
+        metric=objective.metric,
         clean=found.values,
-        corrupted=corrupted,
+        corrupted=values,
         gradient=found.gradients,
         metric_clean=found.metric,
-        metric_corrupted=metric_corrupted,
+        metric_corrupted=objective.metric(logits, encoded),
         logits_clean=found.logits,
-        logits_corrupted=logits_corrupted,
-        passes=meter.passes,
+        logits_corrupted=logits,
+        passes=Passes(),
         past=past,
+        mixture=second,
     )
 
 

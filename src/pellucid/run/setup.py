@@ -90,18 +90,27 @@ class RecordOptions:
     memory_budget: int = MEMORY_BUDGET
     """Bytes that one batched call may take for activations."""
 
-    def setup(self, model: Model, contrast: Contrasts, parts: Iterable[Site] = ()) -> Setup:
+    def setup(
+        self,
+        model: Model,
+        contrast: Contrasts,
+        parts: Iterable[Site] = (),
+        *,
+        mixture: bool = False,
+    ) -> Setup:
         """The setup of a question: its nodes and streams recorded, or the trace that is given.
 
-        The sites of ``parts`` beside nodes are recorded too.
+        The sites of ``parts`` beside nodes are recorded too, and the second point if ``mixture``.
 
-        **Cost** 2 forwards and 1 backward; none with a trace.
+        **Cost** 2 forwards and 1 backward, twice that with ``mixture``; none with a trace.
         **Raises** ``MismatchError`` for a recording of other weights, another question or metric,
         ``TaskError`` for one of too few sites, and what ``record`` raises.
         """
         beside = tuple(dict.fromkeys(parts))
         sites = [*node_sites(model), *stream_sites(model), *beside]
-        trace = recorded(model, contrast, sites, metric=self.metric, trace=self.trace)
+        trace = recorded(
+            model, contrast, sites, metric=self.metric, trace=self.trace, mixture=mixture
+        )
         lacking = [site.name for site in beside if site not in trace.gradient]
         if lacking:
             raise TaskError(
@@ -118,9 +127,17 @@ class MeasureOptions(RecordOptions):
     ablation: Ablation = ABLATION
     """What a replaced part gets instead of its own output."""
 
-    def setup(self, model: Model, contrast: Contrasts, parts: Iterable[Site] = ()) -> Setup:
+    def setup(
+        self,
+        model: Model,
+        contrast: Contrasts,
+        parts: Iterable[Site] = (),
+        *,
+        mixture: bool = False,
+    ) -> Setup:
         """The setup of a question, as ``RecordOptions`` makes it, with the ablation."""
-        return replace(super().setup(model, contrast, parts), ablation=self.ablation)
+        made = super().setup(model, contrast, parts, mixture=mixture)
+        return replace(made, ablation=self.ablation)
 
 
 def setup_of(model: Model, contrast: Contrasts, **given: Unpack[MeasureKeywords]) -> Setup:
@@ -135,15 +152,16 @@ def recorded(
     *,
     metric: str | Metric = METRIC,
     trace: Trace | None = None,
+    mixture: bool = False,
 ) -> Trace:
     """``trace``, if it is given and a recording of the question at every node; else a recording.
 
-    **Cost** 2 forwards and 1 backward; none with a ``trace``.
+    **Cost** 2 forwards and 1 backward, twice that with ``mixture``; none with a ``trace``.
     **Raises** ``MismatchError`` for a recording of other weights, another question or metric,
     ``TaskError`` for one of too few sites, and what ``record`` raises.
     """
     if trace is None:
-        return record(model, contrast, metric=metric, sites=sites)
+        return record(model, contrast, metric=metric, sites=sites, mixture=mixture)
     demand_trace_of(model, contrast, trace, metric)
     if not all(site in trace.clean for site in node_sites(model)):
         raise TaskError("The trace given lacks some nodes. Record it without sites=.")

@@ -21,3 +21,8 @@ def node_sites(model: Model) -> list[Site]:
 def stream_sites(model: Model) -> list[Site]:
     """The residual stream entering every layer."""
     return [Site("resid_pre", layer) for layer in range(model.anatomy.n_layers)]
+
+
+def first_mlp(model: Model) -> Site | None:
+    """Where the first MLP writes; None for a model without MLPs."""
+    return next((site for site in node_sites(model) if site.kind == "mlp_out"), None)

@@ -53,6 +53,17 @@ def accounts_for(accounted: float, difference: float, noise: float, *, within: f
     return gap <= noise or gap < within * abs(difference)
 
 
+def account(accounted: float, difference: float, noise: float, *, within: float) -> str:
+    """How far estimates are from what they must account for, in words."""
+    off = relative_gap(accounted, difference, noise)
+    by = "which is no more than rounding" if math.isnan(off) else f"off by {off:.0%}"
+    converged = accounts_for(accounted, difference, noise, within=within)
+    return (
+        f"Estimated is {accounted:+z.2f} of the metric difference of {difference:+z.2f}, {by}"
+        f"{'' if converged else ': not converged, so read estimates as a ranking'}."
+    )
+
+
 def undefined(whole: str, difference: float, noise: float) -> str:
     """Why a share of ``whole`` is undefined, in words."""
     return (

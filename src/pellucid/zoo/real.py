@@ -33,6 +33,7 @@ from pellucid.task.contrast import Contrast
 from pellucid.zoo.real_questions import HALVES, Half
 
 NODE_BUDGETS: Mapping[str, tuple[NodeMethod, int | None]] = {
+    "atp-mask": ("atp-mask", None),
     "atp": ("atp", None),
     "ig-1": ("ig", 1),
     "ig-5": ("ig", 5),
@@ -53,7 +54,7 @@ Numbers: TypeAlias = NDArray[np.float64]
 @stored
 @dataclass(frozen=True, kw_only=True)
 class RealScore:
-    """One method on one question."""
+    """One method on one question, by its scores: estimates, or effects where it measures."""
 
     method: str
     half: str
@@ -176,7 +177,7 @@ def exact_effects(model: Model, contrast: Contrast, folder: Path) -> PatchEffect
 def _scored(
     name: str, asked: tuple[str, str, str], found: Attribution, exact: PatchEffects
 ) -> RealScore:
-    estimate, effect = found.estimate.double().numpy(), exact.effect[0].double().numpy()
+    estimate, effect = found.score.double().numpy(), exact.effect[0].double().numpy()
     large = np.abs(effect) > LARGE_EFFECT * abs(
         float((exact.metric_clean - exact.metric_corrupted).mean())
     )

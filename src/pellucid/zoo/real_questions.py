@@ -32,16 +32,17 @@ CHOSEN_ON: dict[str, tuple[Contrast, ...]] = {
                  " are"),
     ),
     "colour": (
-        Contrast("The colour of fresh grass is", "The colour of fresh snow is", " green", " white"),
-        Contrast("The colour of a ripe banana is", "The colour of a ripe cherry is", " yellow",
-                 " red"),
+        Contrast("The colour of the clear sky is", "The colour of the fresh grass is", " blue",
+                 " green"),
+        Contrast("Blood is red, the sky is", "Blood is red, the grass is", " blue", " green"),
     ),
     "month": (
         Contrast("April, May, June,", "July, August, September,", " July", " October"),
         Contrast("January, February, March,", "May, June, July,", " April", " August"),
     ),
     "continent": (
-        Contrast("Egypt is a country in", "Spain is a country in", " Africa", " Europe"),
+        Contrast("The river Nile flows through the continent of",
+                 "The river Rhine flows through the continent of", " Africa", " Europe"),
         Contrast("The country of Peru lies on the continent of South",
                  "The country of Peru lies on the continent of East", " America", " Asia"),
     ),

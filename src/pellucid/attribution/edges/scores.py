@@ -15,7 +15,7 @@ from pellucid.options import EdgeMethod
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
-from pellucid.stats.rounding import accounts_for, relative_gap
+from pellucid.stats.rounding import account, accounts_for, relative_gap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,6 +81,13 @@ class EdgeScores(Result):
         return accounts_for(*self._compared, self.noise, within=CONVERGED)
 
     @property
+    def account(self) -> str:
+        """How far ``accounted`` is from the metric difference, in words; empty if measured."""
+        if self.method == "exact":
+            return ""
+        return account(*self._compared, self.noise, within=CONVERGED)
+
+    @property
     def _compared(self) -> tuple[float, float]:
         return float(self.accounted.mean()), float(self.difference.mean())
 
@@ -121,7 +128,8 @@ class EdgeScores(Result):
         frame = self.to_frame().dropna(subset=[self.column])
         best = frame.reindex(frame[self.column].abs().sort_values(ascending=False).index)
         head = f"{len(frame)} of {int(self.exists.sum())} edges by {self.method} ({self.passes})"
-        return f"{head}\n{best.head(10).to_string(index=False)}"
+        told = f"\n{self.account}" if self.account else ""
+        return f"{head}\n{best.head(10).to_string(index=False)}{told}"
 
 
 def per_example(

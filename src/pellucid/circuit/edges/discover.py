@@ -36,10 +36,7 @@ from pellucid.circuit.edges.sets import SELECTIONS, EdgeSet, connected
 from pellucid.circuit.nodes.claim import nothing_to_divide_by, nothing_to_explain
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model, opened
-from pellucid.options import (
-    EDGE_METHOD,
-    EdgeMethod,
-)
+from pellucid.options import EDGE_RANKING, EdgeMethod
 from pellucid.passes import metering
 from pellucid.run.identity import demand_estimates_of
 from pellucid.run.provenance import with_provenance
@@ -83,7 +80,7 @@ def discover_edges(
             demand_examples(trace.encoded.n_examples)
         refusal = None if chosen.insist else nothing_to_explain(trace)
         if scores is None and method != "acdc" and not refusal:
-            ranking: EdgeMethod = "mask-ig" if method == "nested" else EDGE_METHOD
+            ranking: EdgeMethod = "mask-ig" if method == "nested" else EDGE_RANKING
             scores = attribute_edges(
                 model, contrast, method=ranking, metric=chosen.metric, steps=RANKING_STEPS
             )

@@ -2,8 +2,8 @@
 
 ``verified`` (default): estimates propose, measurements decide.
 
-1. Rank the replaceable nodes twice: by estimate (supporters first) and by absolute estimate
-   (opponents, the negative heads, among them).
+1. Rank the replaceable nodes twice: by score (the estimate, or the effect where it was measured;
+   supporters first) and by absolute score (opponents, the negative heads, among them).
 2. Measure sufficiency along both rankings at sizes 1, 2, 4, ...; then at sizes between the last
    miss and the first hit of the better one. The smallest set that reaches the target is the start.
 3. Prune: measure the set without each node alone; take out together as many of those whose loss is
@@ -68,11 +68,11 @@ def discover(
     single one can go; ``mfc`` adds by estimate and prunes by comprehensiveness, as Glassbox states
     it. Nothing is claimed for a model that does not prefer the answer, unless you ``insist``; the
     reason is then in ``note``. ``NodeSearchOptions`` says what each option is. An ``attribution``
-    ranks the nodes instead of atp; a ``measure`` brings its recording and what it has measured.
+    ranks the nodes instead of atp-mask; a ``measure`` brings its recording and measurements.
 
     **Assumes** that a good set stands near the top of the estimates, by value or by size.
 
-    **Cost** at most ``budget`` forwards and 1 backward, the recording included, also that of a
+    **Cost** at most ``budget`` forwards and 2 backwards, the recording included, also that of a
     ``trace`` that is given; the search stops where the budget ends and says so in ``note``.
     **Raises** ``EditError`` for unknown arguments, ``MismatchError`` when attribution, measure or
     trace are not of these weights, this question and these options, ``BudgetError`` when the budget
@@ -83,15 +83,18 @@ def discover(
     over = replaceable(model, chosen.over)
     expect(chosen.budget)
     with metering() as meter:
-        measure = measure_of(model, contrast, over, chosen, measure)
+        ranks = attribution is None and chosen.metric != "kl"
+        measure = measure_of(model, contrast, over, chosen, measure, mixture=ranks)
         trace = measure.setup.trace
         beyond = None if set(over) <= set(model.nodes) else over
-        if attribution is None:
-            found = attribute(model, contrast, metric=trace.metric, trace=trace, parts=beyond)
-        else:
-            found = attribution
-            demand_ranks(model, contrast, found, trace, over)
-        estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
+        with metering() as ranking:
+            if attribution is None:
+                found = attribute(model, contrast, metric=trace.metric, trace=trace, parts=beyond)
+            else:
+                found = attribution
+                demand_ranks(model, contrast, found, trace, over)
+        spent = trace.passes.forwards + ranking.passes.forwards
+        scores = dict(zip(found.nodes, found.score.tolist(), strict=True))
         blank = Circuit(
             nodes=(),
             over=over_text(chosen.over),
@@ -108,19 +111,20 @@ def discover(
             passes=meter.passes,
         )
         refusal = None if chosen.insist else nothing_to_explain(trace)
-        with measure.limited_to(chosen.budget, spent=trace.passes.forwards):
+        with measure.limited_to(chosen.budget, spent=spent):
             if refusal:
                 circuit = _refused(blank, refusal)
             elif chosen.method == "mfc":
-                circuit = minimum_faithful(measure, blank, estimates)
+                circuit = minimum_faithful(measure, blank, scores)
             else:
                 kept = chosen.opponents == "kept"
-                always = opponents_of(measure, estimates) if kept else frozenset()
-                circuit = verified(measure, blank, estimates, always)
+                always = opponents_of(measure, scores) if kept else frozenset()
+                circuit = verified(measure, blank, scores, always)
             insisted = chosen.insist or not circuit.nodes
             unhurt = nothing_to_divide_by if insisted else ablation_does_not_hurt
             refusal = unhurt(measure)
             circuit = _refused(blank, refusal) if refusal else circuit
+    estimates = dict(zip(found.nodes, found.estimate.tolist(), strict=True))
     return replace(
         circuit,
         estimates=tuple(estimates[node] for node in circuit.nodes),
@@ -146,14 +150,14 @@ def _refused(blank: Circuit, refusal: Refusal) -> Circuit:
 def verified(
     measure: SetMeasure,
     blank: Circuit,
-    estimates: dict[Node, float],
+    scores: dict[Node, float],
     always: Nodes = frozenset(),
 ) -> Circuit:
     """Steps 1 to 4 of the module's note; ``always`` are in every set."""
     target = blank.target
     orders = [
         [*(node for node in order if node in always), *(n for n in order if n not in always)]
-        for order in rankings(measure.over, estimates)
+        for order in rankings(measure.over, scores)
     ]
     start = smallest_reaching(measure, orders, target, least=len(always))
     if len(start) > max(LARGEST_SHARE * len(measure.over), ALWAYS_SMALL):
@@ -178,11 +182,11 @@ def verified(
     )
 
 
-def rankings(over: Sequence[Node], estimates: dict[Node, float]) -> tuple[list[Node], list[Node]]:
-    """The nodes by estimate, supporters first; and by absolute estimate."""
+def rankings(over: Sequence[Node], scores: dict[Node, float]) -> tuple[list[Node], list[Node]]:
+    """The nodes by score, supporters first; and by absolute score."""
     return (
-        sorted(over, key=lambda node: -estimates[node]),
-        sorted(over, key=lambda node: -abs(estimates[node])),
+        sorted(over, key=lambda node: -scores[node]),
+        sorted(over, key=lambda node: -abs(scores[node])),
     )
 
 
@@ -264,8 +268,8 @@ def remove_most(
     return kept - frozenset(removable[:best])
 
 
-def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, float]) -> Circuit:
-    """The public algorithm: greedy by estimate, pruned by exact comprehensiveness."""
+def minimum_faithful(measure: SetMeasure, blank: Circuit, scores: dict[Node, float]) -> Circuit:
+    """The public algorithm: greedy by score, pruned by exact comprehensiveness."""
     clean = float(measure.setup.trace.metric_clean.mean())
     if clean <= measure.noise:
         refusal = Refusal(
@@ -277,9 +281,9 @@ def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, 
         return _refused(blank, refusal)
     corrupted = float(measure.setup.trace.metric_corrupted.mean())
     added: list[Node] = []
-    for node in sorted(measure.over, key=lambda node: -estimates[node]):
-        total = sum(estimates[n] for n in added)
-        if (corrupted + total) / clean >= blank.target or estimates[node] <= 0:
+    for node in sorted(measure.over, key=lambda node: -scores[node]):
+        total = sum(scores[n] for n in added)
+        if (corrupted + total) / clean >= blank.target or scores[node] <= 0:
             break
         added.append(node)
     kept = frozenset(added)
@@ -291,6 +295,8 @@ def minimum_faithful(measure: SetMeasure, blank: Circuit, estimates: dict[Node, 
                 kept = smaller
         comprehensiveness = measure.comprehensiveness([kept])[0]
     except BudgetError:
+        if measure.forwards_left < 0:
+            raise  # recording and ranking alone took more
         note = "the budget ended before every node had been tried"
     nodes = tuple(node for node in measure.over if node in kept)
     return replace(

@@ -91,15 +91,19 @@ def measure_of(
     over: Sequence[Node],
     given: MeasureOptions,
     measure: SetMeasure | None = None,
+    *,
+    mixture: bool = False,
 ) -> SetMeasure:
     """``measure``, if there is one of this question; else one made from what is ``given``.
+
+    A recording takes the second point along if ``mixture``.
 
     **Cost** as ``MeasureOptions.setup``; none with a ``measure``.
     **Raises** ``MismatchError`` for a measure or a trace of other weights, another question, metric
     or ablation, and for a measure in which other parts are replaced.
     """
     if measure is None:
-        return SetMeasure(given.setup(model, contrast, map(site_of, over)), over)
+        return SetMeasure(given.setup(model, contrast, map(site_of, over), mixture=mixture), over)
     demand_setup_of(model, contrast, measure.setup, given, given.ablation)
     if set(measure.over) != set(over):
         found, wanted = (", ".join(node.name for node in some) for some in (measure.over, over))

@@ -13,7 +13,7 @@ from pellucid.model.anatomy import Node
 STRONG = 0.1
 """Of the whole effect."""
 LOOKED_AT = 8
-"""Parts that are measured, those of the lowest estimates."""
+"""Parts that are measured, those of the lowest scores."""
 
 
 def oppose(effects: Mapping[str, float], whole: float, noise: float) -> tuple[str, ...]:
@@ -27,15 +27,15 @@ def oppose(effects: Mapping[str, float], whole: float, noise: float) -> tuple[st
     return tuple(sorted(strong, key=lambda name: effects[name]))
 
 
-def opponents_of(measure: SetMeasure, estimates: Mapping[Node, float]) -> frozenset[Node]:
-    """The parts among ``measure.over`` that oppose strongly, found by estimate and measured.
+def opponents_of(measure: SetMeasure, scores: Mapping[Node, float]) -> frozenset[Node]:
+    """The parts among ``measure.over`` that oppose strongly, found by score and measured.
 
-    **Cost** 1 forward for each of at most ``LOOKED_AT`` parts, those of negative estimate.
+    **Cost** 1 forward for each of at most ``LOOKED_AT`` parts, those of a negative score.
     **Raises** ``BudgetError`` when fewer are left.
     """
     trace = measure.setup.trace
-    ranked = sorted(measure.over, key=lambda node: estimates[node])
-    asked = [node for node in ranked[:LOOKED_AT] if estimates[node] < 0]
+    ranked = sorted(measure.over, key=lambda node: scores[node])
+    asked = [node for node in ranked[:LOOKED_AT] if scores[node] < 0]
     if not asked:
         return frozenset()
     found = measure.metric([measure.all, *(measure.all - {node} for node in asked)])

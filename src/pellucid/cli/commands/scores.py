@@ -42,11 +42,12 @@ def attribute(
     metric = rank.metric
     with progress("Attributing") as meter:
         contrast = asked.contrast(opened, metric)
-        trace = record(opened, contrast, metric=metric)
+        both_points = rank.method == "atp-mask" and parts is None
+        trace = record(opened, contrast, metric=metric, mixture=both_points)
         found = run(opened, contrast, method=rank.method, metric=metric, trace=trace, parts=parts)
     result = replace(found, passes=meter.passes)
     measured = trace.metric_clean, trace.metric_corrupted, trace.preference
-    text = table_text(result, "estimate", top)
+    text = "\n".join([table_text(result, "estimate", top), *textwrap.wrap(result.account, 80)])
     output.draw(result, text, result.plot, behaviour_text(metric, *measured))
 
 
@@ -129,7 +130,8 @@ def edges(
     model: ModelOptions,
     metric: MetricOption = options.METRIC,
     method: Annotated[
-        options.EdgeEstimate, option("How edges are ranked; eap is the cheapest.")
+        options.EdgeEstimate,
+        option("How edges are estimated; eap is the nearest to effects."),
     ] = options.EDGE_METHOD,
     steps: Annotated[
         int | None, option("For -ig methods; until complete if not given.", min=1)
@@ -154,5 +156,6 @@ def edges(
         contrast = asked.contrast(opened, metric)
         found = attribute_edges(opened, contrast, method=method, metric=metric, steps=steps)
     result = replace(found, passes=meter.passes)
-    text = "\n".join([table_text(result, "estimate", top), *textwrap.wrap(result.note, 80)])
+    told = [line for said in (result.account, result.note) for line in textwrap.wrap(said, 80)]
+    text = "\n".join([table_text(result, "estimate", top), *told])
     output.draw(result, text, lambda: result.plot(top=top))
