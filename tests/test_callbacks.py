@@ -2,12 +2,13 @@
 
 import threading
 import time
+from typing import get_args
 
 import pytest
 import torch
 
 import pellucid
-from pellucid import Callback
+from pellucid import Callback, options
 from pellucid.callbacks import counting_forwards, expect, long_task, watching
 from pellucid.passes import counter, metering
 from pellucid.results.passes import Passes
@@ -151,6 +152,23 @@ CALLS = {
     "patch": lambda model, pair: pellucid.patch(model, pair, sites="nodes", positions="each"),
     "patch_edges": pellucid.patch_edges,
     "tokens": pellucid.token_attribution,
+    "faithfulness": lambda model, pair: pellucid.faithfulness(
+        model, pair, ["L0H1"], random_sets=2, opponents=["L1H0"]
+    ),
+    "backups": lambda model, pair: pellucid.backups(model, pair, ["L0H0"], budget=60),
+    "edge_faithfulness": lambda model, pair: pellucid.edge_faithfulness(
+        model, pair, [("L0H1", "logits")], random_sets=2
+    ),
+    "edge_curve": lambda model, pair: pellucid.edge_curve(
+        model, pair, pellucid.attribute_edges(model, pair, method="eap"), fractions=(0.1, 0.5)
+    ),
+    **{
+        f"attribute_edges {method}": lambda model, pair, method=method: pellucid.attribute_edges(
+            model, pair, method=method
+        )
+        for method in get_args(options.EdgeEstimate)
+        if method != "atp*"
+    },
     "edges": lambda model, pair: pellucid.discover_edges(model, pair, insist=True),
 }
 

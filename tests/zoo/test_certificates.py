@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pellucid.callbacks import Callback, watching
 from pellucid.circuit.edges.sets import connected
 from pellucid.errors import EditError
 from pellucid.zoo import names
@@ -110,3 +111,16 @@ def test_a_certificate_can_be_saved(tmp_path):
 def test_a_name_that_is_not_there_is_refused():
     with pytest.raises(EditError, match="No model of the zoo"):
         opened("induction/key@nowhere")
+
+
+def test_a_certificate_says_how_many_forwards_come():
+    told = []
+
+    class Totals(Callback):
+        def on_end(self, progress, error):
+            told.append(progress)
+
+    with watching(Totals()):
+        found = certify(opened("and/both@gpt"))
+    outermost = next(one for one in told if one.depth == 0)
+    assert found.passes.forwards == outermost.done <= outermost.total

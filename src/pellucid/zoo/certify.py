@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from pellucid.callbacks import expect
 from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.model.anatomy import Anatomy
@@ -102,13 +103,14 @@ def certify(specimen: Specimen) -> Certificate:
     model, mattering = specimen.model, specimen.truth | specimen.hidden
     with metering() as meter:
         measure = EdgeMeasure(setup_of(model, specimen.contrast))
-        alone = cut_alone(measure)
         kept = list(subsets(mattering))
+        few = int(measure.all.sum()) <= FEW_EDGES
+        everything = connected_sets(model.anatomy) if few else []
+        expect(int(measure.all.sum()) + 2 * len(kept) + len(everything) + 2)
+        alone = cut_alone(measure)
         f = torch.tensor(measure.fraction(kept))
         within = torch.tensor(measure.fraction([s | (measure.all & ~mattering) for s in kept]))
         sufficient = minimal(s for s, value in zip(kept, f, strict=True) if suffices(value))
-        few = int(measure.all.sum()) <= FEW_EDGES
-        everything = connected_sets(model.anatomy) if few else []
         among_all = minimal(
             s
             for s, value in zip(everything, measure.fraction(everything), strict=True)

@@ -40,6 +40,7 @@ from pellucid.attribution.edges.path_patching import Edges, patch_edges
 from pellucid.attribution.edges.scores import EdgeScores, packed, per_example
 from pellucid.attribution.edges.slot_ig import slot_ig
 from pellucid.attribution.nodes import STEPS
+from pellucid.callbacks import expect
 from pellucid.errors import TaskError
 from pellucid.model.model import Model, opened
 from pellucid.options import EDGE_METHOD, METRIC, EdgeMethod, EdgePositions
@@ -103,7 +104,10 @@ def attribute_edges(
         return patch_edges(model, contrast, metric=metric, edges=edges)
     found: list[EdgeScores] = []
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
-        for part in parts_of(model, contrast):
+        parts = list(parts_of(model, contrast))
+        if method != "atp*":  # its attention layers run as often as senders move them
+            expect(len(parts) * _most_forwards(method, metric, steps))
+        for part in parts:
             demand_sums_of_parts(model, encode_contrast(model, part))
             found.append(_scored(model, part, method, metric, steps, positions))
             steps = found[0].steps if method in INTEGRATED else None
@@ -134,6 +138,18 @@ def _scored(
     if method == "atp*":
         scores = starred(model, trace, scores)
     return replace(scores, note=note or scores.note)
+
+
+def _most_forwards(method: EdgeMethod, metric: str | Metric, steps: int | None) -> int:
+    """The most forwards that one part of a question takes."""
+    tried = (steps,) if steps is not None else STEPS
+    beyond_recording = {
+        "clean-corrupted": 1,
+        "eap-ig": sum(tried),
+        "mask-ig": sum(tried),
+        "slot-ig": sum(tried) + 3 * max(tried),
+    }.get(method, 0)
+    return 2 + (metric == "kl") + beyond_recording
 
 
 def _check(

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.attribution.edges.scores import EdgeScores
+from pellucid.callbacks import expect
 from pellucid.circuit.edges.circuit import EdgeCircuit
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.sets import SELECTIONS, Selection
@@ -163,7 +164,9 @@ def edge_curve(
         elif isinstance(scores, EdgeCircuit):
             demand_made_of(model, contrast, scores, "EdgeCircuit", metric=setup.trace.metric)
         measure = EdgeMeasure(setup)
-        f = measure.fraction([*sets, *(one for some in chance for one in some)])
+        wanted = [*sets, *(one for some in chance for one in some)]
+        expect(len(wanted) + 2)  # beside everything kept, and nothing
+        f = measure.fraction(wanted)
         intervals, right = measure.intervals(sets), measure.kept_right(sets)
     at_random = f[len(sets) :]
     return EdgeCurve(

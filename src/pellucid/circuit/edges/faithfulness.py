@@ -18,6 +18,7 @@ from typing import Literal, Unpack
 import pandas as pd
 import torch
 
+from pellucid.callbacks import expect
 from pellucid.circuit.edges.circuit import EdgeCircuit, EdgeNames, resolve_edges
 from pellucid.circuit.edges.measure import EdgeMeasure, Interval
 from pellucid.circuit.edges.optimal_ablation import optimal_constants
@@ -155,10 +156,10 @@ def edge_faithfulness(
         grown = [random_edges(kept, model.anatomy, generator, matched="connected") for _ in draws]
         like = [random_edges(kept, model.anatomy, generator, matched="layers") for _ in draws]
         # One call for everything, so that it is batched together.
-        f = measure.fraction(
-            [kept, without, *(kept & ~p for p in parts), *(measure.all & ~p for p in parts),
-             *grown, *like]
-        )  # fmt: skip
+        wanted = [kept, without, *(kept & ~p for p in parts), *(measure.all & ~p for p in parts),
+                  *grown, *like]  # fmt: skip
+        expect(len(wanted) + 2)  # beside everything kept, and nothing
+        f = measure.fraction(wanted)
         right = measure.kept_right([kept])
         own, rest = measure.intervals([kept, without])
         ends = measure.metric([measure.all, measure.none, kept, without]).double().mean(1).tolist()

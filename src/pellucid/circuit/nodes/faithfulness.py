@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 import pandas as pd
 
+from pellucid.callbacks import expect
 from pellucid.circuit.nodes.circuit import Circuit, over_of, over_text, replaceable, resolve_nodes
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure, measure_of
 from pellucid.errors import EditError
@@ -168,6 +169,7 @@ def faithfulness(
         # One call for everything, so that it is batched together.
         beside = [kept | frozenset(against)] if against else []
         wanted = [kept, measure.all - kept, *nested, *drawn, *beside]
+        expect(len(wanted) + 2)  # beside everything kept, and nothing
         values = measure.fraction(wanted)
         metrics = measure.metric([measure.all, measure.none, kept, measure.all - kept]).mean(1)
     sufficiency, comprehensiveness = values[0], 1 - values[1]

@@ -30,6 +30,7 @@ from typing import Unpack
 
 import torch
 
+from pellucid.callbacks import expect
 from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
 from pellucid.circuit.self_repair.options import BackupKeywords, BackupOptions
 from pellucid.circuit.self_repair.result import Backups
@@ -92,6 +93,7 @@ def backups(
             for ablation in ablations
         ]
         replaced = frozenset(members)
+        expect(chosen.budget)
         with ExitStack() as limits:
             for search in searches:
                 limits.enter_context(search.measure.limited_to(chosen.budget // len(ablations)))
