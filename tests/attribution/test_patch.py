@@ -1,10 +1,15 @@
 """Patching measures what it says, in both directions."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import pellucid
 from pellucid import EditError
+from pellucid.run.setup import Setup
+from pellucid.run.variants import Unit, run_variants
+from tests.models.questions import VARIETIES, tiny_model
 
 
 def test_patching_the_whole_stream_at_every_position_is_the_other_prompt(tiny, pair):
@@ -66,3 +71,75 @@ def test_what_is_not_there_is_named(one_tiny, pair):
         pellucid.patch(one_tiny, pair, positions=[6])
     with pytest.raises(EditError, match=r"only=: No part named L9H9: there are L0H0, L0H1 to L2H3"):
         pellucid.patch(one_tiny, pair, only=["L9H9"])
+
+
+def test_zero_ablation_of_every_head_is_that_of_plain_hooks(pair):
+    model = tiny_model(VARIETIES["grouped"])
+    found = pellucid.patch(model, pair, ablation="zero")
+    clean = torch.tensor([pair.clean])
+    for place, effect in zip(found.places, found.effect[0].tolist(), strict=True):
+        attention = model.module.layers[place.layer].attention
+
+        def without(module, inputs, head=place.head):
+            (mixed,) = inputs
+            kept = mixed.unflatten(-1, (4, -1)).clone()
+            kept[..., head, :] = 0
+            return (kept.flatten(-2),)
+
+        handle = attention.o_proj.register_forward_pre_hook(without)
+        with torch.no_grad():
+            logits = model.module(clean).logits[0, -1]
+        handle.remove()
+        left = float(logits[pair.answer] - logits[pair.foil])
+        assert effect == pytest.approx(float(found.metric_clean) - left, abs=1e-9)
+    assert found.ablation == "zero"
+
+
+def test_mean_values_are_those_of_the_batch(one_tiny, batch):
+    trace = pellucid.record(one_tiny, batch)
+    site = pellucid.Site("mlp_out", 1)
+    real = trace.encoded.real  # prompts are of unequal lengths
+    mean = torch.cat([trace.clean[site][real], trace.corrupted[site][real]]).mean(0)[None, None]
+    unit = [Unit(site)]
+    once = torch.ones(1, 1, dtype=torch.bool)
+    left = run_variants(Setup(model=one_tiny, trace=trace), unit, once, {site: mean})
+    found = pellucid.patch(one_tiny, batch, sites="mlps", only=["M1"], ablation="mean")
+    torch.testing.assert_close(found.per_example[:, 0, 0], (trace.metric_clean - left)[0])
+
+
+def test_resampled_values_are_another_example_s_and_drawn_by_seed(one_tiny, pair):
+    asked = [
+        pair,
+        replace(pair, clean=[3, 7, 1, 2, 9, 4]),
+        replace(pair, corrupted=[3, 7, 1, 2, 9, 4]),
+    ]
+    trace = pellucid.record(one_tiny, asked)
+    site = pellucid.Site("mlp_out", 1)
+    found = [
+        pellucid.patch(one_tiny, asked, sites="mlps", only=["M1"], ablation="resample", seed=seed)
+        for seed in range(6)
+    ]
+    once = torch.ones(1, 1, dtype=torch.bool)
+    orders = [[1, 2, 0], [2, 0, 1]]  # the two in which no example keeps its own
+    by_hand = [
+        run_variants(
+            Setup(model=one_tiny, trace=trace),
+            [Unit(site)],
+            once,
+            {site: trace.corrupted[site][order]},
+        )[0]
+        for order in orders
+    ]
+    which = [
+        [torch.allclose(trace.metric_clean - left, one.per_example[:, 0, 0]) for left in by_hand]
+        for one in found
+    ]
+    assert all(sum(row) == 1 for row in which)
+    assert {row.index(True) for row in which} == {0, 1}
+
+
+def test_denoising_takes_no_ablation(one_tiny, pair):
+    with pytest.raises(EditError, match="Leave out one of the two"):
+        pellucid.patch(one_tiny, pair, direction="denoising", ablation="zero")
+    with pytest.raises(EditError, match="at least two examples"):
+        pellucid.patch(one_tiny, pair, ablation="resample")

@@ -164,6 +164,7 @@ ENTRIES: dict[str, Entry] = {
             "sites": LIST,
             "observed": wrong("iterator"),
             "padding": CHOICE,
+            "mixture": FLAG,
         },
     ),
     "Edit": Entry(
@@ -215,12 +216,11 @@ ENTRIES: dict[str, Entry] = {
         asking(sites="mlps"),
         {
             **ASKED,
-            **ESTIMATED,
+            **MEASURED,
             "direction": CHOICE,
             "sites": CHOICE,
             "positions": CHOICE,
             "only": PARTS,
-            "memory_budget": WHOLE,
         },
     ),
     "attention": Entry(

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 64350213bb3d562215eeb44c1723333222a0234592e75987d04e5d254c239716).
+// Made by types.mjs from schema.json (sha256 360c4e48d54f4a7937e7476802c32865a70b9a0b75f7aea7aff08746b8b0e5a0).
 
 export type Document = Result & {
   schema: 2;
@@ -266,6 +266,7 @@ export interface PatchEffects {
     preference: Tensor;
     passes: Passes;
     noise: Number;
+    ablation: string;
   };
 }
 export interface Place {

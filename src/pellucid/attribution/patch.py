@@ -6,12 +6,13 @@
                effect = metric(patched) - metric(corrupted): what is restored, so what suffices
 
 Both are positive for a component that supports the answer. (Vig et al. 2020; Meng et al. 2022;
-Heimersheim & Nanda 2024)
+Heimersheim & Nanda 2024) In noising, what is put in may also be a mean, zero, or the value of
+another example: the ablation of every part, one at a time.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 import pandas as pd
 import torch
@@ -20,11 +21,12 @@ from torch import Tensor
 
 from pellucid.callbacks import expect
 from pellucid.errors import EditError
+from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.model.named_parts import PartNames, parts_in_layer, parts_named
 from pellucid.model.parts import name_of, names_parts
-from pellucid.options import DIRECTION, METRIC, PATCH_SITES, Direction, PatchSites
+from pellucid.options import ABLATION, DIRECTION, PATCH_SITES, Direction, PatchSites
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.registry import stored
@@ -33,13 +35,12 @@ from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
 from pellucid.run.identity import demand_trace_of
 from pellucid.run.provenance import with_provenance
-from pellucid.run.record import Trace, record
-from pellucid.run.setup import MEMORY_BUDGET, Setup
+from pellucid.run.record import record
+from pellucid.run.setup import MeasureKeywords, MeasureOptions, Setup
 from pellucid.run.sites import stream_sites
 from pellucid.run.variants import Unit, run_variants, unit_of
 from pellucid.stats.rounding import share_of
 from pellucid.task.contrast import Contrasts
-from pellucid.task.metrics import Metric
 from pellucid.task.positions import positions_from_start
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class PatchEffects(Result):
     passes: Passes
     noise: float = 0.0
     """Largest difference of the metric's mean that rounding explains."""
+    ablation: str = ABLATION
+    """What was put into the clean run."""
 
     @property
     def effect(self) -> Float[Tensor, "position place"]:
@@ -134,6 +137,7 @@ class PatchEffects(Result):
 
 
 @with_provenance
+@keywords_of(MeasureOptions)
 def patch(
     model: Model,
     contrast: Contrasts,
@@ -142,9 +146,7 @@ def patch(
     sites: PatchSites | str = PATCH_SITES,
     positions: Literal["all", "each"] | Sequence[int] = "all",
     only: PartNames | None = None,
-    metric: str | Metric = METRIC,
-    trace: Trace | None = None,
-    memory_budget: int = MEMORY_BUDGET,
+    **options: Unpack[MeasureKeywords],
 ) -> PatchEffects:
     """Measure the effect of replacing each component (or each at each position) alone.
 
@@ -158,15 +160,24 @@ def patch(
     ``positions``: ``"all"`` together, ``"each"`` one by one, or a list of columns to take one by
     one, negative ones counted from the end. ``only`` limits the patches to places of these names.
 
-    A ``trace`` of the same weights, question and metric is used instead of recording; where it
-    lacks the sites to be patched, the question is recorded again.
+    ``ablation`` puts something else into the clean run: ``"mean"`` over all prompts of the batch,
+    ``"zero"``, or ``"resample"``, another example's value, drawn by ``seed``. A ``trace`` of the
+    same weights, question and metric is used instead of recording; where it lacks the sites to be
+    patched, the question is recorded again. ``MeasureOptions`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record (none with a ``trace`` that holds the sites and
     streams), then 1 forward per patch in batched calls.
-    **Raises** ``EditError`` for an unknown kind of site or a position outside the prompt,
+    **Raises** ``EditError`` for an unknown kind of site, a position outside the prompt, and for
+    denoising with an ablation, which has no clean value to put back;
     ``TaskError`` for a model that is not opened, ``MismatchError`` for a trace of something else.
     """
     opened(model)
+    chosen = MeasureOptions(**options)
+    if direction == "denoising" and chosen.ablation != ABLATION:
+        raise EditError(
+            f"direction='denoising' with ablation={chosen.ablation!r}: denoising puts clean values "
+            "into the corrupted run. Leave out one of the two."
+        )
     if not (sites in _KINDS or names_parts(str(sites))) or direction not in get_args(Direction):
         raise EditError(
             f"sites={sites!r}, direction={direction!r}: choose sites from {sorted(_KINDS)} or "
@@ -175,10 +186,19 @@ def patch(
     units = [unit_of(part) for part in parts_at(model, sites, only)]
     with metering() as meter:
         wanted = list(dict.fromkeys(unit.site for unit in units))
+        trace = chosen.trace
         if trace is not None:
-            demand_trace_of(model, contrast, trace, metric)
+            demand_trace_of(model, contrast, trace, chosen.metric)
         if trace is None or not all(site in trace.clean for site in wanted):
-            trace = record(model, contrast, metric=metric, sites=[*wanted, *stream_sites(model)])
+            sites_to_record = [*wanted, *stream_sites(model)]
+            trace = record(model, contrast, metric=chosen.metric, sites=sites_to_record)
+        setup = Setup(
+            model=model,
+            trace=trace,
+            ablation=chosen.ablation,
+            seed=chosen.seed,
+            memory_budget=chosen.memory_budget,
+        )
         length = trace.encoded.clean.shape[1]
         columns = resolve_positions(positions, length)
         n_places = len(columns) if columns is not None else 1
@@ -189,20 +209,16 @@ def patch(
         if columns is not None:
             at = torch.eye(length, dtype=torch.bool, device=model.device)[list(columns)]
             at = at.repeat_interleave(len(units), dim=0)
-        source, base = (
-            (trace.corrupted, "clean") if direction == "noising" else (trace.clean, "corrupted")
-        )
+        noising = direction == "noising"
         patched = run_variants(
-            Setup(model=model, trace=trace, memory_budget=memory_budget),
+            setup,
             units,
             replaced,
-            {site: source[site] for site in wanted},
-            base=base,  # type: ignore[arg-type]
+            setup.values(wanted) if noising else {site: trace.clean[site] for site in wanted},
+            base="clean" if noising else "corrupted",
             positions=at,
         )
-    effect = (
-        trace.metric_clean - patched if direction == "noising" else patched - trace.metric_corrupted
-    )
+    effect = trace.metric_clean - patched if noising else patched - trace.metric_corrupted
     return PatchEffects(
         direction=direction,
         sites=sites,
@@ -214,6 +230,7 @@ def patch(
         preference=trace.preference.cpu(),
         passes=meter.passes,
         noise=trace.noise,
+        ablation=chosen.ablation,
     )
 
 

@@ -14,6 +14,7 @@ from pellucid.figures.layered import Kind, Vertex
 from pellucid.figures.parts import by_layer, by_position
 from pellucid.model.anatomy import Node
 from pellucid.model.sites import site_of
+from pellucid.options import ABLATION
 from pellucid.results.views import shows
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def draw_estimates(
 @shows(PatchEffects, "figure")
 def draw_effects(found: PatchEffects, tokens: Sequence[str] | None) -> "Figure":
     """``PatchEffects.plot``."""
-    title = f"Measured effect of {found.direction}, sites: {found.sites}"
+    put_in = "" if found.ablation == ABLATION else f" with {found.ablation}"
+    title = f"Measured effect of {found.direction}{put_in}, sites: {found.sites}"
     label = "effect (metric's units)"
     if found.positions is None:
         return by_layer(found.places, found.effect[0].double(), title=title, label=label)

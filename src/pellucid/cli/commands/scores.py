@@ -70,6 +70,9 @@ def patch(
     each_position: Annotated[
         bool, option("Replace one position at a time.", "--each-position")
     ] = False,
+    ablation: Annotated[
+        options.Ablation, option("What parts are replaced with, in noising.")
+    ] = options.ABLATION,
     top: Top = 20,
     *,
     output: FigureOptions,
@@ -77,7 +80,13 @@ def patch(
     """Measure how much every head, MLP, neuron or stream matters, by replacing each."""
     if sites not in get_args(options.PatchSites):
         demand_names("--sites", sites)
+    if direction == "denoising" and ablation != options.ABLATION:
+        raise typer.BadParameter(
+            f"--ablation {ablation}: denoising puts clean values into the corrupted run. Leave out "
+            "one of the two."
+        )
     asked = question.ask()
+    asked.check_ablation(ablation)
     opened = model.opened()
     from pellucid.attribution.patch import patch as run
 
@@ -91,6 +100,7 @@ def patch(
             positions="each" if each_position else "all",
             only=only or None,
             metric=metric,
+            ablation=ablation,
         )
     result = replace(found, passes=meter.passes)
     measured = result.metric_clean, result.metric_corrupted, result.preference
