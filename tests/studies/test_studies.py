@@ -112,7 +112,8 @@ def test_what_was_made_differently_is_said(three, analysis):
 
 def test_models_of_different_shape_are_not_correlated(analysis):
     few = replace(analysis.attribution, nodes=analysis.attribution.nodes[:-1],
-                  by_position=analysis.attribution.by_position[..., :-1])  # fmt: skip
+                  by_position=analysis.attribution.by_position[..., :-1],
+                  measured=None)  # fmt: skip
     (pair,) = Study.of({"a": analysis, "b": replace(analysis, attribution=few)}).pairs
     assert pair.tau != pair.tau
     assert pair.by_chance != pair.by_chance

@@ -200,7 +200,7 @@ def moved_metric(model: Model, node: Any, size: float) -> float:
 
 def worst_disagreement(model: Model, size: float) -> float:
     """Largest difference of an estimate from its central difference, relative to the largest."""
-    estimates = pellucid.attribute(model, PAIR)
+    estimates = pellucid.attribute(model, PAIR, method="atp")
     gaps = [
         (moved_metric(model, node, -size) - moved_metric(model, node, size)) / (2 * size) - found
         for node, found in zip(model.nodes, estimates.estimate.tolist(), strict=True)

@@ -12,6 +12,7 @@ import torch
 import pellucid
 from pellucid import Activations, Callback, Model, Site, activations
 from pellucid.errors import (
+    ArgumentError,
     BudgetError,
     ContextLengthError,
     EditError,
@@ -238,7 +239,7 @@ def test_files_of_texts(random_gpt2, tmp_path):
         (TEXTS, {"sites": "L9 z"}, EditError, "layers 0 to 2"),
         (TEXTS, {"sites": "z9"}, EditError, "No site is called 'z9'"),
         (TEXTS, {"sites": []}, EditError, "No site was asked for"),
-        (TEXTS, {"sites": [3]}, EditError, "3 is no site"),
+        (TEXTS, {"sites": [3]}, ArgumentError, r"sites\[0\] should be Site or text"),
         (TEXTS, {"dtype": "int8"}, TaskError, "kept in one of float64"),
         (TEXTS, {"batching": "sorted"}, TaskError, "choose one of"),
         (TEXTS, {"too_long": "drop"}, TaskError, "choose one of"),

@@ -87,9 +87,9 @@ def activations(
     kept_in = _dtype(dtype)
     _demand_choice("batching", batching, get_args(Batching))
     _demand_choice("too_long", too_long, get_args(TooLong))
-    kept_on = device_for(str(device))
-    if folder is not None and kept_on.type != "cpu":
+    if folder is not None and str(device) != "cpu":
         raise TaskError("With folder= values are kept on the disk; leave device= out.")
+    kept_on = device_for(str(device))
     target = None if folder is None else place(folder)
     if target is not None and not target.exists():
         demand_writable(target)
