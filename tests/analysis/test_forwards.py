@@ -43,7 +43,7 @@ def test_smollm2_takes_no_more_with_a_corrupted_prompt_made_here(smol):
 
 @pytest.mark.smol
 def test_smollm2_takes_at_least_half_where_the_search_spends_its_budget(smol):
-    options = AnalysisOptions(over="heads+mlps", budget=100, random_sets=10)
+    options = AnalysisOptions(over="heads+mlps", budget=70, random_sets=10)
     found = pellucid.analyze(smol, IOI, **options.changed)
     assert "the budget ended" in found.circuit.note
     assert found.passes.forwards <= most_forwards(smol, options) <= 2 * found.passes.forwards

@@ -99,7 +99,8 @@ def test_estimates_rank_all_heads_as_exact_patching_does(name, least_pearson, sm
     from pellucid.task.builtin import task
 
     contrast: Contrast = task(name)(smol.tokenizer, 1, 0)[0]
-    heads = pellucid.attribute(smol, contrast).to_frame().query("kind == 'head'")
+    found = pellucid.attribute(smol, contrast, method="atp")
+    heads = found.to_frame().query("kind == 'head'")
     effects = pellucid.patch(smol, contrast).to_frame()
     assert list(heads["node"]) == list(effects["node"])
     found = rank_agreement(heads["estimate"], effects["effect"])

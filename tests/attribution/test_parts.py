@@ -239,7 +239,7 @@ def test_a_kind_registered_by_a_user_is_ranked_patched_and_saved(opened, probes,
 @pytest.mark.smol
 def test_all_neurons_of_one_mlp_of_a_real_model(smol):
     ranked = pellucid.attribute(smol, IOI, parts="M29.neurons")
-    whole = pellucid.attribute(smol, IOI)
+    whole = pellucid.attribute(smol, IOI, method="atp")
     mlp = float(whole.estimate[whole.nodes.index(Node("mlp", 29))])
     assert len(ranked.nodes) == smol.anatomy.blocks[29].mlp.n_neurons == 1536
     assert float(ranked.estimate.sum()) == pytest.approx(mlp, abs=1e-3)
