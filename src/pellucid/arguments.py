@@ -143,7 +143,8 @@ def _is_number(value: object) -> bool:
 def _is_whole(value: object) -> bool:
     if getattr(value, "ndim", None) == 0:  # of numpy or torch
         value = value.item()  # type: ignore[attr-defined]
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return whole and -_LARGEST <= value < _LARGEST  # type: ignore[operator]
 
 
 def _is_path(value: object) -> bool:
@@ -220,6 +221,8 @@ def _structural(hint: type) -> bool:
 
 _TEXT_OR_IDS = {str, Sequence[int]}
 """Prompts and answers: what is wrong with them says best who makes tokens of them."""
+_LARGEST = 2**63
+"""Numbers that torch counts with end below it."""
 _LISTS = (Sequence, list, tuple, Iterable)
 _CALLABLE = get_origin(Callable[..., Any])
 _CONTAINERS: dict[Any, Callable[[Any, tuple[Any, ...]], bool]] = {

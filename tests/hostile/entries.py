@@ -451,12 +451,12 @@ ENTRIES: dict[str, Entry] = {
     "Result.from_json": Entry(
         pellucid.Result.from_json,
         lambda model: {"text": scores_of(model.module).to_json()},
-        {"text": wrong() | st.just("[" * 100_000), "tensors": wrong("bytes")},
+        {"text": wrong("text") | st.just("[" * 100_000), "tensors": wrong("bytes")},
     ),
     "Result.save": Entry(
         pellucid.Result.save,
         lambda model: {"self": scores_of(model.module)},
-        {"path": wrong("text", "path")},
+        {"path": wrong("text", "path", "half")},  # a name may hold bytes that are no UTF-8
     ),
     "zoo.about": Entry(zoo.about, lambda model: {}, {"name": wrong()}),
     "zoo.specimen": Entry(zoo.specimen, lambda model: {}, {"name": wrong()}),

@@ -61,6 +61,7 @@ def given(*, sizes: "tuple[int, ...] | None" = None, share: float = 0.5, name: s
         ({"sizes": "12"}, "and is a str: '12'. Give a list."),
         ({"share": float("nan")}, "share should be a number, and is a float: nan"),
         ({"share": "0.5"}, "share should be a number, and is a str"),
+        ({"sizes": [10**400]}, r"sizes\[0\] should be a whole number"),
         ({"name": b"a"}, "name should be text, and is a bytes"),
         ({"name": "a\ud800"}, "half a character"),
     ],

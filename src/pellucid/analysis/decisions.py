@@ -15,6 +15,7 @@ from pellucid.model.model import Model, opened
 from pellucid.options import METRIC
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.metrics import Metric
+from pellucid.task.metrics import metric as resolve_metric
 from pellucid.task.prompt_file import DecisionRow, file_of_decisions
 
 
@@ -33,6 +34,8 @@ def read_decisions(
     every row for which no corrupted prompt works, or that this model cannot be asked.
     """
     opened(model)
+    if metric != "kl":
+        resolve_metric(metric)
     made = with_corrupted(model, file_of_decisions(path), metric)
     return ContrastBatch(tuple(contrast for contrast, _ in made), name=Path(path).stem)
 

@@ -90,8 +90,16 @@ def names(patterns: str | Sequence[str] = "*") -> list[str]:
 
 @checks_kinds
 def about(name: str) -> str:
-    """What the model does, or how its prompts are corrupted."""
-    said = CASES[name.partition("@")[0]].__doc__ or ""
+    """What the model does, or how its prompts are corrupted.
+
+    **Raises** ``EditError`` for a name that is not there.
+    """
+    case = name.partition("@")[0]
+    if case not in CASES:
+        raise EditError(
+            f"No behaviour of the zoo is called {case!r}; there are {', '.join(CASES)}."
+        )
+    said = CASES[case].__doc__ or ""
     return " ".join(said.split("\n\n")[0].split())
 
 

@@ -9,8 +9,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
+from pellucid import ModelNotFoundError
 from pellucid.model.opening.fetch import fetch, weights_among
+from pellucid.model.opening.sources import identify_name
 
 COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 
@@ -96,3 +100,18 @@ def test_copies_of_the_weights_are_left_where_they_are():
 
 def test_a_folder_is_where_it_is(random_gpt2):
     assert fetch(str(random_gpt2)) == random_gpt2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gpt2", "a/b", "EleutherAI/pythia-70m", "9" * 96, "9" * 97, "x/" + "y" * 97, "a--b", "a..b",
+     "a.git", "a-", "a/b."],
+)  # fmt: skip
+def test_a_hub_name_is_what_the_hub_takes(name):
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        with pytest.raises(ModelNotFoundError, match="does not read like a hub name"):
+            identify_name(name)
+    else:
+        assert identify_name(name).name == name

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 # The pieces that llama.cpp writes for large models: each has its own header, so they do not join.
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_HUB_PART = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
+_HUB_NAME = re.compile(rf"(?!.*(?:--|\.\.|\.git$)){_HUB_PART}(?:/{_HUB_PART})?")
+"""What the hub takes as a name: its client refuses others with an error of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
