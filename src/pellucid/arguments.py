@@ -84,6 +84,8 @@ def demand_kind(of: str, name: str, value: object, hint: Any) -> None:
 
 def of_kind(value: object, hint: Any) -> bool:
     """Whether ``value`` is what ``hint`` says; a hint of a kind unknown here fits everything."""
+    if plain := _PLAIN.get(hint):
+        return plain(value)
     hint = getattr(hint, "array_type", hint)  # of jaxtyping, without its shape
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
@@ -92,8 +94,6 @@ def of_kind(value: object, hint: Any) -> bool:
         return any(of_kind(value, type(part)) for part in parts)
     if origin in _CONTAINERS:
         return _CONTAINERS[origin](value, parts)
-    if hint in _PLAIN:
-        return _PLAIN[hint](value)
     return isinstance(value, hint) if isinstance(hint, type) and not _structural(hint) else True
 
 
@@ -132,7 +132,9 @@ def value_in_words(value: object) -> str:
 
 def is_text(value: object) -> bool:
     """Whether it is a string without halves of characters, which UTF-8 cannot write."""
-    return isinstance(value, str) and not any("\ud800" <= one <= "\udfff" for one in value)
+    if not isinstance(value, str):
+        return False
+    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
 
 
 def _is_number(value: object) -> bool:
@@ -141,6 +143,8 @@ def _is_number(value: object) -> bool:
 
 
 def _is_whole(value: object) -> bool:
+    if type(value) is int:
+        return -_LARGEST <= value < _LARGEST
     if getattr(value, "ndim", None) == 0:  # of numpy or torch
         value = value.item()  # type: ignore[attr-defined]
     whole = isinstance(value, Integral) and not isinstance(value, bool)

@@ -143,3 +143,14 @@ def test_denoising_takes_no_ablation(one_tiny, pair):
         pellucid.patch(one_tiny, pair, direction="denoising", ablation="zero")
     with pytest.raises(EditError, match="at least two examples"):
         pellucid.patch(one_tiny, pair, ablation="resample")
+
+
+@pytest.mark.parametrize("sites", ["heads", "mlps", "nodes", "attn", "resid", "q", "k", "v"])
+def test_every_kind_of_part_can_be_ablated_at_each_position(one_tiny, pair, sites):
+    for ablation in ("zero", "mean"):
+        found = pellucid.patch(
+            one_tiny, pair, sites=sites, ablation=ablation, positions="each"
+        ).per_example
+        assert found.shape[1] == 6
+        assert bool(found.isfinite().all())
+        assert float(found.abs().max()) > 0 or ablation == "mean"

@@ -199,32 +199,14 @@ def patch(
             seed=chosen.seed,
             memory_budget=chosen.memory_budget,
         )
-        length = trace.encoded.clean.shape[1]
-        columns = resolve_positions(positions, length)
-        n_places = len(columns) if columns is not None else 1
-        replaced = torch.eye(len(units), dtype=torch.bool, device=model.device)
-        replaced = replaced.repeat(n_places, 1)
-        expect(len(replaced))
-        at = None
-        if columns is not None:
-            at = torch.eye(length, dtype=torch.bool, device=model.device)[list(columns)]
-            at = at.repeat_interleave(len(units), dim=0)
-        noising = direction == "noising"
-        patched = run_variants(
-            setup,
-            units,
-            replaced,
-            setup.values(wanted) if noising else {site: trace.clean[site] for site in wanted},
-            base="clean" if noising else "corrupted",
-            positions=at,
-        )
-    effect = trace.metric_clean - patched if noising else patched - trace.metric_corrupted
+        columns = resolve_positions(positions, trace.encoded.clean.shape[1])
+        effect = _effects(setup, units, columns, direction)
     return PatchEffects(
         direction=direction,
         sites=sites,
         places=tuple(place_of(unit) for unit in units),
         positions=columns,
-        per_example=effect.T.unflatten(1, (n_places, len(units))).cpu(),
+        per_example=effect.cpu(),
         metric_clean=trace.metric_clean.cpu(),
         metric_corrupted=trace.metric_corrupted.cpu(),
         preference=trace.preference.cpu(),
@@ -232,6 +214,30 @@ def patch(
         noise=trace.noise,
         ablation=chosen.ablation,
     )
+
+
+def _effects(
+    setup: Setup, units: Sequence[Unit], columns: Sequence[int] | None, direction: Direction
+) -> Float[Tensor, "example position place"]:
+    """The effect of every patch: of all columns together if ``columns`` is None, else of each."""
+    trace, device = setup.trace, setup.model.device
+    n_places = 1 if columns is None else len(columns)
+    replaced = torch.eye(len(units), dtype=torch.bool, device=device).repeat(n_places, 1)
+    at = None
+    if columns is not None:
+        length = trace.encoded.clean.shape[1]
+        at = torch.eye(length, dtype=torch.bool, device=device)[list(columns)]
+        at = at.repeat_interleave(len(units), dim=0)
+    expect(len(replaced))
+    wanted = list(dict.fromkeys(unit.site for unit in units))
+    if direction == "noising":
+        patched = run_variants(setup, units, replaced, setup.values(wanted), positions=at)
+        effect = trace.metric_clean - patched
+    else:
+        clean = {site: trace.clean[site] for site in wanted}
+        patched = run_variants(setup, units, replaced, clean, base="corrupted", positions=at)
+        effect = patched - trace.metric_corrupted
+    return effect.T.unflatten(1, (n_places, len(units)))
 
 
 def parts_at(model: Model, sites: str, only: PartNames | None = None) -> tuple[Node, ...]:

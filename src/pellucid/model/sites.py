@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from pellucid.arguments import demand_fields
@@ -90,4 +91,10 @@ def site_named(name: str) -> Site:
 
 def site_of(node: Node) -> Site:
     """Where a node's output is read: its head's ``z``, its MLP's term, or the embedding."""
-    return Site(kind_called(node.kind).site, node.layer or 0)  # type: ignore[arg-type]
+    return _site(kind_called(node.kind).site, node.layer or 0)  # type: ignore[arg-type]
+
+
+@cache
+def _site(kind: SiteKind, layer: int) -> Site:
+    """The site; made once, because every node of every result asks for its own."""
+    return Site(kind, layer)

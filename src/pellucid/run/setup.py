@@ -117,7 +117,12 @@ class RecordOptions:
                 f"The trace given does not hold {', '.join(lacking)}. Leave it out, or record it "
                 "with these sites too."
             )
-        return Setup(model=model, trace=trace, seed=self.seed, memory_budget=self.memory_budget)
+        made = Setup(model=model, trace=trace, seed=self.seed, memory_budget=self.memory_budget)
+        return self._replacing(made)
+
+    def _replacing(self, made: Setup) -> Setup:
+        """The setup, with what the caller said of how parts are replaced."""
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,16 +132,7 @@ class MeasureOptions(RecordOptions):
     ablation: Ablation = ABLATION
     """What a replaced part gets instead of its own output."""
 
-    def setup(
-        self,
-        model: Model,
-        contrast: Contrasts,
-        parts: Iterable[Site] = (),
-        *,
-        mixture: bool = False,
-    ) -> Setup:
-        """The setup of a question, as ``RecordOptions`` makes it, with the ablation."""
-        made = super().setup(model, contrast, parts, mixture=mixture)
+    def _replacing(self, made: Setup) -> Setup:
         return replace(made, ablation=self.ablation)
 
 

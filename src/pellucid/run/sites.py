@@ -25,4 +25,5 @@ def stream_sites(model: Model) -> list[Site]:
 
 def first_mlp(model: Model) -> Site | None:
     """Where the first MLP writes; None for a model without MLPs."""
-    return next((site for site in node_sites(model) if site.kind == "mlp_out"), None)
+    layers = (layer for layer, block in enumerate(model.anatomy.blocks) if block.mlp)
+    return next((Site("mlp_out", layer) for layer in layers), None)

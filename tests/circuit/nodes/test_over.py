@@ -21,6 +21,12 @@ def test_a_list_of_names_or_nodes_is_the_text_of_them(one_tiny, pair):
     assert (measured.over, measured.out_of) == ("L0.heads", 4)
 
 
+def test_the_second_point_is_recorded_only_where_it_ranks(one_tiny, pair):
+    options = {"insist": True, "budget": 400, "target": 0.5}
+    for over, backwards in (("M1.neurons", 1), ("L0.heads+M1", 2)):
+        assert pellucid.discover(one_tiny, pair, over=over, **options).passes.backwards == backwards
+
+
 @pytest.mark.parametrize(
     ("over", "inner", "outer"),
     [

@@ -83,10 +83,11 @@ def discover(
     over = replaceable(model, chosen.over)
     expect(chosen.budget)
     with metering() as meter:
-        ranks = attribution is None and chosen.metric != "kl"
-        measure = measure_of(model, contrast, over, chosen, measure, mixture=ranks)
-        trace = measure.setup.trace
         beyond = None if set(over) <= set(model.nodes) else over
+        # Only atp-mask reads the second point; not asked of parts inside nodes or a divergence.
+        twice = attribution is None and beyond is None and chosen.metric != "kl"
+        measure = measure_of(model, contrast, over, chosen, measure, mixture=twice)
+        trace = measure.setup.trace
         with metering() as ranking:
             if attribution is None:
                 found = attribute(model, contrast, metric=trace.metric, trace=trace, parts=beyond)
