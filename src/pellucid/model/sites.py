@@ -91,7 +91,7 @@ def site_named(name: str) -> Site:
 
 def site_of(node: Node) -> Site:
     """Where a node's output is read: its head's ``z``, its MLP's term, or the embedding."""
-    return _site(kind_called(node.kind).site, node.layer or 0)  # type: ignore[arg-type]
+    return _site(kind_called(node.kind).site, node.layer or 0)
 
 
 @cache
