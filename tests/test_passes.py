@@ -81,6 +81,8 @@ CALLS = {
 }
 RUN_NOTHING = {
     "register_part",
+    "read_dictionary",
+    "export_dictionaries",
     "load",
     "read_prompts",
     "tasks",

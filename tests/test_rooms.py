@@ -20,7 +20,7 @@ FLOORS = {
     "results": 0, "stats": 0, "figures": 0, "report": 0,
     "model": 1, "task": 1,
     "run": 2,
-    "attribution": 3, "lens": 3,
+    "attribution": 3, "lens": 3, "dictionary": 3,
     "circuit": 4,
     "analysis": 5, "zoo": 5,
     "studies": 6,
@@ -110,9 +110,9 @@ def test_one_module_alone_names_the_room_that_shows_results():
     assert named == ["results/views.py"]
 
 
-SAME_NAMES_BY_DESIGN = ("cli.commands.", "figures.", "circuit.exchange.")
+SAME_NAMES_BY_DESIGN = ("cli.commands.", "figures.", "circuit.exchange.", "dictionary.formats.")
 """Commands are called like the calls they make, figures like what they draw, and every file format
-has the same functions."""
+has the same functions, or the same constant."""
 
 
 def defined_names(path: Path) -> set[str]:

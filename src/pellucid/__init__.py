@@ -76,6 +76,9 @@ _HOMES = {
     "Passes": "pellucid.results.passes",
     "Refusal": "pellucid.results.refusal",
     "Result": "pellucid.results.result",
+    "Dictionary": "pellucid.dictionary.dictionary",
+    "export_dictionaries": "pellucid.dictionary.export",
+    "read_dictionary": "pellucid.dictionary.read",
     "AlignmentError": "pellucid.errors",
     "ArgumentError": "pellucid.errors",
     "BehaviourError": "pellucid.errors",
@@ -83,6 +86,7 @@ _HOMES = {
     "ContextLengthError": "pellucid.errors",
     "CorruptModelError": "pellucid.errors",
     "CorruptionError": "pellucid.errors",
+    "DictionaryError": "pellucid.errors",
     "EditError": "pellucid.errors",
     "FigureError": "pellucid.errors",
     "HookError": "pellucid.errors",
@@ -127,6 +131,9 @@ if TYPE_CHECKING:
     from pellucid.circuit.nodes.faithfulness import faithfulness as faithfulness
     from pellucid.circuit.self_repair.backups import backups as backups
     from pellucid.circuit.self_repair.result import Backups as Backups
+    from pellucid.dictionary.dictionary import Dictionary as Dictionary
+    from pellucid.dictionary.export import export_dictionaries as export_dictionaries
+    from pellucid.dictionary.read import read_dictionary as read_dictionary
     from pellucid.errors import AlignmentError as AlignmentError
     from pellucid.errors import ArgumentError as ArgumentError
     from pellucid.errors import BehaviourError as BehaviourError
@@ -134,6 +141,7 @@ if TYPE_CHECKING:
     from pellucid.errors import ContextLengthError as ContextLengthError
     from pellucid.errors import CorruptionError as CorruptionError
     from pellucid.errors import CorruptModelError as CorruptModelError
+    from pellucid.errors import DictionaryError as DictionaryError
     from pellucid.errors import EditError as EditError
     from pellucid.errors import FigureError as FigureError
     from pellucid.errors import HookError as HookError

@@ -15,6 +15,7 @@
     │   └── ContextLengthError           the prompt is longer than the model can read
     ├── HookError                        a hook of somebody else's cannot be taken into account
     ├── EditError (also ValueError)      an edit names a site, head or position that is not there
+    ├── DictionaryError (also ValueError) a dictionary is not as it should be, or not for this place
     ├── BudgetError                      the passes allowed are not enough for what was asked
     ├── NonFiniteError                   the model produced NaN or infinity
     ├── BehaviourError                   the model does not prefer the answer: nothing to explain
@@ -183,6 +184,15 @@ class EditError(PellucidError, ValueError):
     """The names that are not there."""
     nearest: tuple[str, ...] = ()
     """Names that are there and are spelled like the first of them."""
+
+
+class DictionaryError(PellucidError, ValueError):
+    """A sparse dictionary cannot be read or written, or is not made for where it is put."""
+
+    found: tuple[str, ...] = ()
+    """What was there: names of tensors, say."""
+    expected: tuple[str, ...] = ()
+    """What should have been."""
 
 
 class BudgetError(PellucidError):

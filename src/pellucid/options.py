@@ -90,6 +90,14 @@ LENS_TOP, NEURONS_TOP = 5, 10
 NULL_TESTS = 50
 """Questions that the zoo puts to each model without a circuit."""
 
+DictionaryActivation: TypeAlias = Literal["relu", "topk", "batchtopk", "jumprelu", "gated"]
+"""How a dictionary makes latents of pre-activations (``dictionary/activation.py``)."""
+InputNorm: TypeAlias = Literal["none", "layer_norm", "unit"]
+"""What a dictionary does to each input first (``dictionary/normalise.py``)."""
+DictionaryFormat: TypeAlias = Literal["saelens", "circuit-tracer"]
+"""What dictionaries are written as."""
+DICTIONARY_FORMAT: DictionaryFormat = "saelens"
+
 LensView: TypeAlias = Literal["probability", "difference", "kl", "layers", "shifts"]
 DirectView: TypeAlias = Literal["map", "bars", "sources"]
 DIRECT_VIEW: DirectView = "map"

@@ -56,6 +56,7 @@ LIBRARY: dict[str, list[Any]] = {
     "attention": [pellucid.attention, pellucid.AttentionPatterns.plot],
     "roles": [pellucid.head_roles, pellucid.HeadRoles.plot],
     "compose": [pellucid.composition, pellucid.Composition.plot],
+    "dictionary convert": [pellucid.read_dictionary, pellucid.Dictionary.export],
     "zoo run": [zoo.run],
 }
 

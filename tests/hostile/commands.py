@@ -30,6 +30,7 @@ WORDS: dict[str, list[str]] = {
     "study": ["--prompts", "prompts.csv", "--insist"],
     "report": ["nothing"],
     "app": ["--no-browser"],
+    "dictionary convert": ["nothing"],
     "doctor": [],
     "models list": [],
     "models describe": [],

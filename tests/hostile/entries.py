@@ -314,6 +314,22 @@ ENTRIES: dict[str, Entry] = {
             "measure": OPTIONAL_OBJECT,
         },
     ),
+    "read_dictionary": Entry(
+        pellucid.read_dictionary,
+        lambda model: {"source": "nowhere"},
+        {
+            "source": wrong(),
+            "layer": OPTIONAL_WHOLE,
+            "hook_name": OPTIONAL_TEXT,
+            "k": OPTIONAL_WHOLE,
+            "offline": FLAG,
+        },
+    ),
+    "export_dictionaries": Entry(
+        pellucid.export_dictionaries,
+        lambda model: {"dictionaries": [], "folder": "made", "format": "saelens"},
+        {"dictionaries": wrong("iterator"), "folder": wrong("text", "path"), "format": CHOICE},
+    ),
     "read_circuit": Entry(
         pellucid.read_circuit,
         lambda model: {"path": "nowhere.json"},

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 360c4e48d54f4a7937e7476802c32865a70b9a0b75f7aea7aff08746b8b0e5a0).
+// Made by types.mjs from schema.json (sha256 d5f2194eae8ef7bf8df8e0eb03db25c6eefda3393402d5d64c2674d6cd1c2c84).
 
 export type Document = Result & {
   schema: 2;
@@ -28,6 +28,7 @@ export type Result =
   | Certificate
   | Circuit
   | Composition
+  | Dictionary
   | DirectEffects
   | EdgeCircuit
   | EdgeCurve
@@ -463,6 +464,32 @@ export interface Composition {
     passes: Passes;
   };
 }
+export interface Dictionary {
+  type: "Dictionary";
+  fields: {
+    provenance: Provenance | null;
+    W_enc: Tensor;
+    b_enc: Tensor;
+    W_dec: Tensor;
+    b_dec: Tensor;
+    W_skip: Tensor | null;
+    threshold: Tensor | null;
+    r_mag: Tensor | null;
+    b_mag: Tensor | null;
+    activation: "relu" | "topk" | "batchtopk" | "jumprelu" | "gated";
+    k: number | null;
+    prefixes: number[];
+    centred: boolean;
+    normalise: "none" | "layer_norm" | "unit";
+    hook_in: string;
+    hooks_out: string[];
+    model: string;
+    weight_hash: string;
+    source: string;
+    format: string;
+    notes: string[];
+  };
+}
 export interface EdgeCircuit {
   type: "EdgeCircuit";
   fields: {
@@ -745,6 +772,9 @@ export interface Choices {
   Composed: "q" | "k" | "v";
   DirectSplit: "none" | "source";
   AttendedTo: "first" | "previous" | "duplicate" | "induction";
+  DictionaryActivation: "relu" | "topk" | "batchtopk" | "jumprelu" | "gated";
+  InputNorm: "none" | "layer_norm" | "unit";
+  DictionaryFormat: "saelens" | "circuit-tracer";
   LensView: "probability" | "difference" | "kl" | "layers" | "shifts";
   DirectView: "map" | "bars" | "sources";
   AgainstView: "change" | "share";

@@ -33,6 +33,7 @@ COMMAND_EXAMPLES = {
     "study": "--prompts questions.csv --out study",
     "report": "drink.json --out drink.html",
     "app": "--model ./my-model --port 8000",
+    "dictionary convert": "layers.12 --format saelens --out as-saelens",
     "doctor": "",
     "models list": "",
     "models describe": "smollm2-135m",

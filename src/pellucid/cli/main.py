@@ -11,6 +11,7 @@ import typer
 
 from pellucid.cli.commands.analysis import analyze
 from pellucid.cli.commands.circuits import circuit
+from pellucid.cli.commands.dictionary import dictionary
 from pellucid.cli.commands.heads import attention, compose, roles
 from pellucid.cli.commands.models import models
 from pellucid.cli.commands.prompts import dla, lens, neurons, tokens
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(models, name="models")
 app.add_typer(zoo, name="zoo")
+app.add_typer(dictionary, name="dictionary")
 add_command(app, "analyze")(analyze)
 add_command(app, "attribute")(attribute)
 add_command(app, "patch")(patch)

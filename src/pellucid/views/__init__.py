@@ -5,6 +5,7 @@ that results can be made without what draws them.
 """
 
 from pellucid.circuit.exchange import export
+from pellucid.dictionary import export as export_dictionary
 from pellucid.report import markdown, page
 from pellucid.views import (
     analysis_story,
@@ -22,6 +23,7 @@ __all__ = [
     "analysis_summary",
     "edges",
     "export",
+    "export_dictionary",
     "lens_stories",
     "lenses_on_heads",
     "lenses_on_prompts",
