@@ -23,6 +23,7 @@ p = pellucid
 CALLS = {
     "record": lambda m, q: p.record(m, q),
     "run_edited": lambda m, q: p.run_edited(m, [3, 7, 11], [Edit(site=Site("mlp_out", 1))]),
+    "generate": lambda m, q: p.generate(m, ONE.clean, max_new_tokens=3),
     "activations": lambda m, q: p.activations(m, [ONE.clean, (1, 2, 3)], ["blocks.0.hook_mlp_out"]),
     "patch_edges": lambda m, q: p.patch_edges(m, q),
     "patch each position": lambda m, q: p.patch(m, q, positions="each"),

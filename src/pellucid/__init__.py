@@ -25,6 +25,8 @@ _HOMES = {
     "Edit": "pellucid.run.edit",
     "Subspace": "pellucid.run.subspace",
     "run_edited": "pellucid.run.edit",
+    "Generation": "pellucid.run.generation.generation",
+    "generate": "pellucid.run.generation.generate",
     "Attribution": "pellucid.attribution.nodes",
     "attribute": "pellucid.attribution.nodes",
     "EdgeScores": "pellucid.attribution.edges.scores",
@@ -185,6 +187,8 @@ if TYPE_CHECKING:
     from pellucid.run.corpus.container import Activations as Activations
     from pellucid.run.edit import Edit as Edit
     from pellucid.run.edit import run_edited as run_edited
+    from pellucid.run.generation.generate import generate as generate
+    from pellucid.run.generation.generation import Generation as Generation
     from pellucid.run.record import Trace as Trace
     from pellucid.run.record import record as record
     from pellucid.run.subspace import Subspace as Subspace

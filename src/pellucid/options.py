@@ -87,6 +87,8 @@ DIRECT_SPLIT: DirectSplit = "none"
 AttendedTo: TypeAlias = Literal["first", "previous", "duplicate", "induction"]
 LENS_TOP, NEURONS_TOP = 5, 10
 """Tokens that the lens keeps at a place, and neurons that are shown."""
+MAX_NEW_TOKENS, TEMPERATURE, TOP_P = 40, 0.0, 1.0
+"""How much is written, and how it is drawn: the likeliest token each time."""
 NULL_TESTS = 50
 """Questions that the zoo puts to each model without a circuit."""
 

@@ -40,6 +40,7 @@ OTHER_DEFAULT = {
 """None or "all" says here what leaving it out says there; ``neurons`` wants a layer there."""
 NO_PARAMETER = {
     ("dla", "against"), ("zoo list", "models"), ("zoo certify", "models"), ("zoo run", "real"),
+    ("generate", "off"),
 }  # fmt: skip
 """What chooses among functions, or what they are called with."""
 LIBRARY: dict[str, list[Any]] = {
@@ -55,6 +56,7 @@ LIBRARY: dict[str, list[Any]] = {
     "tokens": [pellucid.token_attribution, pellucid.TokenAttribution.plot],
     "attention": [pellucid.attention, pellucid.AttentionPatterns.plot],
     "roles": [pellucid.head_roles, pellucid.HeadRoles.plot],
+    "generate": [pellucid.generate],
     "compose": [pellucid.composition, pellucid.Composition.plot],
     "dictionary convert": [pellucid.read_dictionary, pellucid.Dictionary.export],
     "zoo run": [zoo.run],

@@ -27,6 +27,7 @@ WORDS: dict[str, list[str]] = {
     "attention": PROMPT,
     "roles": ["--length", "6", "--sequences", "2"],
     "compose": [],
+    "generate": [*PROMPT, "--max-new-tokens", "2"],
     "study": ["--prompts", "prompts.csv", "--insist"],
     "report": ["nothing"],
     "app": ["--no-browser"],

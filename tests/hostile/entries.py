@@ -191,6 +191,20 @@ ENTRIES: dict[str, Entry] = {
         lambda model: {"model": model, "prompt": "a b", "edits": [Edit(site=Site("z", 0))]},
         {"model": OBJECT, "prompt": wrong("text"), "edits": OBJECT},
     ),
+    "generate": Entry(
+        pellucid.generate,
+        lambda model: {"model": model, "prompt": "a b", "max_new_tokens": 2, "temperature": 1.0},
+        {
+            "model": OBJECT,
+            "prompt": wrong("text"),
+            "max_new_tokens": WHOLE,
+            "temperature": NUMBER,
+            "top_p": NUMBER,
+            "seed": WHOLE,
+            "edits": OBJECT,
+            "sites": wrong("iterator"),
+        },
+    ),
     "attribute": Entry(
         pellucid.attribute,
         asking(),

@@ -48,6 +48,14 @@ CALLS: dict[str, Callable[[Model], Any]] = {
     "run_edited": lambda m: pellucid.run_edited(
         m, QUESTION.clean, [Edit(site=Site("pattern", 1), heads=1, value=0.0)]
     ),
+    "generate": lambda m: pellucid.generate(
+        m,
+        QUESTION.clean,
+        max_new_tokens=3,
+        temperature=1.0,
+        edits=[Edit(site=Site("z", 1), heads=1)],
+        sites="L1 z",
+    ),
     "activations": lambda m: pellucid.activations(m, [[1, 2, 3], [4, 5]], ["L0 z", "L0 pattern"]),
     "attribute": lambda m: pellucid.attribute(m, QUESTION),
     "attribute mask-ig": lambda m: pellucid.attribute(m, QUESTION, method="mask-ig", steps=2),

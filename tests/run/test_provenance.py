@@ -37,6 +37,7 @@ def every_call(model, pair):
         "head_roles": lambda: p.head_roles(model, sequences=2, length=8, nulls=1, controls=1),
         "direct_effects": lambda: p.direct_effects(model, pair),
         "logit_lens": lambda: p.logit_lens(model, pair.clean),
+        "generate": lambda: p.generate(model, pair.clean, max_new_tokens=2),
         "neurons": lambda: p.neurons(model, pair, 1),
         "token_attribution": lambda: p.token_attribution(model, pair),
         "discover": lambda: p.discover(model, pair, insist=True),
@@ -64,7 +65,7 @@ def test_every_public_call_writes_down_how_its_result_was_made(one, pair):
         assert 0 < made.seconds < 60
         assert timedelta(0) <= datetime.now(UTC) - datetime.fromisoformat(made.created)
         assert datetime.fromisoformat(made.created) >= begun - timedelta(seconds=1)
-        if name in ("attention", "logit_lens"):
+        if name in ("attention", "logit_lens", "generate"):
             assert made.question == ({"prompt": IDS["clean"]},)
         elif name in ("composition", "head_roles"):
             assert made.question == ()

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 d5f2194eae8ef7bf8df8e0eb03db25c6eefda3393402d5d64c2674d6cd1c2c84).
+// Made by types.mjs from schema.json (sha256 d0dd5bf8f000800ed45beaddeaa822cee1e78a666ce38908d809dcde23a110de).
 
 export type Document = Result & {
   schema: 2;
@@ -35,6 +35,7 @@ export type Result =
   | EdgeFaithfulness
   | EdgeScores
   | Faithfulness
+  | Generation
   | HeadRoles
   | LogitLens
   | Neurons
@@ -593,6 +594,27 @@ export interface EdgeScores {
     passes: Passes;
     note: string;
     noise: Number;
+  };
+}
+export interface Generation {
+  type: "Generation";
+  fields: {
+    provenance: Provenance | null;
+    prompt_ids: number[];
+    ids: number[];
+    tokens: string[];
+    text: string;
+    log_probability: Tensor;
+    ended_by: "end token" | "length";
+    values: {
+      mapping: {
+        [k: string]: Tensor;
+      };
+    };
+    edits: string[];
+    seed: number;
+    temperature: Number;
+    passes: Passes;
   };
 }
 export interface HeadRoles {

@@ -79,13 +79,14 @@ def _plan_lines(plan: Mapping[str, Any], model: Model) -> Iterator[str]:
         f"In all at most {plan['forwards at most']} forwards and {plan['backwards at most']} "
         f"backwards. One forward of this question took {plan['seconds of one forward']:.3g} s "
         "here, measured just now on the opened model; with each backward counted as two, all of it "
-        f"takes about {_spoken(plan['seconds at most'])} at the most. A search that ends before "
+        f"takes about {spoken(plan['seconds at most'])} at the most. A search that ends before "
         "its budget takes less, and forwards that share a call too."
     )
     yield from textwrap.wrap(told, _WIDTH)
 
 
-def _spoken(seconds: float) -> str:
+def spoken(seconds: float) -> str:
+    """A time in words."""
     if seconds < 90:
         return f"{max(1, round(seconds))} seconds"
     return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -30,6 +30,7 @@ COMMAND_EXAMPLES = {
     "attention": f"{_PROMPT} --head L23H3 --plot attention.png",
     "roles": "--out roles.csv",
     "compose": "--kind k --plot composition.png",
+    "generate": f"{_PROMPT} --off L23H3 --max-new-tokens 20",
     "study": "--prompts questions.csv --out study",
     "report": "drink.json --out drink.html",
     "app": "--model ./my-model --port 8000",

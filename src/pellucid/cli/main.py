@@ -19,6 +19,7 @@ from pellucid.cli.commands.report import report
 from pellucid.cli.commands.scores import attribute, edges, patch
 from pellucid.cli.commands.serve import serve
 from pellucid.cli.commands.study import study
+from pellucid.cli.commands.writing import generate
 from pellucid.cli.commands.zoo import zoo
 from pellucid.cli.expand import expanded
 from pellucid.cli.help import Group, add_command
@@ -48,6 +49,7 @@ add_command(app, "tokens")(tokens)
 add_command(app, "attention")(attention)
 add_command(app, "roles")(roles)
 add_command(app, "compose")(compose)
+add_command(app, "generate")(generate)
 add_command(app, "study")(study)
 add_command(app, "report")(report)
 add_command(app, "app")(serve)

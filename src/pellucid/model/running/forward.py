@@ -1,6 +1,6 @@
-"""The one place that calls the model: taps, early start, shared prefix, and reading few logits.
+"""The place that calls the model: taps, early start, shared prefix, and reading few logits.
 
-It is also where passes are counted (``passes.py``).
+It is also where passes are counted (``passes.py``). Text is written elsewhere (``generating.py``).
 
 Three things make many edited runs cheap, all of them proved on opening (``selfcheck.py``):
 

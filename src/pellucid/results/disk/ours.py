@@ -38,6 +38,7 @@ _COLUMNS = (
     "measure,effect,low,high",
     "fraction,asked,size,effect,low,high,kept_right",
     "size,effect",
+    "position,token,id,log_probability",
     "model,method,kind,n_edges",
 )
 """The first columns of the tables of results."""

@@ -1,0 +1,1 @@
+"""Text that a model writes, with edits at every step."""
