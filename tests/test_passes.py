@@ -86,6 +86,7 @@ RUN_NOTHING = {
     "export_dictionaries",
     "load",
     "read_prompts",
+    "chat_prompt",
     "tasks",
     "read_circuit",
     "watching",

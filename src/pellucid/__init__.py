@@ -18,6 +18,7 @@ _HOMES = {
     "Site": "pellucid.model.sites",
     "Contrast": "pellucid.task.contrast",
     "ContrastBatch": "pellucid.task.contrast",
+    "chat_prompt": "pellucid.task.chat",
     "read_prompts": "pellucid.task.prompt_file",
     "tasks": "pellucid.task.builtin",
     "Trace": "pellucid.run.record",
@@ -195,6 +196,7 @@ if TYPE_CHECKING:
     from pellucid.studies.result import Study as Study
     from pellucid.studies.study import study as study
     from pellucid.task.builtin import tasks as tasks
+    from pellucid.task.chat import chat_prompt as chat_prompt
     from pellucid.task.contrast import Contrast as Contrast
     from pellucid.task.contrast import ContrastBatch as ContrastBatch
     from pellucid.task.prompt_file import read_prompts as read_prompts

@@ -16,7 +16,7 @@ from pellucid.task.metrics import METRICS
 HERE_ALONE = {
     "model", "source", "saved", "result", "prompts", "prompt_option", "as_json", "out", "plot",
     "plan", "fail_under", "each_position", "port", "browser", "listen", "names", "token",
-    "write", "version", "offline", "tokenizer", "revision",
+    "write", "version", "offline", "tokenizer", "revision", "chat", "system",
 }  # fmt: skip
 """What only a command line has: files, what is printed, where a model is."""
 ROWS = ("attribute", "patch", "edges", "circuit")

@@ -135,6 +135,11 @@ ENTRIES: dict[str, Entry] = {
             "system": OPTIONAL_TEXT,
         },
     ),
+    "chat_prompt": Entry(
+        pellucid.chat_prompt,
+        lambda model: {"tokenizer": model.tokenizer, "message": "a"},
+        {"tokenizer": wrong(), "message": TEXT, "system": OPTIONAL_TEXT},
+    ),
     "ContrastBatch": Entry(
         ContrastBatch, lambda model: {"contrasts": [QUESTION]}, {"contrasts": OBJECT, "name": TEXT}
     ),

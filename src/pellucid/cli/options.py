@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from pellucid.cli.expand import LAST, option
-from pellucid.cli.question import AskedQuestion, asked_in
+from pellucid.cli.question import AskedQuestion, Chat, asked_in
 from pellucid.cli.reports import WAYS
 from pellucid.cli.terminal import open_model, show, tell
 from pellucid.errors import ModelError, ResultFileError
@@ -81,10 +81,36 @@ Top = Annotated[int, option("Rows to print.", min=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptOptions:
-    """One prompt."""
+class ChatOptions:
+    """Whether prompts are messages to a chat model."""
 
     panel: ClassVar[str] = "Question"
+
+    chat: Annotated[
+        bool,
+        option("The prompt is a user's message: write it out in the chat template.", "--chat"),
+    ] = field(default=False, metadata={LAST: True})
+    system: Annotated[str | None, option("With --chat: the system message.")] = field(
+        default=None, metadata={LAST: True}
+    )
+
+    def __post_init__(self) -> None:
+        if self.system is not None and not self.chat:
+            raise typer.BadParameter("--system goes with --chat.")
+
+    @property
+    def template(self) -> Chat | None:
+        """How prompts are written out; None where they are read as they are."""
+        return Chat(system=self.system) if self.chat else None
+
+    def read_by(self, model: Any, prompt: str) -> str | tuple[int, ...]:
+        """A prompt as the model reads it. **Raises** ``TokenError`` where it has no template."""
+        return self.template.prompt(model, prompt) if self.template else prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptOptions(ChatOptions):
+    """One prompt."""
 
     prompt: Annotated[str | None, typer.Argument(help="The prompt.", show_default=False)] = None
     prompt_option: Annotated[str | None, option("The prompt, as an option.", "--prompt")] = None
@@ -124,7 +150,7 @@ class QuestionOptions(PromptOptions):
                     "--prompts FILE holds whole questions; leave out the prompt, --answer, --foil "
                     "and --corrupted."
                 )
-            return asked_in(self.prompts)
+            return asked_in(self.prompts, self.template)
         prompt = self.only(more="; or many with --prompts FILE")
         if self.answer is None or self.foil is None:
             missing = "--answer" if self.answer is None else "--foil"
@@ -134,7 +160,11 @@ class QuestionOptions(PromptOptions):
         if not prompt.strip() or not self.answer or not self.foil:
             raise typer.BadParameter("Prompt, answer and foil must not be empty.")
         return AskedQuestion(
-            prompt=prompt, answer=self.answer, foil=self.foil, corrupted=self.corrupted
+            prompt=prompt,
+            answer=self.answer,
+            foil=self.foil,
+            corrupted=self.corrupted,
+            chat=self.template,
         )
 
 

@@ -1,6 +1,7 @@
 """The question that a command line asks, checked before a model opens."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,29 +15,47 @@ if TYPE_CHECKING:
     from pellucid.task.prompt_file import DecisionRow
 
 
-def asked_in(path: Path) -> "AskedQuestion":
+@dataclass(frozen=True, kw_only=True)
+class Chat:
+    """That prompts are messages to a chat model."""
+
+    system: str | None = None
+
+    def prompt(self, model: Any, message: str | Sequence[int]) -> str | tuple[int, ...]:
+        """A message as the model reads it. **Raises** ``TokenError`` for ids, and no template."""
+        from pellucid.errors import TokenError
+        from pellucid.task.chat import chat_prompt
+
+        if not isinstance(message, str):
+            raise TokenError("A prompt given as token ids cannot be a message. Leave out --chat.")
+        return chat_prompt(model.tokenizer, message, system=self.system)
+
+
+def asked_in(path: Path, chat: Chat | None = None) -> "AskedQuestion":
     """The questions of a file. **Raises** ``TaskError`` for one that cannot be used."""
     from pellucid.task.prompt_file import file_of_decisions, read_prompts
 
     decisions = file_of_decisions(path)
     if any(one.corrupted is None for one in decisions):
-        return AskedQuestion(decisions=decisions, name=path.stem)
-    return AskedQuestion(contrasts=read_prompts(path))
+        return AskedQuestion(decisions=decisions, name=path.stem, chat=chat)
+    return AskedQuestion(contrasts=read_prompts(path), chat=chat)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AskedQuestion:
     """One prompt with an answer and a foil, or those of a file: ``contrasts``, or ``decisions``."""
 
-    prompt: str = ""
+    prompt: str | tuple[int, ...] = ""
     answer: str = ""
     foil: str = ""
-    corrupted: str | None = None
+    corrupted: str | tuple[int, ...] | None = None
     contrasts: "ContrastBatch | None" = None
     decisions: "tuple[DecisionRow, ...]" = ()
     """Rows of which some have no corrupted prompt yet."""
     name: str = ""
     """Of the file of decisions."""
+    chat: Chat | None = None
+    """Where prompts are messages that are not written out as a chat yet."""
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -50,11 +69,44 @@ class AskedQuestion:
             "corrupted": self.corrupted,
         }
 
-    def completed(self, model: Any, metric: MetricName) -> "AskedQuestion":
-        """The question with every corrupted prompt of a file made and judged; those go to stderr.
+    def written_out(self, model: Any) -> "AskedQuestion":
+        """The question with its messages in the model's chat template, if they are messages.
 
-        **Raises** ``CorruptionError`` listing the rows for which none works.
+        **Raises** ``TokenError`` when it has none, or its template refuses.
         """
+        if self.chat is None:
+            return self
+        from pellucid.task.contrast import ContrastBatch
+
+        def told(part: Any) -> Any:
+            return None if part is None else chat.prompt(model, part)
+
+        chat, contrasts = self.chat, self.contrasts
+        if contrasts is not None:
+            each = tuple(
+                replace(one, clean=told(one.clean), corrupted=told(one.corrupted))
+                for one in contrasts
+            )
+            return replace(self, contrasts=ContrastBatch(each, name=contrasts.name), chat=None)
+        rows = tuple(
+            replace(row, prompt=told(row.prompt), corrupted=told(row.corrupted))
+            for row in self.decisions
+        )
+        if rows:
+            return replace(self, decisions=rows, chat=None)
+        prompt, corrupted = told(self.prompt), told(self.corrupted)
+        return replace(self, prompt=prompt, corrupted=corrupted, chat=None)
+
+    def completed(self, model: Any, metric: MetricName) -> "AskedQuestion":
+        """The question as the model is asked it: messages written out, a file's gaps filled.
+
+        Corrupted prompts of a file that were made and judged here go to stderr.
+
+        **Raises** ``CorruptionError`` listing the rows for which none works, and as
+        ``written_out``.
+        """
+        if self.chat is not None:
+            return self.written_out(model).completed(model, metric)
         if not self.decisions:
             return self
         from pellucid.analysis.decisions import with_corrupted

@@ -23,14 +23,15 @@ No candidate is believed: ``judge`` measures each one on the model. The foil is 
 prompt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pellucid.errors import AlignmentError, BehaviourError, CorruptionError
 from pellucid.task.align import check_alignment
+from pellucid.task.chat import around_message
 from pellucid.task.contrast import Contrast
-from pellucid.task.propose import Continuation, How, proposed_ids, proposed_texts
+from pellucid.task.propose import Continuation, How, Proposal, proposed_ids, proposed_texts
 from pellucid.task.tokens import Tokenizer, continuation_ids, prompt_ids
 from pellucid.task.words import SETS
 
@@ -117,13 +118,14 @@ def candidates(
 ) -> list[Candidate]:
     """Corrupted prompts worth measuring, most preferred first; every one aligns with the prompt.
 
-    A prompt given as ids is only searched for the ids of answer and foil. May be empty.
+    A prompt given as ids is only searched for the ids of answer and foil; of a prompt that the
+    tokenizer's chat template wrote, the user's message alone is changed. May be empty.
 
     **Cost** no passes.
     **Raises** ``TokenError`` when prompt, answer or foil are not usable themselves.
     """
     if isinstance(prompt, str):
-        proposals = proposed_texts(prompt, answer, foil)
+        proposals = _proposed(tokenizer, prompt, answer, foil)
     else:
         ids = [continuation_ids(text, tokenizer) for text in (answer, foil)]
         proposals = proposed_ids(tuple(prompt), *ids)
@@ -143,6 +145,15 @@ def candidates(
         changed = tuple(at for at, (one, other) in pairs if one != other)
         found[corrupted] = Candidate(contrast, how, what, changed)
     return sorted(found.values(), key=lambda one: ORDER.index(one.how))
+
+
+def _proposed(
+    tokenizer: Tokenizer | None, prompt: str, answer: Continuation, foil: Continuation
+) -> Iterator[Proposal]:
+    """``proposed_texts`` of the prompt, or of the user's message in it, back in its template."""
+    before, message, after = around_message(tokenizer, prompt)
+    for how, what, corrupted, steps in proposed_texts(message, answer, foil):
+        yield how, what, f"{before}{corrupted}{after}", [f"{before}{s}{after}" for s in steps]
 
 
 def judge(proposed: Sequence[Candidate], measure: Measure) -> Judgement:

@@ -11,11 +11,11 @@ Continuation = str | int | Sequence[int]
 How = Literal["repeat", "swap", "replace answer", "replace word", "replace verb"]
 
 _NUMBERED = {*VERBS, *VERBS.values()}
-_Proposal = tuple[How, str, str | tuple[int, ...], list[str]]
+Proposal = tuple[How, str, str | tuple[int, ...], list[str]]
 """How, what, the corrupted prompt, and the prompts with one of its changes only (when several)."""
 
 
-def proposed_texts(prompt: str, answer: Continuation, foil: Continuation) -> Iterator[_Proposal]:
+def proposed_texts(prompt: str, answer: Continuation, foil: Continuation) -> Iterator[Proposal]:
     """Corrupted versions of a prompt given as text, the aligned and the others."""
     if isinstance(answer, str) and isinstance(foil, str) and answer.strip() and foil.strip():
         yield from proposed_names(prompt, answer.strip(), foil.strip())
@@ -26,7 +26,7 @@ def proposed_texts(prompt: str, answer: Continuation, foil: Continuation) -> Ite
             yield how, what, replaced(prompt, match.span(), other), []
 
 
-def proposed_names(prompt: str, answer: str, foil: str) -> Iterator[_Proposal]:
+def proposed_names(prompt: str, answer: str, foil: str) -> Iterator[Proposal]:
     """Corrupted versions in which answer and foil, as whole words, stand for each other."""
     other = {answer: foil, foil: answer}
     either = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest(other)))
@@ -44,7 +44,7 @@ def proposed_names(prompt: str, answer: str, foil: str) -> Iterator[_Proposal]:
 
 def proposed_ids(
     prompt: tuple[int, ...], answer: tuple[int, ...], foil: tuple[int, ...]
-) -> Iterator[_Proposal]:
+) -> Iterator[Proposal]:
     """Corrupted prompts for a prompt of ids, when answer and foil are one token each."""
     if len(answer) != 1 or len(foil) != 1:
         return

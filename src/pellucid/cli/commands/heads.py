@@ -31,7 +31,7 @@ def attention(
     from pellucid.lens.heads.attention import attention as run
 
     with progress("Reading attention"):
-        result = run(opened, asked, heads=head or None, top=top)
+        result = run(opened, one.read_by(opened, asked), heads=head or None, top=top)
     output.draw(result, str(result), lambda: result.plot(show))
 
 

@@ -44,7 +44,12 @@ def lens(
 
     with progress("Reading the stream"):
         result = logit_lens(
-            opened, asked, targets=target or None, against=against, positions=position, top=top
+            opened,
+            one.read_by(opened, asked),
+            targets=target or None,
+            against=against if against is None else one.read_by(opened, against),
+            positions=position,
+            top=top,
         )
     output.draw(result, str(result), lambda: result.plot(show))
 

@@ -9,7 +9,14 @@ import typer
 
 from pellucid import options
 from pellucid.cli.expand import expanded, option
-from pellucid.cli.options import ModelOptions, OutputOptions, Prompts, RankOptions, SearchOptions
+from pellucid.cli.options import (
+    ChatOptions,
+    ModelOptions,
+    OutputOptions,
+    Prompts,
+    RankOptions,
+    SearchOptions,
+)
 from pellucid.cli.question import AskedQuestion, asked_in
 from pellucid.cli.terminal import progress, show, tell, typed
 from pellucid.errors import PellucidError, ResultFileError
@@ -38,6 +45,7 @@ def study(
     ] = None,
     prompts: Prompts = None,
     *,
+    chat: ChatOptions,
     model: ModelOptions,
     rank: RankOptions,
     circuit: SearchesOptions,
@@ -55,7 +63,7 @@ def study(
     if prompts is None:
         _show(found, None, output)
         return
-    asked = _asked(prompts, circuit)
+    asked = _asked(prompts, circuit, chat)
     refuse_twice(found, _names(asked), str(prompts))
     rank.check()
     opened = model.opened()
@@ -82,13 +90,13 @@ def study(
         _show(found, None if saved else opened, output)
 
 
-def _asked(prompts: Path, circuit: SearchOptions) -> AskedQuestion:
+def _asked(prompts: Path, circuit: SearchOptions, chat: ChatOptions) -> AskedQuestion:
     """The questions of a file."""
     if circuit.ablation == "resample":
         raise typer.BadParameter(
             "--ablation resample takes values from other prompts; here each is analysed alone."
         )
-    return asked_in(prompts)
+    return asked_in(prompts, chat.template)
 
 
 def _names(asked: AskedQuestion) -> list[str]:
