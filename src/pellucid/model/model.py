@@ -12,7 +12,7 @@ from pellucid.errors import PellucidError, TaskError, UnsupportedArchitectureErr
 from pellucid.model.anatomy import Anatomy, Node, Slot
 from pellucid.model.context_length import longest_prompt, stated_length
 from pellucid.model.detection.detect import detect
-from pellucid.model.detection.peculiarities import peculiarities, suspects
+from pellucid.model.detection.peculiarities import peculiarities, refuse_packing, suspects
 from pellucid.model.proof.apart import proved_apart, proved_as_it_is
 from pellucid.model.proof.selfcheck import SelfCheck, check_detected, selfcheck
 from pellucid.model.running.changes import leaves_nothing
@@ -45,11 +45,12 @@ class Model:
 
         Hooks that others have on it do not run meanwhile (``apart.py``).
 
-        **Cost** fifteen to nineteen forwards of six or seven tokens.
+        **Cost** sixteen to twenty forwards of six or seven tokens.
         **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed, and
         what about the model may be why: quantised layers, adapters, hooks, code of its own;
         ``HookError`` for what others have put on the model and it cannot be tried with.
         """
+        refuse_packing(module)
         with _explained(module):
             anatomy, check = proved_apart(module, lambda: _detected(module))
         return cls(module, tokenizer, origin, anatomy, check)

@@ -52,7 +52,7 @@ def plain(quantised, dtype):
     return with_layers(llama(dtype), made)
 
 
-def four_bit(dtype):
+def four_bit(dtype, packed=False):
     bnb = pytest.importorskip("bitsandbytes")
 
     def made(name, layer):
@@ -60,6 +60,7 @@ def four_bit(dtype):
             layer.in_features, layer.out_features, bias=False, compute_dtype=dtype, quant_type="nf4"
         )
         new.weight = bnb.nn.Params4bit(layer.weight, requires_grad=False, quant_type="nf4")
+        new.support_avx512bf16_for_cpu = packed and new.support_avx512bf16_for_cpu
         return new.to("cpu")
 
     return with_layers(llama(dtype), made)
@@ -129,6 +130,36 @@ def test_layers_that_round_what_they_read_are_refused_as_quantised(made, told):
     assert "Load the model without quantisation" in text
     assert caught.value.layer == 0
     assert caught.value.error > 1e-3
+
+
+def test_layers_that_a_cpu_packs_without_a_gradient_are_refused_before_they_are_packed():
+    hf = four_bit(torch.bfloat16, packed=True)
+    layer = hf.model.layers[0].mlp.up_proj
+    before = layer.weight.data_ptr()
+    if not layer.support_avx512bf16_for_cpu:
+        layer.support_avx512bf16_for_cpu = True  # as it is on a CPU with AVX512-BF16
+    with pytest.raises(UnsupportedArchitectureError, match="support_avx512bf16_for_cpu = False"):
+        pellucid.load(hf)
+    assert layer.weight.data_ptr() == before
+
+
+class ForInference(nn.Linear):
+    """A layer whose kernel knows no gradient."""
+
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+def test_a_layer_that_passes_no_gradient_on_is_named():
+    hf = llama()
+    layer = hf.model.layers[1].mlp.up_proj
+    cutting = ForInference(layer.in_features, layer.out_features, bias=False)
+    cutting.weight = layer.weight
+    hf.model.layers[1].mlp.up_proj = cutting
+    with pytest.raises(UnsupportedArchitectureError) as caught:
+        pellucid.load(hf)
+    assert "model.layers.1.mlp.up_proj (ForInference) returns numbers" in str(caught.value)
 
 
 def test_a_quantised_weight_that_is_not_finite_is_named():

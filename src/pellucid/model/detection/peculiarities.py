@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from pellucid.errors import UnsupportedArchitectureError
 from pellucid.model.running.foreign import foreign_hooks
 
 QUANTISED = {
@@ -39,6 +40,27 @@ def quantised(module: nn.Module) -> dict[str, int]:
         elif "quant" in kind.__name__.lower() and "linear" in kind.__name__.lower():
             found[kind.__name__] += 1  # GPTQ, AWQ and others
     return dict(found)
+
+
+def refuse_packing(module: nn.Module) -> None:
+    """Refuse 4-bit layers that would be packed at their first forward, before there is one.
+
+    **Raises** ``UnsupportedArchitectureError`` for bitsandbytes' on a CPU with AVX512-BF16.
+    """
+    packing = [
+        name
+        for name, part in module.named_modules()
+        if getattr(part, "support_avx512bf16_for_cpu", False)
+        and next(part.parameters()).device.type == "cpu"
+    ]
+    if packing:
+        raise UnsupportedArchitectureError(
+            f"{type(module).__name__}: on this CPU bitsandbytes packs 4-bit layers ({packing[0]} "
+            f"and {len(packing) - 1} others) at their first forward, and packed layers pass no "
+            "gradient on, without a word. Load the model anew, and before anything is run set "
+            "layer.support_avx512bf16_for_cpu = False on each of them, for layer in "
+            "model.modules(). Or load it without quantisation."
+        )
 
 
 def adapters(module: nn.Module) -> dict[str, int]:

@@ -16,7 +16,8 @@ one for other tokens too.
 6. Writing changes something: a write at each kind of site moves the logits. Sublayers that write
    the same whatever they read (a dead one, say) are noted instead.
 7. The model is causal: another last token moves no logit before it.
-8. Nothing is left behind: no hook, no flag, no changed training mode.
+8. Gradients pass: every layer with weights returns something that has one (``gradients.py``).
+9. Nothing is left behind: no hook, no flag, no changed training mode.
 
 And two abilities, used only where shown to be exact: starting at a later layer, and sharing the
 keys and values of a common prefix; and two facts about what layers read (``routes.py``).
@@ -34,6 +35,7 @@ from pellucid.model.anatomy import Anatomy, Slot
 from pellucid.model.detection.dependence import prove_heads, prove_layouts, prove_locality
 from pellucid.model.detection.probe import TOLERANCE, Record, probe, proof_tokens, same_values
 from pellucid.model.detection.sublayers import mlp_parts, nearest
+from pellucid.model.proof.gradients import check_gradients
 from pellucid.model.proof.routes import embedding_is_all, read_around_norms
 from pellucid.model.proof.shortcuts import shares_prefix, starts_late
 from pellucid.model.proof.writable import check_writes, idle_terms
@@ -71,7 +73,7 @@ def selfcheck(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
     """Check ``anatomy``, wherever it came from, against the running model.
 
     **Assumes** evaluation mode and no gradients (``undisturbed``).
-    **Cost** fourteen to seventeen forwards of seven tokens, one of them with a row for every head.
+    **Cost** fifteen to eighteen forwards of seven tokens, one of them with a row for every head.
     **Raises** ``UnsupportedArchitectureError`` naming the layer and the sum that failed;
     ``CorruptModelError`` when the logits are not finite.
     """
@@ -83,7 +85,7 @@ def selfcheck(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
 def check_detected(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
     """Check all but point 4, which ``detect`` proves of every anatomy that it returns.
 
-    **Assumes**, **raises** as ``selfcheck``. **Cost** twelve forwards.
+    **Assumes**, **raises** as ``selfcheck``. **Cost** thirteen forwards.
     """
     before = fingerprint(module)
     tokens = proof_tokens(module)
@@ -114,6 +116,7 @@ def check_detected(module: nn.Module, anatomy: Anatomy) -> SelfCheck:
             embedding_is_all=embedding_is_all(module, anatomy, tokens),
             read_around_norms=read_around_norms(module, anatomy, tokens),
         )
+        check_gradients(module, anatomy, tokens)
         again = forward(module, anatomy, Batch(tokens=tokens))
     limit = TOLERANCE.get(plain.dtype, 1e-4) * float(plain.abs().max())
     if check.logits_error > limit or float((again - plain).abs().max()) > limit:
