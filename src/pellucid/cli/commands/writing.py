@@ -40,18 +40,19 @@ def generate(
     if off is not None and not names_parts(off):
         raise typer.BadParameter(f"--off {off!r}: name parts, as L9H6, M3.neurons or heads+M4.")
     opened = model.opened()
+    read = one.read_by(opened, asked)
     from pellucid.run.generation.generate import generate as run
     from pellucid.run.generation.switched_off import switched_off
     from pellucid.run.prompts import prompt_tokens
 
     edits = [] if off is None else switched_off(opened, off)
     steps = {"tokens written, one forward each": max_new_tokens}
-    if costs.told(opened, prompt_tokens(opened, asked), steps, 0, output.as_json):
+    if costs.told(opened, prompt_tokens(opened, read), steps, 0, output.as_json):
         return
     with progress("Writing", total=max_new_tokens):
         result = run(
             opened,
-            asked,
+            read,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             top_p=top_p,
