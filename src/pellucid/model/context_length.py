@@ -57,4 +57,5 @@ def _has_table(module: nn.Module, length: int) -> bool:
 
 
 def _word_embeddings(module: Any) -> tuple[Any, ...]:
-    return (module.get_input_embeddings(), module.get_output_embeddings())
+    ways = ("get_input_embeddings", "get_output_embeddings")
+    return tuple(getattr(module, way)() for way in ways if hasattr(module, way))

@@ -102,7 +102,7 @@ def test_compiled_modules_give_the_numbers_of_the_plain_model_and_stay_compiled(
 
 
 def test_a_compiled_thing_that_is_no_model_is_refused():
-    with pytest.raises(UnsupportedArchitectureError, match="holds a Linear"):
+    with pytest.raises(UnsupportedArchitectureError, match="Linear is a plain torch module"):
         pellucid.load(torch.compile(torch.nn.Linear(2, 2), backend="eager"))
 
 

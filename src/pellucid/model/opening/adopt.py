@@ -6,6 +6,7 @@ changed. What each becomes:
     transformers model       itself, exactly as it is
     torch.compile(model)     the model inside; Pellucid runs models uncompiled
     PeftModel                the model inside, its active adapters in place (`adapters.py`)
+    a torch module           itself, if it says what it is (`plain.py`)
     nnsight model            a plain model around the same weights (nnsight replaces `forward`)
     TransformerBridge        a plain model around the same weights (a bridge replaces submodules)
     HookedTransformer        a transformers model with a copy of its weights (`transformer_lens.py`)
@@ -19,12 +20,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.errors import ModelError, UnsupportedArchitectureError
+from pellucid.model.opening import plain
 from pellucid.model.opening.integrity import check_finite, encoder_decoder
 
 if TYPE_CHECKING:
     import torch
 
-HeldKind = Literal["object", "bridge", "hooked", "nnsight", "compiled", "peft"]
+HeldKind = Literal["object", "bridge", "hooked", "nnsight", "compiled", "peft", "module"]
 
 _CLASSES: dict[tuple[str, str], HeldKind] = {
     ("transformer_lens", "TransformerBridge"): "bridge",
@@ -34,6 +36,7 @@ _CLASSES: dict[tuple[str, str], HeldKind] = {
     ("nnsight", "Envoy"): "nnsight",
     ("nnsight", "NNsight"): "nnsight",
     ("transformers", "PreTrainedModel"): "object",
+    ("torch", "Module"): "module",
 }
 
 
@@ -46,7 +49,7 @@ def kind_of(model: object) -> HeldKind | None:
 
 
 def adopt(kind: HeldKind, model: Any) -> tuple[Any, Any]:
-    """Return the plain transformers model in `model`, and the tokenizer it holds or None.
+    """Return the plain model in `model`, and the tokenizer it holds or None.
 
     Assumes: the model's `training` flag is the caller's wish; it is kept. The tokenizer is the one
     it holds: TransformerLens gives its own a beginning token for every prompt.
@@ -58,6 +61,8 @@ def adopt(kind: HeldKind, model: Any) -> tuple[Any, Any]:
     """
     if kind == "object":
         return _with_head(model), None
+    if kind == "module":
+        return plain.taken(model), None
     if kind == "compiled":
         return _from_compiled(model)
     if kind == "peft":
@@ -109,11 +114,7 @@ def _from_compiled(model: Any) -> tuple[Any, Any]:
     inside = model._orig_mod
     _refuse_own_hooks(model)
     kind = kind_of(inside)
-    if kind is None or kind == "compiled":
-        raise UnsupportedArchitectureError(
-            f"The compiled module holds a {type(inside).__name__}, which is no model that can be "
-            "opened. Pass a transformers model with a language-model head."
-        )
+    assert kind is not None  # torch compiles modules alone
     return adopt(kind, inside)
 
 

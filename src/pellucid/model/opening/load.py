@@ -46,7 +46,8 @@ def load(
 
     `source` is None or "smollm2-135m" (the embedded model), "gemma3-270m", a .gguf file, a
     (folder, GGUF file) pair, a Hugging Face folder, a folder with a PEFT adapter, a hub name, a
-    transformers model, a PeftModel, a TransformerBridge, a HookedTransformer or an nnsight model.
+    transformers model, a PeftModel, a TransformerBridge, a HookedTransformer, an nnsight model, or
+    a torch module of one's own that has a config, get_output_embeddings() and forward(input_ids).
     `dtype` is float32 and `device` the CPU unless given; a model object keeps its own. `revision`
     is a hub branch, tag or commit. `tokenizer` is an object, or anything that `source` can be by
     name; without it the source's own is used, and where that is missing or unknown the model opens
@@ -121,7 +122,10 @@ def _adopted(held: HeldObject, wanted: Wanted) -> Opened:
     from pellucid.model.opening.integrity import check_finite
 
     hf, tokenizer = adopt(held.kind, held.model)
-    found = str(hf.dtype).removeprefix("torch."), str(hf.device)
+    first = next((p for p in hf.parameters() if p.is_floating_point()), None)
+    if first is None:
+        raise ModelError(f"{type(hf).__name__} has no weights that are floating numbers.")
+    found = str(first.dtype).removeprefix("torch."), str(first.device)
     if wanted.dtype not in (None, found[0]) or (
         wanted.device not in (None, found[1], found[1].split(":")[0])
     ):

@@ -125,8 +125,8 @@ def identify(source: object) -> Source:
         raise ModelError(
             f"A {type(source).__module__}.{type(source).__qualname__} is not a model that can be "
             "opened. Pass a hub name, a folder, a .gguf file, a transformers model with a "
-            "language-model head, a PeftModel, a TransformerBridge, a HookedTransformer or an "
-            "nnsight model."
+            "language-model head, a PeftModel, a TransformerBridge, a HookedTransformer, an "
+            "nnsight model, or a torch module of your own."
         )
     return HeldObject(kind, source)
 

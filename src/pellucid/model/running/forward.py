@@ -143,6 +143,8 @@ def _lengths(batch: Batch) -> Int[Tensor, " row"] | int:
 
 
 def _logits(output: Any) -> Tensor:
+    if isinstance(output, Tensor):
+        return output
     return output.logits if hasattr(output, "logits") else output[0]
 
 
