@@ -65,6 +65,8 @@ RANDOM_SETS = 0
 """Random circuits of each kind that a single measurement puts beside the one given."""
 ANALYSIS_RANDOM_SETS = 19
 """Random circuits of each kind in a whole analysis: by chance one in twenty is above all 19."""
+ANALYSIS_CONTROLS = 0
+"""Random sets that what steps in is compared with; it costs as much as the rest of an analysis."""
 Opponents: TypeAlias = Literal["left", "kept"]
 """Parts that oppose the answer strongly: left to the search as any other part, or always kept."""
 OPPONENTS: Opponents = "left"

@@ -43,6 +43,7 @@ ANALYSED: Wrong = {
     "ablation": CHOICE,
     "metric": ESTIMATED["metric"],
     "random_sets": WHOLE,
+    "controls": WHOLE,
     "seed": WHOLE,
     "insist": FLAG,
     "include": wrong(),

@@ -8,7 +8,12 @@ import torch
 
 from pellucid.circuit.edges.sets import connected, top
 from pellucid.circuit.nodes.circuit import replaceable, resolve_nodes
-from pellucid.model.random_sets import random_connected, random_edges, random_nodes
+from pellucid.model.random_sets import (
+    random_connected,
+    random_edges,
+    random_nearby,
+    random_nodes,
+)
 
 COUNTED = {
     "size": lambda node: None,
@@ -44,6 +49,23 @@ def test_a_pool_with_too_few_gives_what_it_has(one_tiny):
     pool = resolve_nodes(one_tiny, ["M2", "L1H1", "L1H2"])
     drawn = random_nodes(like, pool, random.Random(0), matched="kinds")
     assert Counter(node.kind for node in drawn) == {"mlp": 1, "head": 1}
+
+
+def test_nearby_sets_differ_and_stay_as_near_as_the_model_allows(one_tiny):
+    pool = [node for node in replaceable(one_tiny, "heads+mlps") if node.name not in ("L1H0", "M1")]
+    one = frozenset(resolve_nodes(one_tiny, ["L1H0"]))
+    drawn = random_nearby(one, pool, random.Random(0), count=5)
+    assert len(set(drawn)) == len(drawn) == 5
+    assert {node.kind for only in drawn for node in only} == {"head"}
+    # Eleven heads are left, and no more sets than that.
+    assert len(random_nearby(one, pool, random.Random(0), count=99)) == 11
+    both = frozenset(resolve_nodes(one_tiny, ["L1H0", "M1"]))
+    for pair in random_nearby(both, pool, random.Random(0), count=5):
+        assert Counter(node.kind for node in pair) == {"head": 1, "mlp": 1}
+    # Three other heads beside each of three: 27 ordered choices are enough for one set.
+    three = frozenset(resolve_nodes(one_tiny, ["L0H0", "L1H0", "L2H0"]))
+    (near,) = random_nearby(three, pool, random.Random(0), count=1)
+    assert sorted(node.layer for node in near) == [0, 1, 2]
 
 
 def test_connected_edges_are_as_many_as_those_of_the_circuit(one_tiny):

@@ -26,8 +26,8 @@ def with_backup(analysis) -> Analysis:
     grown, other = (
         Growth(
             node=node, ablation="zero", round=1, others=(), estimate_before=0.0,
-            estimate_after=growth, effect_before=0.25, effect_after=0.25 + growth, by_chance=None,
-            p=None, found=growth > 0.5,
+            estimate_after=growth, effect_before=0.25, effect_after=0.25 + growth, by_chance=0.3,
+            p=None, grew=growth > 0.5, found=growth > 0.5,
         )
         for node, growth in zip(heads, (0.75, 0.125), strict=False)
     )  # fmt: skip
@@ -41,8 +41,10 @@ def with_backup(analysis) -> Analysis:
         repairs=(repair,),
         metric_all=1.0,
         share=0.05,
-        controls=0,
+        controls=19,
         passes=Passes(forwards=1),
+        sets=19,
+        p_by_sets=0.05,
     )
     return replace(analysis, backups=found)
 

@@ -123,10 +123,14 @@ def test_what_steps_in_is_told_with_its_numbers(with_backup):
         f"The effect of {name} is +0.250 with the circuit whole and +1.000 with the circuit "
         "replaced (zero)."
     )
-    assert text[3] == "By changing what they write they save +0.38 (zero) of the metric."
-    assert text[4] == "With the circuit replaced (zero) the metric is +0.50."
-    assert text[5] == "zero: the budget ended."
-    assert len(text) == 6
+    assert text[3] == (
+        "Of the circuit and 19 random sets that were replaced instead, a share of 0.05 makes as "
+        "much grow."
+    )
+    assert text[4] == "By changing what they write they save +0.38 (zero) of the metric."
+    assert text[5] == "With the circuit replaced (zero) the metric is +0.50."
+    assert text[6] == "zero: the budget ended."
+    assert len(text) == 7
     for piece in (p for sentence in told.sentences for p in sentence if isinstance(p, Quantity)):
         assert piece.value == at(with_backup, piece.ref)
 
@@ -158,9 +162,15 @@ def shared(a):
 
 
 def test_where_no_backup_was_found_the_report_says_so(with_backup):
-    looked_at = tuple(replace(one, found=False) for one in with_backup.backups.looked_at)
-    none = replace(with_backup, backups=replace(with_backup.backups, looked_at=looked_at))
-    assert "Nothing found (circuit replaced by: zero)." in none.to_markdown()
+    whole = with_backup.backups
+    looked_at = tuple(replace(one, found=False) for one in whole.looked_at)
+    none = replace(with_backup, backups=replace(whole, looked_at=looked_at))
+    assert "No backup is claimed." in none.to_markdown()
+    alone = replace(with_backup, backups=replace(whole, looked_at=looked_at, p_by_sets=None))
+    assert "Not compared with chance, so no backup is claimed" in alone.to_markdown()
+    quiet = tuple(replace(one, grew=False) for one in looked_at)
+    still = replace(with_backup, backups=replace(whole, looked_at=quiet))
+    assert "Nothing grew (circuit replaced by: zero)." in still.to_markdown()
     untold = replace(with_backup, backups=None)
     assert not next(one for one in untold.story() if one.title == "Self-repair").sentences
 

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 d0dd5bf8f000800ed45beaddeaa822cee1e78a666ce38908d809dcde23a110de).
+// Made by types.mjs from schema.json (sha256 bcfd320d14a5a06931f35a22a127e095072f6783fe70d58904de5e216ff82cf5).
 
 export type Document = Result & {
   schema: 2;
@@ -299,6 +299,8 @@ export interface Backups {
     share: Number;
     controls: number;
     passes: Passes;
+    sets: number;
+    p_by_sets: Number | null;
   };
 }
 export interface Growth {
@@ -312,8 +314,9 @@ export interface Growth {
     estimate_after: Number;
     effect_before: Number;
     effect_after: Number;
-    by_chance: Number | null;
     p: Number | null;
+    grew: boolean;
+    by_chance: Number | null;
     found: boolean;
   };
 }

@@ -16,7 +16,12 @@ from typing import Unpack, get_args
 
 import torch
 
-from pellucid.analysis.forwards import CHECKED, REPAIR, most_forwards
+from pellucid.analysis.forwards import (
+    CHECKED,
+    ablations_looked_under,
+    budget_of_repair,
+    most_forwards,
+)
 from pellucid.analysis.include import demand_includable, included
 from pellucid.analysis.options import AnalysisKeywords, AnalysisOptions
 from pellucid.analysis.provenance import call_for, describe_question
@@ -32,7 +37,6 @@ from pellucid.circuit.nodes.faithfulness import Faithfulness, faithfulness
 from pellucid.circuit.nodes.measure import SetMeasure
 from pellucid.circuit.nodes.opponents import oppose
 from pellucid.circuit.self_repair.backups import backups
-from pellucid.circuit.self_repair.options import ABLATIONS
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model
@@ -64,15 +68,17 @@ def analyze(
     Give a ``contrast``, or ``prompt``, ``answer`` and ``foil`` (and ``corrupted``, if you have it).
     ``over`` says which parts the circuit is searched in; its faithfulness is measured over both.
     ``random_sets`` circuits of the same size, and as many with the same layers, are measured for
-    comparison (19 unless you say otherwise; 0 for none). What steps in once the circuit is replaced
-    is measured too, and compared with chance by ``backups``. ``insist`` claims a circuit even if
+    comparison (19 unless you say otherwise; 0 for none). What grows once the circuit is replaced
+    is measured too; only ``controls`` random sets replaced instead of it make a claim of that that
+    something steps in. ``insist`` claims a circuit even if
     the model does not prefer the answer. ``include`` puts the logit lens, direct effects, tokens
     and attention of the question into the same result and page.
     ``AnalysisOptions`` says what each option is.
 
     **Cost** at most ``most_forwards``: ``budget`` forwards for recording and search; beside them
     one for each corrupted prompt that is judged, about twenty that measure what was found, up to 90
-    to see what steps in, at most two for every random set, and what ``include`` adds (``tokens``
+    to see what steps in and one for each of ``controls`` under each of at most four ablations, at
+    most two for every random set, and what ``include`` adds (``tokens``
     most: eight for each token of the prompt); 2 backwards with ``method="atp-mask"``,
     1 with ``"atp"``, one more of each for every step of another, and one for every round of what
     steps in.
@@ -241,9 +247,9 @@ def stepping_in(
         contrast,
         circuit,
         metric=chosen.metric,
-        ablations=tuple(dict.fromkeys([*ABLATIONS, chosen.ablation])),
-        controls=0,
-        budget=REPAIR,
+        ablations=ablations_looked_under(chosen),
+        controls=chosen.controls,
+        budget=budget_of_repair(chosen),
         seed=chosen.seed,
         trace=setup.trace,
     )

@@ -10,13 +10,14 @@ from pellucid.arguments import checks_kinds
 from pellucid.attribution.nodes import STEPS
 from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.faithfulness import curve_sizes
+from pellucid.circuit.self_repair.options import ABLATIONS
 from pellucid.model.model import Model
-from pellucid.options import NodeMethod
+from pellucid.options import Ablation, NodeMethod
 
 CHECKED = 12
 """How many of the highest ranked nodes are measured alone, to say how far the estimates are off."""
 REPAIR = 90
-"""Forwards that the search for backups may spend."""
+"""Forwards that the search for backups may spend, beside those of random sets."""
 _OF_METHOD: dict[NodeMethod, int] = {"atp": 0, "atp-mask": 2}
 """Forwards beside those that record; of the other methods, those of all steps."""
 OF_A_SET = 4
@@ -55,6 +56,17 @@ def forwards_by_step(
         "refine, prune and check": max(0, options.budget - recording - curve),
         "faithfulness and check of estimates": 2 * OF_A_SET + afterwards + checked,
         "random sets": 2 * options.random_sets,
-        "self-repair": 0 if options.metric == "kl" else REPAIR,
+        "self-repair": 0 if options.metric == "kl" else budget_of_repair(options),
         **forwards_of_included(model, options.include, length),
     }
+
+
+def ablations_looked_under(options: AnalysisOptions) -> tuple[Ablation, ...]:
+    """The ablations under which ``analyze`` looks for self-repair."""
+    return tuple(dict.fromkeys([*ABLATIONS, options.ablation]))
+
+
+def budget_of_repair(options: AnalysisOptions) -> int:
+    """The most forwards that ``analyze`` spends on self-repair."""
+    sets = 1 + options.controls if options.controls else 0
+    return REPAIR + sets * len(ablations_looked_under(options))

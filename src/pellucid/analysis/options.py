@@ -10,6 +10,7 @@ from pellucid.circuit.nodes.options import demand_search_with
 from pellucid.errors import EditError, TaskError
 from pellucid.options import (
     ABLATION,
+    ANALYSIS_CONTROLS,
     ANALYSIS_RANDOM_SETS,
     BUDGET,
     INCLUDE,
@@ -44,6 +45,7 @@ class AnalysisKeywords(TypedDict, total=False):
     ablation: Ablation
     metric: str | Metric
     random_sets: int
+    controls: int
     seed: int
     insist: bool
     include: Sequence[Include]
@@ -75,6 +77,9 @@ class AnalysisOptions:
     """What is measured: a name, or a function of logits and question."""
     random_sets: int = ANALYSIS_RANDOM_SETS
     """Random circuits of each of two kinds that are measured beside the one found; 0 for none."""
+    controls: int = ANALYSIS_CONTROLS
+    """Random sets that what steps in is compared with, under every ablation; with 0 growths are
+    told and no backup is claimed."""
     seed: int = SEED
     """For whatever is drawn."""
     insist: bool = False
@@ -94,10 +99,10 @@ class AnalysisOptions:
             demand_choice("include", one, Include, EditError)
         # Once each, and hashable as the other options are.
         object.__setattr__(self, "include", tuple(dict.fromkeys(self.include)))
-        if not 0 < self.target <= 1 or self.random_sets < 0:
+        if not 0 < self.target <= 1 or min(self.random_sets, self.controls) < 0:
             raise EditError(
-                f"target={self.target}, random_sets={self.random_sets}: give a target above 0 and "
-                "up to 1, and no fewer than 0 random sets."
+                f"target={self.target}, random_sets={self.random_sets}, controls={self.controls}: "
+                "give a target above 0 and up to 1, and no fewer than 0 random sets and controls."
             )
         if self.metric != "kl":
             resolve_metric(self.metric)

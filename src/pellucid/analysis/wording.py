@@ -104,11 +104,6 @@ def _caveats(analysis: Analysis, notes: Sequence[str]) -> Iterator[str]:
             f"Category backup_mechanisms: {MEANING['backup_mechanisms']}. "
             f"{backups_named(step_in, circuit.ablation)}"
         )
-    if step_in is not None and step_in.found and not step_in.controls:
-        yield (
-            "What steps in was not compared with random sets: replacing any heads changes what "
-            "others do. pellucid.backups compares."
-        )
     if searched is not None and searched.sufficiency > OVERSHOOT:
         yield (
             f"Sufficiency is {searched.sufficiency:z.2f}: alone, the circuit does more than the "
@@ -137,13 +132,13 @@ def backups_named(step_in: Backups | None, ablation: str) -> str:
     """Which nodes take over when the circuit is replaced, and by how much."""
     if step_in is None:
         return "Which parts take over was not looked for."
-    found = [growth for growth in step_in.found if growth.ablation == ablation]
-    if not found:
-        elsewhere = [f"{g.node} ({g.ablation})" for g in step_in.found]
+    told = step_in.found if step_in.compared else step_in.grew
+    here = [growth for growth in told if growth.ablation == ablation]
+    if not here:
+        elsewhere = [f"{g.node} ({g.ablation})" for g in told]
         return f"No single node was found to step in under {ablation} ablation" + (
             f", but {', '.join(elsewhere)}." if elsewhere else "."
         )
-    named = [
-        f"{g.node} {g.role} ({g.effect_before:+z.2f} to {g.effect_after:+z.2f})" for g in found
-    ]
-    return f"What steps in: {', '.join(named)}."
+    named = [f"{g.node} {g.role} ({g.effect_before:+z.2f} to {g.effect_after:+z.2f})" for g in here]
+    what = "What steps in" if step_in.compared else "What grows, not compared with chance"
+    return f"{what}: {', '.join(named)}."

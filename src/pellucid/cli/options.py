@@ -19,6 +19,7 @@ from pellucid.errors import ModelError, ResultFileError
 from pellucid.model.opening.placement import device_name
 from pellucid.options import (
     ABLATION,
+    ANALYSIS_CONTROLS,
     ANALYSIS_RANDOM_SETS,
     BUDGET,
     CLEAN_GRADIENT,
@@ -262,6 +263,9 @@ class SearchOptions:
     random_sets: Annotated[
         int, option("Random circuits to compare with, of each kind; 0 for none.", min=0)
     ] = ANALYSIS_RANDOM_SETS
+    controls: Annotated[
+        int, option("Random sets to compare what steps in with; 0: no claim of it.", min=0)
+    ] = ANALYSIS_CONTROLS
     seed: Annotated[int, option("Seed of the random sets.")] = SEED
     insist: Annotated[
         bool, option("Claim a circuit even if the foil is preferred.", "--insist")

@@ -5,10 +5,12 @@ A set is as surprising as the sets that it is compared with are like it. ``match
     nodes    size       as many nodes
              kinds      as many of each kind (heads, MLPs), as far as there are
              layers     as many of each kind in each layer
+             nearby     as many of each kind, each in the layer of one of its own or near it
     edges    connected  as many edges, every one on a path from the embedding to the logits
              layers     as many edges between the same layers and kinds of part
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,6 +30,8 @@ _GROUPS: dict[NodeRule, Callable[[Node], object]] = {
     "kinds": lambda node: node.kind,
     "layers": lambda node: (node.kind, node.layer),
 }
+CHOICE = 20
+"""How many times more sets there should be to draw from than are drawn, and tries for each."""
 PATHS = 500
 """Paths that a random circuit is put together from, at most."""
 
@@ -42,6 +46,36 @@ def random_nodes(
         alike = [node for node in pool if group(node) == which]
         drawn += rng.sample(alike, min(count, len(alike)))
     return frozenset(drawn)
+
+
+def random_nearby(
+    like: frozenset[Node], pool: Sequence[Node], rng: random.Random, *, count: int
+) -> list[frozenset[Node]]:
+    """Up to ``count`` different sets: each node exchanged for one of its kind in nearby layers.
+
+    Nearby is the node's own layer, or as many layers on both sides of it as are needed for
+    ``CHOICE`` times ``count`` sets to be drawn from. Fewer where ``pool`` has too few.
+    """
+    members = sorted(like, key=lambda node: node.name)
+    deepest = max((node.layer or 0 for node in pool), default=0)
+    nearby: list[list[Node]] = []
+    for reach in range(deepest + 1):
+        nearby = [[one for one in pool if _near(one, node, reach)] for node in members]
+        if math.prod(map(len, nearby)) >= CHOICE * count:
+            break
+    drawn: dict[frozenset[Node], None] = {}
+    for _ in range(CHOICE * count):
+        one: set[Node] = set()
+        for choices in nearby:
+            left = [node for node in choices if node not in one]
+            one |= {rng.choice(left)} if left else set()
+        if one and len(drawn) < count:
+            drawn[frozenset(one)] = None
+    return list(drawn)
+
+
+def _near(one: Node, other: Node, reach: int) -> bool:
+    return one.kind == other.kind and abs((one.layer or 0) - (other.layer or 0)) <= reach
 
 
 def random_edges(

@@ -94,14 +94,21 @@ def ablations(b: Backups) -> str:
 
 
 def _backups(b: Backups) -> Iterator[str]:
-    """What it takes to be a backup, and what the backups do; or that there is none."""
-    if not b.found:
-        yield f"nothing found (circuit replaced by: {ablations(b)})"
+    """What it takes to be a backup, and what the backups do; or that none is claimed."""
+    if not b.grew:
+        yield f"nothing grew (circuit replaced by: {ablations(b)})"
         return
-    beside = ", and more than any does for {backups.controls} random sets" if b.controls else ""
+    yield f"Each grew by more than {{backups.share:.0%}} of the effect, under {ablations(b)}."
+    if not b.compared:
+        yield (
+            "Not compared with chance, so no backup is claimed: whatever is replaced, something "
+            "grows. --controls (in Python controls=) compares with random sets."
+        )
+        return
+    above = "" if b.found else " No backup is claimed."
     yield (
-        f"Each grew by more than {{backups.share:.0%}} of the effect{beside}; looked for under "
-        f"{ablations(b)}."
+        "Of the circuit and {backups.sets} random sets that were replaced instead, a share of "
+        f"{{backups.p_by_sets:.2f}} makes as much grow.{above}"
     )
     shown = {growth.ablation for growth in b.found}
     saved = ", ".join(

@@ -133,7 +133,8 @@ def _repair(a: Analysis) -> Iterator[str]:
     if b is None:
         return
     yield "{backups.looked_at.length} growths of a node's effect were measured."
-    grown = [i for i, one in enumerate(b.looked_at) if one.found]
+    told = b.found or b.grew
+    grown = [i for i, one in enumerate(b.looked_at) if one in told]
     for i in sorted(grown, key=lambda i: -b.looked_at[i].effect):
         yield _growth(b, i)
     yield from map(sentence, facts._backups(b))

@@ -107,15 +107,17 @@ def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
 
 def _backups(a: Analysis, b: Backups) -> Iterator[str]:
     yield "Self-repair: what does more for the answer once the circuit is replaced"
-    if b.found:
+    shown = b.found or b.grew
+    if shown:
         yield "  node     replaced by  effect before     after  (both measured)"
-    for growth in b.found[:_SHOWN]:
+    for growth in shown[:_SHOWN]:
+        how = growth.role if growth.found else "" if b.compared else "not compared"
         yield (
             f"  {growth.node.name:8} {growth.ablation:11} {growth.effect_before:+z13.3f} "
-            f"{growth.effect_after:+z9.3f}  {growth.role}"
-        )
-    if len(b.found) > _SHOWN:
-        yield f"  and {len(b.found) - _SHOWN} more"
+            f"{growth.effect_after:+z9.3f}  {how}"
+        ).rstrip()
+    if len(shown) > _SHOWN:
+        yield f"  and {len(shown) - _SHOWN} more"
     for fact in (*facts._backups(b), *facts.notes(b)):
         yield from _wrapped(_told(a, fact), "  ", "  ")
 

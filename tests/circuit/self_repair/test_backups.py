@@ -11,6 +11,7 @@ from pellucid import Backups, BudgetError, Contrast, ContrastBatch, EditError, M
 from pellucid.analysis.wording import caveats_of
 from pellucid.circuit.nodes.circuit import replaceable, resolve_nodes
 from pellucid.circuit.self_repair.conditional import estimates_given, intact_estimates
+from pellucid.circuit.self_repair.controls import _limits
 from pellucid.run.ablation import replacements
 from pellucid.run.sites import node_sites
 from tests.models import gated, handbuilt
@@ -84,12 +85,29 @@ def random_question(seed: int) -> tuple[Model, ContrastBatch]:
     return model, ContrastBatch(tuple(asked))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_random_weights_have_no_backups(seed):
-    model, questions = random_question(seed)
-    estimates = pellucid.attribute(model, questions).to_frame().query("kind == 'head'")
-    circuit = estimates.nlargest(3, "estimate")["node"].tolist()
-    assert not pellucid.backups(model, questions, circuit, budget=10_000).names
+def test_random_weights_seldom_have_backups_of_their_strongest_heads():
+    """One in twenty may; of twelve, four or more would in two of a thousand."""
+    found = []
+    for seed in range(12):
+        model, questions = random_question(seed)
+        frame = pellucid.attribute(model, questions).to_frame().query("kind == 'head'")
+        circuit = frame.nlargest(3, "estimate")["node"].tolist()
+        repair = pellucid.backups(model, questions, circuit, budget=10_000, controls=19)
+        assert repair.grew
+        found.append(bool(repair.names))
+    assert sum(found) < 4
+
+
+def test_limits_are_those_of_a_permutation_test():
+    """Of numbers drawn alike, the first is above its limit as often as the level says."""
+    generator, above = torch.Generator().manual_seed(0), 0
+    for _ in range(2000):
+        drawn = torch.rand(2, 20, generator=generator).pow(torch.tensor([[1.0], [4.0]]))
+        (one, other), p = _limits(drawn.tolist(), allowed=1)
+        claimed = bool(drawn[0, 0] > one) or bool(drawn[1, 0] > other)
+        assert claimed == (p == pytest.approx(1 / 20))
+        above += claimed
+    assert above / 2000 == pytest.approx(0.05, abs=0.015)
 
 
 def by_hand(model: Model, contrast: Contrast, replaced: dict, scaled: tuple | None) -> float:
@@ -172,7 +190,7 @@ def test_what_is_repaired_is_what_holding_the_backups_costs(pair):
     (repair,) = found.repairs
     trace = pellucid.record(model, pair)
     held = {}
-    for growth in found.found:
+    for growth in found.grew:
         layer, head = growth.node.layer, growth.node.head
         held[layer, head] = trace.clean[pellucid.Site("z", layer)][0, :, head]
     assert {1, 2} <= {layer for layer, _ in held}  # one beside a replaced head, one above both
@@ -186,8 +204,8 @@ def test_an_mlp_that_steps_in_is_held_back_too(pair):
     found = pellucid.backups(
         model, pair, ["L0H1", "M0"], over="heads+mlps", ablations=("zero",), share=1e-6, controls=0
     )
-    assert "mlp" in {growth.node.kind for growth in found.found}
-    trace, held = pellucid.record(model, pair), {growth.node for growth in found.found}
+    assert "mlp" in {growth.node.kind for growth in found.grew}
+    trace, held = pellucid.record(model, pair), {growth.node for growth in found.grew}
     handles = []
     for layer, block in enumerate(model.module.layers):
 
@@ -277,17 +295,23 @@ def test_what_cannot_be_asked_is_refused(one_tiny, pair):
 
 
 def test_an_analysis_names_what_steps_in():
-    result = pellucid.analyze(built("content"), gated.gated_questions())
+    result = pellucid.analyze(built("content"), gated.gated_questions(), controls=19)
     assert result.circuit.names == (gated.PRIMARY,)
     assert result.backups.names == (gated.BACKUP,)
-    row = r"L2H1 +corrupted +[+-]0\.000 +\+1\.000  takes over"
-    assert re.search(row, str(result))
-    assert any("not compared with random sets" in caveat for caveat in result.caveats)
+    assert re.search(r"L2H1 +corrupted +[+-]0\.000 +\+1\.000  takes over", str(result))
+
+
+def test_without_controls_growth_is_told_and_no_backup_claimed():
+    result = pellucid.analyze(built("content"), gated.gated_questions())
+    assert result.backups.names == ()
+    assert {growth.node.name for growth in result.backups.grew} == {gated.BACKUP}
+    assert re.search(r"L2H1 +corrupted +[+-]0\.000 +\+1\.000  not compared", str(result))
+    assert "no backup is claimed" in " ".join(str(result).split())
 
 
 def test_the_category_says_which_parts_step_in():
     model, questions = built("content"), gated.gated_questions()
-    result = pellucid.analyze(model, questions)
+    result = pellucid.analyze(model, questions, controls=3)
     word = replace(result.over_heads, category="backup_mechanisms")
     result = replace(result, over_heads=word)
     said = " ".join(caveats_of(result, ()))

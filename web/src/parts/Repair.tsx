@@ -28,7 +28,7 @@ export function RepairTable(props: {
               <td class="number">{signed(row.effect_before)}</td>
               <td class="number">{signed(row.effect_after)}</td>
               <td class="number">{signed(row.effect)}</td>
-              <td>{row.found ? row.role : "no"}</td>
+              <td>{row.found ? row.role : row.grew && row.by_chance === null ? "not compared" : "no"}</td>
             </tr>
           ))}
         </tbody>

@@ -7,10 +7,9 @@
    replaced, less what it costs with the circuit whole. Where that shows nothing, because one
    backup covers for another, both are measured again with all other proposals replaced.
 3. A backup's measured growth exceeds ``share`` of the effect of the corrupted prompt, and what
-   rounding alone can make; from five
-   examples on it is beyond chance over examples (sign-flip); and its estimate grows more than that
-   of any node when as many nodes drawn at random are replaced instead (``controls``). If it made no
-   difference which nodes are replaced, 19 controls would let through one false claim in twenty.
+   rounding alone can make; from five examples on it is beyond chance over examples (sign-flip); and
+   its estimate grows more than that of any node when random sets like the circuit are replaced
+   instead (``controls.py``). Without such ``controls`` growths are told, and no backup is claimed.
 
 What is seen depends on the ablation. A backup held back by the *presence* of a signal shows when
 the signal is taken away (zero), not where it is only exchanged (corrupted); one held back by its
@@ -32,9 +31,10 @@ import torch
 
 from pellucid.callbacks import expect
 from pellucid.circuit.nodes.circuit import Circuit, replaceable, resolve_nodes
+from pellucid.circuit.self_repair.controls import compared
 from pellucid.circuit.self_repair.options import BackupKeywords, BackupOptions
 from pellucid.circuit.self_repair.result import Backups
-from pellucid.circuit.self_repair.search import Search, first_looks
+from pellucid.circuit.self_repair.search import BUDGET_ENDED, Search, first_looks
 from pellucid.errors import EditError, TaskError
 from pellucid.keywords import keywords_of
 from pellucid.model.anatomy import Node
@@ -63,8 +63,8 @@ def backups(
     vanishes there, though replacing it would matter, is not looked at.
     **Cost** 2 forwards + 1 backward to record (none with ``trace``); then at most ``budget``
     forwards: for every ablation 1 and a backward a round, 2 for each of at most eight proposals a
-    round, and where some grew 1 and a backward for each control. Where the budget of
-    an ablation ends, nothing is claimed of it.
+    round; and where some grew 1 and a backward for each control under every ablation. Where the
+    budget of an ablation ends, nothing is claimed of it.
     **Raises** ``EditError`` for a circuit of no nodes, or of nodes that cannot be replaced;
     ``TaskError`` for a metric whose gradient vanishes on the clean run (kl), ``MismatchError`` for
     a circuit or trace of other weights or another question (the circuit's ``nodes`` pass).
@@ -73,7 +73,7 @@ def backups(
         demand_made_of(opened(model), contrast, circuit, "Circuit")
     members = members_of(opened(model), circuit)
     chosen = BackupOptions(**options)
-    ablations, controls = chosen.ablations, chosen.controls
+    ablations = chosen.ablations
     of_circuit = circuit.over if isinstance(circuit, Circuit) else "heads"
     over = of_circuit if chosen.over is None else chosen.over
     with metering() as meter, torch.inference_mode(False), torch.no_grad():
@@ -88,7 +88,6 @@ def backups(
                 replace(setup, ablation=ablation),
                 replaceable(model, over),
                 least=least,
-                controls=controls,
             )
             for ablation in ablations
         ]
@@ -97,18 +96,25 @@ def backups(
         with ExitStack() as limits:
             for search in searches:
                 limits.enter_context(search.measure.limited_to(chosen.budget // len(ablations)))
-            found = [
-                search.run(replaced, chosen.rounds, first)
-                for search, first in zip(searches, first_looks(searches, replaced), strict=True)
+            firsts = first_looks(searches, replaced)
+            growths = [
+                growth
+                for search, first in zip(searches, firsts, strict=True)
+                for growth in search.look_for(replaced, chosen.rounds, first)
             ]
+            beside = compared(searches, growths, chosen.controls, chosen.seed)
+            repairs = tuple(search.what_is_left(replaced, beside.growths) for search in searches)
+    cut_off = {one.ablation for one in repairs if one.note == BUDGET_ENDED}
     return Backups(
         primaries=members,
-        looked_at=tuple(growth for growths, _ in found for growth in growths),
-        repairs=tuple(repair for _, repair in found),
+        looked_at=tuple(one for one in beside.growths if one.ablation not in cut_off),
+        repairs=repairs,
         metric_all=float(trace.metric_clean.double().mean()),
         share=chosen.share,
-        controls=controls,
+        controls=chosen.controls,
         passes=meter.passes,
+        sets=beside.sets,
+        p_by_sets=beside.p,
     )
 
 

@@ -35,6 +35,8 @@ class ConditionalEstimates:
     """Of replacing a further node; zero for those of the set."""
     metric: Float[Tensor, "set example"]
     """Measured, with the set replaced."""
+    stream: Float[Tensor, "set row read d_model"]
+    """What the final norm reads where logits are read."""
 
 
 def estimates_given(
@@ -66,12 +68,18 @@ def estimates_given(
         mask = torch.tensor([[u in one for u in here] for one in sets], device=value.device)
         return replacing_tap(values[site], mask, [u.head for u in here], None)(value)
 
-    found = differentiate(model, Objective(repeated, trace.metric, n), sites, change=hold)
+    final = Site("resid_pre", model.anatomy.n_layers)
+    found = differentiate(
+        model, Objective(repeated, trace.metric, n), sites, observed=[final], change=hold
+    )
+    rows = torch.arange(len(repeated.reads), device=repeated.reads.device)
+    stream = found.values[final][rows[:, None], repeated.reads]
     estimates = added_up(trace, nodes, values, found.values, found.gradients)
     taken = torch.tensor([[u in one for u in nodes] for one in sets])
     return ConditionalEstimates(
         estimate=estimates.masked_fill(taken[:, None], 0),
         metric=found.metric.unflatten(0, (n, -1)).cpu(),
+        stream=stream.unflatten(0, (n, -1)).cpu(),
     )
 
 

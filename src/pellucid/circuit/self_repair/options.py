@@ -8,7 +8,7 @@ from pellucid.options import Ablation, Over
 from pellucid.run.setup import RecordKeywords, RecordOptions
 
 ABLATIONS: tuple[Ablation, ...] = ("zero", "mean", "corrupted")
-SHARE, CONTROLS, ROUNDS = 0.05, 19, 5
+SHARE, CONTROLS, ROUNDS = 0.05, 39, 5
 _BUDGET = 300
 
 
@@ -38,7 +38,7 @@ class BackupOptions(RecordOptions):
     share: float = SHARE
     """Least growth of a backup, as a share of the effect of the corrupted prompt."""
     controls: int = CONTROLS
-    """Random sets that are replaced instead of the circuit, for comparison."""
+    """Random sets that are replaced instead of the circuit; with 0 no backup is claimed."""
     rounds: int = ROUNDS
     budget: int = _BUDGET
     """Forwards that may be spent beside the recording, in equal parts by ablation."""

@@ -1,5 +1,6 @@
 """What is found when the parts that carry a decision are replaced: the parts that step in."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -13,6 +14,10 @@ from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 
 BackupRole: TypeAlias = Literal["takes over", "opposes less"]
+
+
+def _largest_first(growths: Iterable["Growth"]) -> tuple["Growth", ...]:
+    return tuple(sorted(growths, key=lambda growth: -growth.effect))
 
 
 def role_of(before: float, after: float) -> BackupRole:
@@ -38,12 +43,14 @@ class Growth:
     """Measured: what replacing the node costs with the circuit whole."""
     effect_after: float
     """Measured: what it costs with the circuit replaced."""
-    by_chance: float | None
-    """Largest estimated growth of any node when random nodes are replaced; None if none were."""
     p: float | None
     """Sign-flip p-value of the measured growth over examples; None for fewer than five."""
+    grew: bool
+    """Whether the measured growth is large enough, and beyond chance over examples."""
+    by_chance: float | None
+    """Largest estimated growth of any node when random nodes are replaced; None if none were."""
     found: bool
-    """Whether it is a backup: the measured growth is large enough, and not chance."""
+    """Whether it is a backup: it grew, and by more than anything does by chance."""
 
     @property
     def estimate(self) -> float:
@@ -74,8 +81,8 @@ class Repair:
     repaired: float
     """Measured: how much of the metric the backups save by changing what they write.
 
-    The metric with the circuit replaced, less the same with every backup (of either role) held at
-    what it writes in the intact model.
+    The metric with the circuit replaced, less the same with every backup (of either role; all
+    that grew, if nothing was compared with chance) held at what it writes in the intact model.
     """
     rounds: int
     settled: bool
@@ -96,15 +103,28 @@ class Backups(Result):
     share: float
     """Least growth of a backup, as a share of the effect of the corrupted prompt."""
     controls: int
-    """Random sets that were replaced instead of the circuit, for comparison."""
+    """Random sets that were asked for, to be replaced instead of the circuit."""
     passes: Passes
+    sets: int = 0
+    """Random sets that were replaced: fewer where the model has no more, or where it was clear that
+    nothing is found. Of 19 or more, one circuit in twenty that is nothing special passes."""
+    p_by_sets: float | None = None
+    """Share of these sets, the circuit among them, in which as much grows; None if not compared."""
 
     @property
     def found(self) -> tuple[Growth, ...]:
-        """The backups, largest measured growth first."""
-        return tuple(
-            sorted((g for g in self.looked_at if g.found), key=lambda growth: -growth.effect)
-        )
+        """The backups, largest measured growth first; none where nothing was compared."""
+        return _largest_first(growth for growth in self.looked_at if growth.found)
+
+    @property
+    def grew(self) -> tuple[Growth, ...]:
+        """What grew when the circuit was replaced, beyond chance or not; largest growth first."""
+        return _largest_first(growth for growth in self.looked_at if growth.grew)
+
+    @property
+    def compared(self) -> bool:
+        """Whether growths were held against those of random sets."""
+        return self.p_by_sets is not None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -143,7 +163,7 @@ class Backups(Result):
         frame = tabulate(nodes, values, "estimate")
         for name in (
             "effect", "effect_before", "effect_after", "estimate_before", "estimate_after",
-            "ablation", "round", "others", "role", "by_chance", "p", "found",
+            "ablation", "round", "others", "role", "p", "grew", "by_chance", "found",
         ):  # fmt: skip
             frame[name] = [getattr(growth, name) for growth in self.looked_at]
         return frame

@@ -1,8 +1,7 @@
-"""The search for what steps in under one ablation; steps 1 to 3 of ``backups.py``."""
+"""The search for what steps in under one ablation; steps 1 and 2 of ``backups.py``."""
 
-import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
@@ -13,11 +12,14 @@ from torch import Tensor
 from pellucid.circuit.nodes.circuit import replaceable
 from pellucid.circuit.nodes.claim import CHANCE, ENOUGH_TO_TEST
 from pellucid.circuit.nodes.measure import Nodes, SetMeasure
-from pellucid.circuit.self_repair.conditional import estimates_given, intact_estimates
+from pellucid.circuit.self_repair.conditional import (
+    ConditionalEstimates,
+    estimates_given,
+    intact_estimates,
+)
 from pellucid.circuit.self_repair.result import BackupRole, Growth, Repair, role_of
 from pellucid.errors import BudgetError
 from pellucid.model.anatomy import Node
-from pellucid.model.random_sets import random_nodes
 from pellucid.model.sites import site_of
 from pellucid.run.setup import Setup
 from pellucid.run.variants import run_variants, unit_of, variants_per_call
@@ -27,8 +29,28 @@ Estimates: TypeAlias = dict[Node, float]
 
 CANDIDATES = 8
 """Nodes proposed in a round, those of the largest estimated growth."""
+BUDGET_ENDED = "the budget ended before all that grew had been looked at"
 _TOGETHER = 5
 """Sets replaced and differentiated in one call."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What one run with a set replaced tells of all others."""
+
+    estimates: Estimates
+    stream: Float[Tensor, "row read d_model"]
+    """What the final norm reads."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What was replaced in one round of proposals, and what came of it."""
+
+    replaced: Nodes
+    largest: float
+    """The largest estimated growth of any other node."""
+    stream: Float[Tensor, "row read d_model"]
 
 
 @dataclass(frozen=True)
@@ -55,52 +77,61 @@ class Search:
         nodes: Sequence[Node],
         *,
         least: float,
-        controls: int,
     ) -> None:
         self.setup, self.trace, self.ablation = setup, setup.trace, str(setup.ablation)
-        self.nodes, self.least, self.controls = tuple(nodes), least, controls
-        self.rng = random.Random(setup.seed)
+        self.nodes, self.least = tuple(nodes), least
+        self.rounds: list[Round] = []
+        self.note = ""
         self.measure = SetMeasure(setup, replaceable(setup.model, "heads+mlps"))
         self.values = setup.values()
 
-    def run(self, members: Nodes, rounds: int, first: Estimates) -> tuple[list[Growth], Repair]:
-        """Every growth that was measured, and what is left with the backups replaced too.
+    def look_for(self, members: Nodes, rounds: int, first: Rerun) -> list[Growth]:
+        """Every growth that was measured; none where the budget ended, as ``note`` then says.
 
-        ``first`` are the estimates with ``members`` replaced (``first_looks``).
+        ``first`` is what the run with ``members`` replaced told (``first_looks``).
         """
-        looked_at: list[Growth] = []
-        without = beyond = float(self.without([members]).mean())
-        number, note, repaired = 0, "", 0.0
         try:
-            proposals, number, settled = self.propose(members, rounds, first)
-            note = "" if settled else f"nodes were still growing in round {number}"
-            looked_at = self.compared(self.measured(proposals, members), members)
-            step_in = {g.node for g in looked_at if g.found and g.role == "takes over"}
-            beyond = float(self.without([members | step_in]).mean())
-            repaired = without - self.holding_back(members, {g.node for g in looked_at if g.found})
+            proposals, settled = self.propose(members, rounds, first)
+            if not settled:
+                self.note = f"nodes were still growing in round {len(self.rounds)}"
+            return self.measured(proposals, members)
         except BudgetError:
-            note = "the budget ended before all that grew had been looked at"
-            looked_at, beyond = [], without
-        return looked_at, Repair(
+            self.note = BUDGET_ENDED
+            return []
+
+    def what_is_left(self, members: Nodes, growths: Sequence[Growth]) -> Repair:
+        """The metric with the circuit replaced, and with what steps in for it too."""
+        without = beyond = float(self.without([members]).mean())
+        repaired = 0.0
+        try:
+            mine = [growth for growth in growths if growth.ablation == self.ablation]
+            judged = any(growth.by_chance is not None for growth in growths)
+            those = [growth for growth in mine if (growth.found if judged else growth.grew)]
+            step_in = {growth.node for growth in those if growth.role == "takes over"}
+            beyond = float(self.without([members | step_in]).mean())
+            repaired = without - self.holding_back(members, {growth.node for growth in those})
+        except BudgetError:
+            self.note = BUDGET_ENDED
+        return Repair(
             ablation=self.ablation,
             metric_without=without,
             metric_beyond=beyond,
             repaired=repaired,
-            rounds=number,
-            settled=not note,
-            note=note,
+            rounds=len(self.rounds),
+            settled=not self.note,
+            note=self.note,
         )
 
-    def propose(
-        self, members: Nodes, rounds: int, first: Estimates
-    ) -> tuple[list[_Proposal], int, bool]:
-        """Step 1: what grows, the number of rounds, and whether the last found nothing more."""
+    def propose(self, members: Nodes, rounds: int, first: Rerun) -> tuple[list[_Proposal], bool]:
+        """Step 1: what grows, and whether the last round found nothing more."""
         replaced, proposals = members, list[_Proposal]()
         for number in range(1, rounds + 1):
-            after = first if number == 1 else self.estimates([replaced])[0]
-            known = {proposal.node for proposal in proposals}
+            look = first if number == 1 else self.looks([replaced])[0]
+            known, after = {proposal.node for proposal in proposals}, look.estimates
             grown = {n: after[n] - self.before[n] for n in self.nodes if n not in replaced | known}
             ranked = sorted(grown, key=lambda node: -grown[node])
+            largest = grown[ranked[0]] if ranked else 0.0
+            self.rounds.append(Round(replaced, largest, look.stream))
             found = [
                 _Proposal(node, number, self.before[node], after[node])
                 for node in ranked[:CANDIDATES]
@@ -109,9 +140,9 @@ class Search:
             proposals += found
             more = {proposal.node for proposal in found if proposal.role == "takes over"}
             if not more:
-                return proposals, number, True
+                return proposals, True
             replaced |= more
-        return proposals, rounds, False
+        return proposals, False
 
     def measured(self, proposals: Sequence[_Proposal], members: Nodes) -> list[Growth]:
         """Step 2: each proposal alone, and where that shows nothing, with the others replaced."""
@@ -119,9 +150,9 @@ class Search:
         stand_in = {proposal.node for proposal in proposals if proposal.role == "takes over"}
         for i, proposal in enumerate(proposals):
             others = frozenset(stand_in - {proposal.node})
-            if not found[i].found and proposal.node in stand_in and others:
+            if not found[i].grew and proposal.node in stand_in and others:
                 (again,) = self.judged([proposal], members, others)
-                found[i] = again if again.found else found[i]
+                found[i] = again if again.grew else found[i]
         return found
 
     def judged(self, proposals: Sequence[_Proposal], members: Nodes, others: Nodes) -> list[Growth]:
@@ -142,64 +173,28 @@ class Search:
                     estimate_after=one.after,
                     effect_before=float(before[one.node].mean()),
                     effect_after=float(after[one.node].mean()),
-                    by_chance=None,
                     p=p,
-                    found=float(grown.mean()) > self.least and (p is None or p < CHANCE),
+                    grew=float(grown.mean()) > self.least and (p is None or p < CHANCE),
+                    by_chance=None,
+                    found=False,
                 )
             )
         return growths
-
-    def compared(self, growths: Sequence[Growth], members: Nodes) -> list[Growth]:
-        """Step 3: those that grow no more than something does by chance are not found."""
-        compared: list[Growth] = []
-        replaced = members
-        for number in sorted({growth.round for growth in growths}):
-            here = [growth for growth in growths if growth.round == number]
-            chance = self.by_chance(replaced, [g.estimate for g in here if g.found])
-            compared += [
-                replace(
-                    g, by_chance=chance, found=g.found and (chance is None or g.estimate > chance)
-                )
-                for g in here
-            ]
-            # As the next round's proposals were made.
-            replaced |= {
-                growth.node
-                for growth in here
-                if role_of(growth.estimate_before, growth.estimate_after) == "takes over"
-            }
-        return compared
-
-    def by_chance(self, replaced: Nodes, growths: Sequence[float]) -> float | None:
-        """The largest estimated growth of any node in any control; None without controls.
-
-        Ends when it exceeds all of ``growths``.
-        """
-        pool = [node for node in self.nodes if node not in replaced]
-        largest: float | None = None
-        together = sets_per_call(self.setup)
-        for begin in range(0, self.controls, together):
-            if largest is not None and all(growth <= largest for growth in growths):
-                break
-            if not growths:
-                break
-            size = min(together, self.controls - begin)
-            drawn = [random_nodes(replaced, pool, self.rng, matched="kinds") for _ in range(size)]
-            for after, control in zip(self.estimates(drawn), drawn, strict=True):
-                grown = (after[n] - self.before[n] for n in self.nodes if n not in control)
-                largest = max(grown, default=0.0) if largest is None else max(largest, *grown)
-        return largest
 
     @cached_property
     def before(self) -> Estimates:
         """Mean estimate of every node in the intact model."""
         return self.means(intact_estimates(self.trace, self.nodes, self.values))
 
-    def estimates(self, sets: Sequence[Nodes]) -> list[Estimates]:
-        """Mean estimate of every node with each of these sets replaced."""
+    def looks(self, sets: Sequence[Nodes]) -> list[Rerun]:
+        """What runs with each of these sets replaced tell."""
         self.measure.spend(len(sets))
         found = estimates_given(self.setup.model, self.trace, sets, self.nodes, self.values)
-        return [self.means(one) for one in found.estimate]
+        return [self.look(found, index) for index in range(len(sets))]
+
+    def look(self, found: ConditionalEstimates, index: int) -> Rerun:
+        """What the run of one set told, in means over examples."""
+        return Rerun(self.means(found.estimate[index]), found.stream[index])
 
     def means(self, estimate: Float[Tensor, "example node"]) -> Estimates:
         """Mean over examples, by node."""
@@ -238,12 +233,12 @@ class Search:
         return self.measure.metric([self.measure.all - one for one in sets]).double()
 
 
-def first_looks(searches: Sequence[Search], members: Nodes) -> list[Estimates]:
-    """Every ablation's estimates with ``members`` replaced, and its metric there, together.
+def first_looks(searches: Sequence[Search], members: Nodes) -> list[Rerun]:
+    """What the run with ``members`` replaced tells under every ablation, together.
 
     **Cost** 1 forward and 1 backward for each, in as few calls as memory allows.
     """
-    looks: list[Estimates] = []
+    looks: list[Rerun] = []
     setup, nodes = searches[0].setup, searches[0].nodes
     together = sets_per_call(setup)
     for begin in range(0, len(searches), together):
@@ -253,10 +248,10 @@ def first_looks(searches: Sequence[Search], members: Nodes) -> list[Estimates]:
             for site in searches[0].values
         }
         found = estimates_given(setup.model, setup.trace, [members] * len(some), nodes, values)
-        for search, estimate, metric in zip(some, found.estimate, found.metric, strict=True):
+        for index, search in enumerate(some):
             search.measure.spend(1)
-            search.measure.learn(search.measure.all - members, metric)
-            looks.append(search.means(estimate))
+            search.measure.learn(search.measure.all - members, found.metric[index])
+            looks.append(search.look(found, index))
     return looks
 
 
