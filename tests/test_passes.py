@@ -12,6 +12,7 @@ from pellucid.lens.direct.frozen_norm import jacobian_product
 from pellucid.model.running.forward import backwards_counted
 from pellucid.passes import metering, uncounted
 from pellucid.results.passes import Passes
+from tests.models.every_call import PAIRS, STEERED
 from tests.models.families import tiny_model
 
 ONE = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
@@ -24,6 +25,16 @@ CALLS = {
     "record": lambda m, q: p.record(m, q),
     "run_edited": lambda m, q: p.run_edited(m, [3, 7, 11], [Edit(site=Site("mlp_out", 1))]),
     "generate": lambda m, q: p.generate(m, ONE.clean, max_new_tokens=3),
+    "steering_vector": lambda m, q: p.steering_vector(m, PAIRS),
+    "steer": lambda m, q: p.steer(
+        m,
+        p.steering_vector(m, torch.ones(m.anatomy.d_model)),
+        [[1, 2]],
+        3,
+        4,
+        instruction=[5, 6],
+        **STEERED,
+    ),
     "activations": lambda m, q: p.activations(m, [ONE.clean, (1, 2, 3)], ["blocks.0.hook_mlp_out"]),
     "patch_edges": lambda m, q: p.patch_edges(m, q),
     "patch each position": lambda m, q: p.patch(m, q, positions="each"),

@@ -28,6 +28,10 @@ _HOMES = {
     "run_edited": "pellucid.run.edit",
     "Generation": "pellucid.run.generation.generation",
     "generate": "pellucid.run.generation.generate",
+    "SteeringVector": "pellucid.steering.vector",
+    "steering_vector": "pellucid.steering.steering_vector",
+    "Steering": "pellucid.steering.effects",
+    "steer": "pellucid.steering.steer",
     "Attribution": "pellucid.attribution.nodes",
     "attribute": "pellucid.attribution.nodes",
     "EdgeScores": "pellucid.attribution.edges.scores",
@@ -193,6 +197,10 @@ if TYPE_CHECKING:
     from pellucid.run.record import Trace as Trace
     from pellucid.run.record import record as record
     from pellucid.run.subspace import Subspace as Subspace
+    from pellucid.steering.effects import Steering as Steering
+    from pellucid.steering.steer import steer as steer
+    from pellucid.steering.steering_vector import steering_vector as steering_vector
+    from pellucid.steering.vector import SteeringVector as SteeringVector
     from pellucid.studies.result import Study as Study
     from pellucid.studies.study import study as study
     from pellucid.task.builtin import tasks as tasks

@@ -89,6 +89,17 @@ DIRECT_SPLIT: DirectSplit = "none"
 AttendedTo: TypeAlias = Literal["first", "previous", "duplicate", "induction"]
 LENS_TOP, NEURONS_TOP = 5, 10
 """Tokens that the lens keeps at a place, and neurons that are shown."""
+SteeringMethod: TypeAlias = Literal["mean_difference", "pca", "probe"]
+STEERING_METHOD: SteeringMethod = "mean_difference"
+"""The best detector of the simple ones (Wu et al. 2025, arXiv:2501.17148)."""
+TextPosition: TypeAlias = Literal["last", "mean", "max"]
+"""Which of a text's values stand for it: those of its last token, or over all of its tokens."""
+TEXT_POSITION: TextPosition = "last"
+STEERING_SCALES = (0.5, 1.0, 2.0)
+RANDOM_DIRECTIONS = 3
+"""Directions of the same length, drawn at random, that a vector is held against."""
+SIDE_TASK = "capitals"
+"""The built-in task on which side effects are measured."""
 MAX_NEW_TOKENS, TEMPERATURE, TOP_P = 40, 0.0, 1.0
 """How much is written, and how it is drawn: the likeliest token each time."""
 NULL_TESTS = 50

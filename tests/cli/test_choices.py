@@ -29,6 +29,8 @@ RENAMED = {
     ("compose", "receiver"): "receivers",
     ("compose", "kind"): "kinds",
     ("roles", "show"): "role",
+    ("steer", "layer"): "layers",
+    ("steer", "scale"): "scales",
     ("zoo run", "method"): "methods",
 }
 MORE = {("compose", "kind"): {"all"}, ("roles", "show"): {"all", "loss"}}
@@ -36,11 +38,12 @@ MORE = {("compose", "kind"): {"all"}, ("roles", "show"): {"all", "loss"}}
 OTHER_DEFAULT = {
     ("lens", "show"), ("roles", "show"), ("compose", "kind"), ("neurons", "layer"),
     ("zoo run", "models"), ("zoo run", "method"), ("analyze", "include"),
+    ("steer", "vector"), ("steer", "scale"),
 }  # fmt: skip
 """None or "all" says here what leaving it out says there; ``neurons`` wants a layer there."""
 NO_PARAMETER = {
     ("dla", "against"), ("zoo list", "models"), ("zoo certify", "models"), ("zoo run", "real"),
-    ("generate", "off"),
+    ("generate", "off"), ("steer", "pairs"), ("steer", "gguf"),
 }  # fmt: skip
 """What chooses among functions, or what they are called with."""
 LIBRARY: dict[str, list[Any]] = {
@@ -57,6 +60,7 @@ LIBRARY: dict[str, list[Any]] = {
     "attention": [pellucid.attention, pellucid.AttentionPatterns.plot],
     "roles": [pellucid.head_roles, pellucid.HeadRoles.plot],
     "generate": [pellucid.generate],
+    "steer": [pellucid.steer, pellucid.steering_vector],
     "compose": [pellucid.composition, pellucid.Composition.plot],
     "dictionary convert": [pellucid.read_dictionary, pellucid.Dictionary.export],
     "zoo run": [zoo.run],

@@ -28,6 +28,21 @@ WORDS: dict[str, list[str]] = {
     "roles": ["--length", "6", "--sequences", "2"],
     "compose": [],
     "generate": [*PROMPT, "--max-new-tokens", "2"],
+    "steer": [
+        *PROMPT,
+        "--toward",
+        " x",
+        "--away",
+        " y",
+        "--instruction",
+        "a",
+        "--pairs",
+        "pairs.csv",
+        "--scale",
+        "1",
+        "--random-directions",
+        "0",
+    ],
     "study": ["--prompts", "prompts.csv", "--insist"],
     "report": ["nothing"],
     "app": ["--no-browser"],
@@ -128,6 +143,7 @@ def demand_ends(name: str, command: Any, values: int, monkeypatch: Any) -> None:
 
 
 def put_prompts(folder: Path) -> None:
-    """The file of prompts that the commands name."""
+    """The files of prompts and of pairs that the commands name."""
     text = "prompt,corrupted,answer,foil\nMary and John,John and John, x, y\n"
     (folder / "prompts.csv").write_text(text)
+    (folder / "pairs.csv").write_text("positive,negative\nMary,John\nJohn and Mary,and John\n")

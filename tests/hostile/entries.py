@@ -211,6 +211,63 @@ ENTRIES: dict[str, Entry] = {
             "sites": wrong("iterator"),
         },
     ),
+    "SteeringVector.applied": Entry(
+        lambda self, model, scale, layers, positions: self.applied(
+            model, scale=scale, layers=layers, positions=positions
+        ).__enter__(),
+        lambda model: {
+            "self": pellucid.steering_vector(model, torch.ones(model.anatomy.d_model)),
+            "model": model,
+            "scale": 1.0,
+            "layers": 1,
+            "positions": "all",
+        },
+        {
+            "model": OBJECT,
+            "scale": NUMBER,
+            "layers": OPTIONAL_WHOLE,
+            "positions": wrong("list"),
+        },
+    ),
+    "steering_vector": Entry(
+        pellucid.steering_vector,
+        lambda model: {"model": model, "source": [("a b", "c d"), ("a", "b")]},
+        {
+            "model": OBJECT,
+            "source": wrong(),
+            "method": CHOICE,
+            "layers": OPTIONAL_WHOLE,
+            "positions": CHOICE,
+        },
+    ),
+    "steer": Entry(
+        pellucid.steer,
+        lambda model: {
+            "model": model,
+            "vector": pellucid.steering_vector(model, torch.ones(model.anatomy.d_model)),
+            "prompts": ["a b"],
+            "toward": 3,
+            "away": 4,
+            "instruction": "a",
+            "neutral": ["a b c"],
+            "task": None,
+            "random_directions": 0,
+        },
+        {
+            "model": OBJECT,
+            "vector": OBJECT,
+            "prompts": wrong(),
+            "toward": WORD,
+            "away": WORD,
+            "instruction": wrong("text"),
+            "scales": OBJECT,
+            "layers": OPTIONAL_WHOLE,
+            "random_directions": WHOLE,
+            "seed": WHOLE,
+            "neutral": wrong("none"),
+            "task": CHOICE,
+        },
+    ),
     "attribute": Entry(
         pellucid.attribute,
         asking(),

@@ -34,6 +34,8 @@ def tiny_llama(seed: int = 0, **more: Any) -> LlamaForCausalLM:
     return hf
 
 
+PAIRS = [([1, 2, 3], [1, 2, 9]), ([4, 5, 6], [4, 5, 9]), ([7, 8], [9, 8])]
+STEERED = {"scales": (1.0,), "neutral": [[1, 2, 3]], "task": None, "random_directions": 1}
 EDGES = [("L0H1", "logits"), ("L0H1", "M1")]
 
 
@@ -55,6 +57,10 @@ CALLS: dict[str, Callable[[Model], Any]] = {
         temperature=1.0,
         edits=[Edit(site=Site("z", 1), heads=1)],
         sites="L1 z",
+    ),
+    "steering_vector": lambda m: pellucid.steering_vector(m, PAIRS),
+    "steer": lambda m: pellucid.steer(
+        m, pellucid.steering_vector(m, PAIRS), [[1, 2]], 3, 4, instruction=[5, 6], **STEERED
     ),
     "activations": lambda m: pellucid.activations(m, [[1, 2, 3], [4, 5]], ["L0 z", "L0 pattern"]),
     "attribute": lambda m: pellucid.attribute(m, QUESTION),

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 bcfd320d14a5a06931f35a22a127e095072f6783fe70d58904de5e216ff82cf5).
+// Made by types.mjs from schema.json (sha256 f26d7031d26831d17005121c5f95df0ed1c83c1ce062133685bb9a5f00c54c2c).
 
 export type Document = Result & {
   schema: 2;
@@ -42,6 +42,8 @@ export type Result =
   | PatchEffects
   | RealResult
   | ShareAgainstEffect
+  | Steering
+  | SteeringVector
   | Study
   | TokenAttribution
   | ZooResult;
@@ -712,6 +714,42 @@ export interface ShareAgainstEffect {
     criterion: string;
   };
 }
+export interface Steering {
+  type: "Steering";
+  fields: {
+    provenance: Provenance | null;
+    toward: string;
+    away: string;
+    instruction: string;
+    layers: number[];
+    scales: Number[];
+    task: string | null;
+    preference: Tensor;
+    plain: Tensor;
+    asked: Tensor;
+    kl: Tensor;
+    perplexity: Tensor;
+    accuracy: Tensor;
+    plain_perplexity: Number;
+    plain_accuracy: Number;
+    asked_kl: Number;
+    asked_perplexity: Number;
+    passes: Passes;
+  };
+}
+export interface SteeringVector {
+  type: "SteeringVector";
+  fields: {
+    provenance: Provenance | null;
+    layers: number[];
+    directions: Tensor;
+    separation: Tensor;
+    method: string;
+    about: string;
+    best_layer: number;
+    passes: Passes;
+  };
+}
 export interface Study {
   type: "Study";
   fields: {
@@ -797,6 +835,8 @@ export interface Choices {
   Composed: "q" | "k" | "v";
   DirectSplit: "none" | "source";
   AttendedTo: "first" | "previous" | "duplicate" | "induction";
+  SteeringMethod: "mean_difference" | "pca" | "probe";
+  TextPosition: "last" | "mean" | "max";
   DictionaryActivation: "relu" | "topk" | "batchtopk" | "jumprelu" | "gated";
   InputNorm: "none" | "layer_norm" | "unit";
   DictionaryFormat: "saelens" | "circuit-tracer";

@@ -31,6 +31,8 @@ COMMAND_EXAMPLES = {
     "roles": "--out roles.csv",
     "compose": "--kind k --plot composition.png",
     "generate": f"{_PROMPT} --off L23H3 --max-new-tokens 20",
+    "steer": '"The party was" --pairs pairs.csv --toward " great" --away " bad" '
+    '--instruction "Be happy. "',
     "study": "--prompts questions.csv --out study",
     "report": "drink.json --out drink.html",
     "app": "--model ./my-model --port 8000",

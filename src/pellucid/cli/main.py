@@ -18,6 +18,7 @@ from pellucid.cli.commands.prompts import dla, lens, neurons, tokens
 from pellucid.cli.commands.report import report
 from pellucid.cli.commands.scores import attribute, edges, patch
 from pellucid.cli.commands.serve import serve
+from pellucid.cli.commands.steering import steer
 from pellucid.cli.commands.study import study
 from pellucid.cli.commands.writing import generate
 from pellucid.cli.commands.zoo import zoo
@@ -50,6 +51,7 @@ add_command(app, "attention")(attention)
 add_command(app, "roles")(roles)
 add_command(app, "compose")(compose)
 add_command(app, "generate")(generate)
+add_command(app, "steer")(steer)
 add_command(app, "study")(study)
 add_command(app, "report")(report)
 add_command(app, "app")(serve)

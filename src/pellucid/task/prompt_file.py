@@ -37,7 +37,7 @@ def read_prompts(path: str | Path) -> ContrastBatch:
     path = Path(path)
     found: list[Contrast] = []
     wrong: list[str] = []
-    lines = _lines(path)
+    lines = lines_in(path)
     for number, cells in lines:
         try:
             found.append(_contrast_of(path, number, cells))
@@ -68,7 +68,7 @@ def file_of_decisions(path: str | Path) -> tuple[DecisionRow, ...]:
     path = Path(path)
     found: list[DecisionRow] = []
     wrong: list[str] = []
-    lines = _lines(path)
+    lines = lines_in(path)
     for number, cells in lines:
         try:
             found.append(_decision_of(path, number, cells))
@@ -78,7 +78,7 @@ def file_of_decisions(path: str | Path) -> tuple[DecisionRow, ...]:
     return tuple(found)
 
 
-def _lines(path: Path) -> list[Line]:
+def lines_in(path: Path) -> list[Line]:
     """What the lines of a file hold. **Raises** ``TaskError`` for a file that cannot be read."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -106,7 +106,7 @@ def refuse_rows(wrong: Sequence[str], rows: int) -> None:
 
 def _contrast_of(path: Path, number: int, cells: Any) -> Contrast:
     """The contrast of one line. **Raises** ``TaskError`` naming the line and what is wrong."""
-    _demand_cells(path, number, cells, _COLUMNS)
+    demand_cells(path, number, cells, _COLUMNS)
     try:
         return Contrast(**{name: cells[name] for name in _COLUMNS})
     except TaskError as error:
@@ -115,7 +115,7 @@ def _contrast_of(path: Path, number: int, cells: Any) -> Contrast:
 
 def _decision_of(path: Path, number: int, cells: Any) -> DecisionRow:
     """The decision of one line. **Raises** as ``_contrast_of``."""
-    _demand_cells(path, number, cells, ("clean", "answer", "foil"))
+    demand_cells(path, number, cells, ("clean", "answer", "foil"))
     where = f"{path}, line {number}"
     if cells.get("corrupted") not in (None, ""):
         asked = _contrast_of(path, number, cells)
@@ -127,7 +127,7 @@ def _decision_of(path: Path, number: int, cells: Any) -> DecisionRow:
     return DecisionRow(where, parts["clean"], parts["answer"], parts["foil"])
 
 
-def _demand_cells(path: Path, number: int, cells: Any, columns: Sequence[str]) -> None:
+def demand_cells(path: Path, number: int, cells: Any, columns: Sequence[str]) -> None:
     """**Raises** ``TaskError`` for a line that is no row, or lacks one of ``columns``."""
     if not isinstance(cells, dict):
         raise TaskError(f'{path}, line {number}: not a JSON object. Write {{"clean": "...", ...}}.')

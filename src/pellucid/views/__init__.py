@@ -16,6 +16,7 @@ from pellucid.views import (
     lenses_on_heads,
     lenses_on_prompts,
     nodes,
+    steering,
     study,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "markdown",
     "nodes",
     "page",
+    "steering",
     "study",
 ]

@@ -85,8 +85,10 @@ def _on(part: nn.Module, where: str) -> Iterator[ForeignHook]:
 
 
 def _is_foreign(function: Any) -> bool:
+    if isinstance(function, Hook):
+        return function.standing
     home = getattr(getattr(function, "func", function), "__module__", None) or ""
-    return not isinstance(function, Hook) and home.split(".")[0] not in _LIBRARIES
+    return home.split(".")[0] not in _LIBRARIES
 
 
 def without_foreign(module: nn.Module) -> Changed:

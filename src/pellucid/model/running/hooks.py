@@ -36,6 +36,8 @@ class Hook:
     begins: bool = False
     """Whether a forward begins here, so that one that waits here has seen no change."""
     thread: int = field(default_factory=get_ident)
+    standing: bool = False
+    """Whether it stays while other calls run, which then take it for a hook of the user's."""
 
     def __call__(self, *given: Any) -> Any:
         """Run the function, or wait where this forward is another thread's."""

@@ -25,6 +25,7 @@ _SAYS_SO = re.compile(
     rb'|<script type="application/json" id="pellucid-data">'  # a page
     rb"|/Title ?\(Pellucid: "  # a page on paper
     rb'|"generator": \{"name": "pellucid"'  # a graph for Neuronpedia
+    rb"|general\.description\x08\0\0\0[\s\S]{8}Written by Pellucid"  # a control vector (GGUF)
     rb'|"pellucid": \{"version": ',  # a circuit for EAP-IG
 )
 _COLUMNS = (
@@ -39,6 +40,8 @@ _COLUMNS = (
     "fraction,asked,size,effect,low,high,kept_right",
     "size,effect",
     "position,token,id,log_probability",
+    "layer,length,separation",
+    "how,scale,effect,low,high,kl,perplexity,accuracy",
     "model,method,kind,n_edges",
 )
 """The first columns of the tables of results."""

@@ -1,0 +1,1 @@
+"""Directions that are added to the stream, and what doing so really does."""
