@@ -22,6 +22,8 @@ from pellucid.model.sites import Site
 def check_gradients(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
     """Every module with weights whose input has a gradient returns something that has one.
 
+    Those that the model calls where it has turned gradients off itself are left out.
+
     **Assumes** that forwards without gradients were run before, as a user's would have been.
     **Cost** one forward.
     **Raises** ``UnsupportedArchitectureError`` naming the first module that does not.
@@ -48,6 +50,8 @@ def _watching(module: nn.Module, cut: list[str]) -> Iterator[Hook]:
 
 def _hook(name: str, part: nn.Module, cut: list[str]) -> Hook:
     def after(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
+        if not torch.is_grad_enabled():  # what chooses only, as an index of sparse attention does
+            return
         given = first_tensor((*args, *kwargs.values()))
         made = first_tensor(output)
         reached = given is not None and given.requires_grad
