@@ -116,6 +116,8 @@ ENTRIES: dict[str, Entry] = {
             "corrupted": wrong("text"),
             "answer": wrong("text", "whole"),
             "foil": wrong("text", "whole"),
+            "group": TEXT,
+            "fillers": OBJECT,
         },
     ),
     "Contrast.chat": Entry(

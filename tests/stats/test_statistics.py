@@ -4,11 +4,9 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from scipy import stats as scipy_stats
 
 from pellucid.stats.agreement import tau_b
 from pellucid.stats.area import area, log_mean
-from pellucid.stats.bootstrap import ratio_interval
 from pellucid.stats.overlap import jaccard, jaccard_by_chance
 from pellucid.stats.signflip import sign_flip_each, sign_flip_p
 from pellucid.stats.tokenpairs import token_pair_p
@@ -116,26 +114,6 @@ def test_what_no_pair_does_has_the_least_p_there_is():
     change = np.zeros((5, 100))
     change[:, 0], change[:, 1] = 1, -1
     assert token_pair_p(change, np.zeros(5, int), np.ones(5, int)) == 1 / 10_001
-
-
-def test_the_interval_of_a_ratio_agrees_with_scipy():
-    generator = np.random.default_rng(5)
-    whole = generator.normal(4, 1, size=60)
-    part = 0.7 * whole + generator.normal(0, 1, size=60)
-    low, high = ratio_interval(part, whole)
-    other = scipy_stats.bootstrap(
-        (part, whole), lambda a, b, axis: a.sum(axis) / b.sum(axis), paired=True,
-        vectorized=True, method="percentile", rng=np.random.default_rng(6),
-    ).confidence_interval  # fmt: skip
-    assert low == pytest.approx(other.low, abs=0.01)
-    assert high == pytest.approx(other.high, abs=0.01)
-
-
-def test_too_few_examples_have_no_interval():
-    assert ratio_interval([1, 2], [1, 2]) is None
-    assert ratio_interval([1, 2, 3], [1, -2, 0.5]) is None
-    with pytest.raises(ValueError, match="different length"):
-        ratio_interval([1, 2, 3], [1, 2])
 
 
 def test_areas_have_closed_forms():

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 f26d7031d26831d17005121c5f95df0ed1c83c1ce062133685bb9a5f00c54c2c).
+// Made by types.mjs from schema.json (sha256 73cf468849db216154326fde9c0e01806c8596a595ed09c5dca243f407dc2641).
 
 export type Document = Result & {
   schema: 2;
@@ -178,6 +178,7 @@ export interface Attribution {
     passes: Passes;
     noise: Number;
     measured: Tensor | null;
+    units: Units | null;
   };
 }
 export interface Node {
@@ -186,6 +187,14 @@ export interface Node {
     kind: string;
     layer: number | null;
     head: number | null;
+  };
+}
+export interface Units {
+  type: "Units";
+  fields: {
+    n: number;
+    ways: string[];
+    labels: string[][];
   };
 }
 export interface Circuit {
@@ -254,6 +263,17 @@ export interface Faithfulness {
     noise: Number;
     opponents: string[];
     sufficiency_with_opponents: Number | null;
+    sufficiency_interval: Interval | null;
+    comprehensiveness_interval: Interval | null;
+  };
+}
+export interface Interval {
+  type: "Interval";
+  fields: {
+    low: Number | null;
+    high: Number | null;
+    units: string;
+    why: string;
   };
 }
 export interface PatchEffects {
@@ -271,6 +291,7 @@ export interface PatchEffects {
     passes: Passes;
     noise: Number;
     ablation: string;
+    units: Units | null;
   };
 }
 export interface Place {
@@ -383,6 +404,7 @@ export interface DirectEffects {
     by_source: Tensor | null;
     caveats: string[];
     passes: Passes;
+    units: Units | null;
   };
 }
 export interface Term {
@@ -532,7 +554,7 @@ export interface SizeStep {
     name: "proposed" | "ranked" | "connected" | "pruned";
     size: number;
     sufficiency: Number;
-    interval: [Number, Number] | null;
+    interval: Interval;
   };
 }
 export interface EdgeCurve {
@@ -548,7 +570,7 @@ export interface EdgeCurve {
     asked: number[];
     sizes: number[];
     f: Number[];
-    intervals: ([Number, Number] | null)[];
+    intervals: Interval[];
     kept_right: Number[] | null;
     random: Number[][];
     passes: Passes;
@@ -562,9 +584,9 @@ export interface EdgeFaithfulness {
     size: number;
     out_of: number;
     sufficiency: Number;
-    sufficiency_interval: [Number, Number] | null;
+    sufficiency_interval: Interval;
     comprehensiveness: Number;
-    comprehensiveness_interval: [Number, Number] | null;
+    comprehensiveness_interval: Interval;
     f1: Number;
     category: "faithful" | "backup_mechanisms" | "opposed" | "incomplete" | "weak" | "undefined";
     completeness_gap: Number;
@@ -599,6 +621,7 @@ export interface EdgeScores {
     passes: Passes;
     note: string;
     noise: Number;
+    units: Units | null;
   };
 }
 export interface Generation {

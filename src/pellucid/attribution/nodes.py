@@ -49,7 +49,9 @@ from pellucid.run.provenance import with_provenance
 from pellucid.run.record import Trace, record
 from pellucid.run.setup import recorded
 from pellucid.run.sites import EMBED
+from pellucid.stats.interval import mean_intervals
 from pellucid.stats.rounding import account, accounts_for, relative_gap
+from pellucid.stats.units import Units
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric, Nearness
 
@@ -80,6 +82,8 @@ class Attribution(Result):
     """Largest difference of the metric's mean that rounding explains."""
     measured: Float[Tensor, "example node"] | None = None
     """Effects that were measured on the way, NaN for the others; None where none was."""
+    units: Units | None = None
+    """What examples share; None where nothing was said."""
 
     @property
     def per_example(self) -> Float[Tensor, "example node"]:
@@ -142,6 +146,14 @@ class Attribution(Result):
             measured = self.measured if axes else self.effect
             frame["effect"] = math.nan if measured is None else measured.double().flatten().numpy()
         return frame
+
+    def intervals(self) -> pd.DataFrame:
+        """``to_frame`` with ``low high units``: the 95 % interval of each estimate over prompts.
+
+        NaN for too few of them, which ``units`` then says (``stats/interval.py``).
+        """
+        found = mean_intervals(self.per_example.double().numpy(), self.units)
+        return found.beside(self.to_frame())
 
     def plot(
         self, *, per: Literal["node", "position"] = "node", tokens: Sequence[str] | None = None
@@ -316,4 +328,5 @@ def _collect(
         steps=steps,
         passes=passes,
         noise=trace.noise,
+        units=trace.encoded.shared,
     )

@@ -39,7 +39,9 @@ from pellucid.run.record import record
 from pellucid.run.setup import MeasureKeywords, MeasureOptions, Setup
 from pellucid.run.sites import stream_sites
 from pellucid.run.variants import Unit, run_variants, unit_of
+from pellucid.stats.interval import mean_intervals
 from pellucid.stats.rounding import share_of
+from pellucid.stats.units import Units
 from pellucid.task.contrast import Contrasts
 from pellucid.task.positions import positions_from_start
 
@@ -90,6 +92,8 @@ class PatchEffects(Result):
     """Largest difference of the metric's mean that rounding explains."""
     ablation: str = ABLATION
     """What was put into the clean run."""
+    units: Units | None = None
+    """What examples share; None where nothing was said."""
 
     @property
     def effect(self) -> Float[Tensor, "position place"]:
@@ -130,6 +134,14 @@ class PatchEffects(Result):
         frame = tabulate(self.places, self.effect, "effect", axes=("position",))
         frame["position"] = frame["position"].map(dict(enumerate(self.positions))).astype("Int64")
         return frame
+
+    def intervals(self) -> pd.DataFrame:
+        """``to_frame`` with ``low high units``: the 95 % interval of each mean over prompts.
+
+        NaN for too few of them, which ``units`` then says (``stats/interval.py``).
+        """
+        values = self.per_example.flatten(1).double().numpy()
+        return mean_intervals(values, self.units).beside(self.to_frame())
 
     def plot(self, *, tokens: Sequence[str] | None = None) -> "Figure":
         """A heat map: layers and heads, or places and positions, which ``tokens`` name."""
@@ -213,6 +225,7 @@ def patch(
         passes=meter.passes,
         noise=trace.noise,
         ablation=chosen.ablation,
+        units=trace.encoded.shared,
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
-from pellucid.stats.bootstrap import ratio_interval
+from pellucid.stats.interval import mean_intervals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,8 +69,8 @@ class Steering(Result):
     def to_frame(self) -> pd.DataFrame:
         """One row a way: ``how scale effect low high kl perplexity accuracy``.
 
-        Of random directions the mean. ``low`` and ``high`` bound a 95 % bootstrap interval of the
-        effect over prompts; empty for fewer than three.
+        Of random directions the mean. ``low`` and ``high`` bound a 95 % interval of the effect
+        over prompts; empty for fewer than ten.
         """
         return pd.DataFrame(list(self._rows()))
 
@@ -113,5 +113,5 @@ class Steering(Result):
 
 
 def _effect(rises: Float[Tensor, " prompt"]) -> dict[str, float]:
-    bounds = ratio_interval(rises.numpy(), [1.0] * len(rises)) or (float("nan"),) * 2
-    return {"effect": float(rises.mean()), "low": bounds[0], "high": bounds[1]}
+    low, high = mean_intervals(rises[:, None].double().numpy())[0].ends
+    return {"effect": float(rises.mean()), "low": low, "high": high}

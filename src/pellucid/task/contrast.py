@@ -14,12 +14,13 @@ prompts must be the same number of tokens; nothing is padded or cut to make them
 import json
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 from pellucid.arguments import checks_kinds, demand_kind, value_in_words
 from pellucid.errors import AlignmentError, ContextLengthError, TaskError, TokenError
 from pellucid.options import demand_choice
+from pellucid.stats.units import Units
 from pellucid.task.align import check_alignment, check_continuations, check_length
 from pellucid.task.chat import chat_prompt
 from pellucid.task.encode import Encoded, Padding, Resolved, pack
@@ -41,6 +42,9 @@ BY_LENGTH = (
     'Take words of one length, or metric="logit_diff_per_token", which divides by the number of '
     "tokens."
 )
+PARTS_ASKED = ("clean", "corrupted", "answer", "foil")
+"""What a contrast asks; group and fillers say only what it shares with others."""
+Fillers: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 WANTED = "Give a Contrast(clean, corrupted, answer, foil), a ContrastBatch, or a list of Contrasts."
 
 
@@ -51,8 +55,13 @@ class Contrast:
     Prompts are strings or token ids; answer and foil are strings, one id, or ids. An answer of
     several tokens is scored as a sequence.
 
+    ``group`` is what the prompt shares with others as a whole, such as its template; ``fillers``
+    what stands in its places, ``{"name": "Mary"}``. Prompts that share one of them are not
+    independent, which intervals take into account (``stats/interval.py``).
+
     **Raises** ``TokenError`` for what is wrong whatever the tokenizer: something empty, an answer
-    equal to its foil, a clean prompt equal to the corrupted one.
+    equal to its foil, a clean prompt equal to the corrupted one; ``TaskError`` for a group or
+    fillers that are not text.
     """
 
     advice: ClassVar[str] = WANTED
@@ -62,9 +71,13 @@ class Contrast:
     corrupted: str | Sequence[int]
     answer: str | int | Sequence[int]
     foil: str | int | Sequence[int]
+    group: str = field(default="", kw_only=True)
+    fillers: Fillers = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        given = {name: getattr(self, name) for name in ("clean", "corrupted", "answer", "foil")}
+        object.__setattr__(self, "fillers", _fillers(self.fillers))
+        demand_kind("Contrast()", "group", self.group, str)
+        given = {name: getattr(self, name) for name in PARTS_ASKED}
         for name, value in plain_parts(given).items():
             object.__setattr__(self, name, value)
         if self.clean == self.corrupted:
@@ -161,8 +174,11 @@ class Contrast:
             return ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The four parts, ready for JSON."""
-        return asdict(self)
+        """The four parts, and group and fillers where there are some, ready for JSON."""
+        found: dict[str, Any] = {name: getattr(self, name) for name in PARTS_ASKED}
+        if self.group:
+            found["group"] = self.group
+        return found | ({"fillers": dict(self.fillers)} if self.fillers else {})
 
 
 @dataclass(frozen=True)
@@ -253,7 +269,16 @@ class ContrastBatch:
             padding=padding,
             pad_id=getattr(tokenizer, "pad_token_id", None) or 0,
             notes=self.notes(tokenizer),
+            units=self.units,
         )
+
+    @property
+    def units(self) -> Units:
+        """The contrasts as units of intervals, by group and by fillers."""
+        ways = dict.fromkeys(name for one in self.contrasts for name in dict(one.fillers))
+        labels = {way: [dict(one.fillers).get(way, "") for one in self.contrasts] for way in ways}
+        groups = [one.group for one in self.contrasts]
+        return Units.of(len(self), {"group": groups, **labels})
 
     def notes(self, tokenizer: Tokenizer | None) -> tuple[str, ...]:
         """``Contrast.notes`` of every contrast, each note once."""
@@ -308,6 +333,19 @@ def _listed(contrasts: Any) -> tuple[Any, ...]:
     if unordered or not isinstance(contrasts, Iterable) or isinstance(contrasts, type):
         raise TaskError(f"The question is {value_in_words(contrasts)}. {WANTED}")
     return tuple(contrasts)
+
+
+def _fillers(given: Any) -> tuple[tuple[str, str], ...]:
+    """Fillers as pairs. **Raises** ``TaskError`` for what is no mapping of text to text."""
+    try:
+        pairs = tuple((name, value) for name, value in dict(given).items())
+    except (TypeError, ValueError):
+        pairs = ((given, None),)
+    if not all(isinstance(part, str) for pair in pairs for part in pair):
+        raise TaskError(
+            f"fillers={given!r}: give what stands in each place, as {{'name': 'Mary'}}."
+        )
+    return pairs
 
 
 def _counted(ids: Sequence[int], tokenizer: Tokenizer | None) -> str:

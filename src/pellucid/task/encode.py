@@ -20,6 +20,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from pellucid.stats.units import Units
+
 Padding = Literal["right", "left"]
 Ids = tuple[int, ...]
 
@@ -86,6 +88,13 @@ class Encoded:
     of several lengths are padded on the left."""
     notes: tuple[str, ...] = ()
     """What is legal but perhaps not meant."""
+    shared: Units | None = None
+    """What examples share; None where nothing was said."""
+
+    @property
+    def units(self) -> Units:
+        """The examples as units of intervals."""
+        return self.shared or Units(n=self.n_examples)
 
     @property
     def position_ids(self) -> Int[Tensor, "row pos"]:
@@ -147,6 +156,7 @@ class Encoded:
             clean_labels=tuple(self.clean_labels[row] for row in rows),
             corrupted_labels=tuple(self.corrupted_labels[row] for row in rows),
             n_examples=len(examples),
+            shared=self.units.take(examples),
             first_difference=(
                 shared_columns(tensors["clean"], tensors["corrupted"])
                 if bool(tensors["real"][:, 0].all())
@@ -188,6 +198,7 @@ def pack(
     padding: Padding = "right",
     pad_id: int = 0,
     notes: tuple[str, ...] = (),
+    units: Units | None = None,
 ) -> Encoded:
     """The rectangles of validated contrasts; ``names`` says how each id is displayed."""
     owned = [(example, row) for example, one in enumerate(resolved) for row in one.rows()]
@@ -224,6 +235,7 @@ def pack(
             else shared_columns(clean_ids, corrupted_ids)
         ),
         notes=notes,
+        shared=units,
     )
 
 

@@ -68,6 +68,20 @@ def _names(a: Analysis) -> list[str]:
     return [f"{{circuit.names.{i}}}" for i in range(len(a.circuit))]
 
 
+def over_prompts(a: Analysis, name: str) -> Iterator[str]:
+    """The intervals of both shares in field ``name``, or why there are none; of several prompts."""
+    found = getattr(a, name)
+    if len(a.question.clean) == 1 or found.sufficiency_interval is None:
+        return
+    for share in SHARES:
+        place = f"{name}.{share}_interval"
+        if not getattr(found, f"{share}_interval").known:
+            yield f"no interval over prompts: {{{place}.why}}"
+            return
+        yield f"{share} is {{{place}.low:z.2f}} to {{{place}.high:z.2f}} with 95 %"
+    yield f"over {{{place}.units}}"
+
+
 def measured_with(over: str) -> str:
     """What was replaced in a measurement of faithfulness."""
     return f"Measured with {OVER_IN_WORDS[over]}"

@@ -110,6 +110,8 @@ def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
         f"{facts.measured_with(found.over)}: {', '.join(shares)}. The metric is "
         f"{{{name}.metric_circuit:+z.2f}} then, and {{{name}.metric_without:+z.2f}}."
     )
+    if told := ", ".join(facts.over_prompts(a, name)):
+        yield sentence(told)
     if found.percentile_same_size is not None:
         yield sentence(" ".join(facts.among_random_sets(name)))
 

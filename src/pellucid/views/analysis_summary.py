@@ -95,6 +95,8 @@ def _faithfulness(a: Analysis, name: str) -> Iterator[str]:
         yield f"  {share:17}  {getattr(f, share):z7.3f}   {said}"
     yield f"  {'F1':17}  {f.f1:z7.3f}   {f.category}"
     yield from _wrapped(MEANING[f.category], " " * 31, " " * 31)
+    if told := ", ".join(facts.over_prompts(a, name)):
+        yield from _wrapped(_told(a, told), "  ", "  ")
     if f.percentile_same_size is not None:
         yield from (f"  {_told(a, fact)}" for fact in facts.among_random_sets(name))
     if f.curve:

@@ -23,7 +23,8 @@ with the rest cut and with the rest in place. Names are `behaviour/corruption@va
 - *size error*: of a search that ends with a set, how many edges it is off from the nearest right
   answer (the truth, or a minimal sufficient set), in size.
 - *false discoveries*: how often anything is discovered in models without a circuit, over the
-  nominal rate of {nominal:.0%} (Benjamini-Hochberg on sign-flip p-values, {examples} examples)."""
+  nominal rate of {nominal:.0%} (Benjamini-Hochberg on p-values of symmetry about zero,
+  {examples} examples)."""
 _HEADS = {
     "method": "method", "behaviour": "behaviour", "models": "models", "necessary": "necessary",
     "mean": "mean", "minimum": "minimum", "at": "at", "precision": "precision", "extra": "extra",

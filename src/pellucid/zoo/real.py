@@ -164,7 +164,7 @@ def exact_effects(model: Model, contrast: Contrast, folder: Path) -> PatchEffect
 
     **Cost** 2 forwards, 1 backward and 1 forward for every node; none if it was.
     """
-    asked = json.dumps([model.weight_hash, str(model.dtype), METRIC, asdict(contrast)])
+    asked = json.dumps([model.weight_hash, str(model.dtype), METRIC, contrast.to_dict()])
     place = folder / hashlib.sha256(asked.encode()).hexdigest()[:16]
     if place.is_dir():
         return PatchEffects.load(place)

@@ -1,5 +1,6 @@
 """Circuits of edges: where the circuit is known, and where every set can be enumerated."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 import pellucid
-from pellucid import BudgetError, Contrast, EditError, Model, TaskError
+from pellucid import BudgetError, Contrast, ContrastBatch, EditError, Model, TaskError
 from pellucid.circuit.edges.acdc import acdc
 from pellucid.circuit.edges.fdr_search import discoveries
 from pellucid.circuit.edges.measure import EdgeMeasure
@@ -237,12 +238,23 @@ def test_a_circuit_is_measured_in_every_sense(model, questions):
     assert found.completeness_gap == pytest.approx(0, abs=1e-9)
     assert found.percentile_connected == 100
     assert len(found.random_like) == 4
-    assert found.sufficiency_interval == pytest.approx((1, 1), abs=1e-9)
+    assert found.sufficiency_interval.why == "3 prompts, and 10 are needed"
     frame = found.to_frame().set_index("measure")
     senses = ["sufficiency", "comprehensiveness", "f1", "completeness_gap", "kept_right"]
     assert frame.effect.to_dict() == {sense: getattr(found, sense) for sense in senses}
-    assert (frame.low["sufficiency"], frame.high["sufficiency"]) == found.sufficiency_interval
+    assert frame[["low", "high"]].isna().all(axis=None)
+
+
+def test_a_circuit_that_is_right_on_every_prompt_is_sure(model, questions):
+    twelve = ContrastBatch(tuple(questions) * 4)
+    found = pellucid.edge_faithfulness(model, twelve, KNOWN)
+    assert found.sufficiency_interval.ends == pytest.approx((1, 1), abs=1e-9)
+    frame = found.to_frame().set_index("measure")
+    assert (frame.low["sufficiency"], frame.high["sufficiency"]) == found.sufficiency_interval.ends
     assert frame.low[["f1", "completeness_gap", "kept_right"]].isna().all()
+    as_one = ContrastBatch(tuple(replace(one, group=str(i % 3)) for i, one in enumerate(twelve)))
+    few = pellucid.edge_faithfulness(model, as_one, KNOWN)
+    assert "share 3 labels of 'group'" in few.sufficiency_interval.why
 
 
 def test_half_of_a_circuit_is_not_complete(model, questions):

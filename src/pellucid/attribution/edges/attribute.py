@@ -217,4 +217,5 @@ def _collected(
         steps=steps,
         passes=trace.passes,
         noise=trace.noise,
+        units=trace.encoded.shared,
     )

@@ -84,6 +84,7 @@ def patch_edges(
         steps=1,
         passes=meter.passes,
         noise=trace.noise,
+        units=trace.encoded.shared,
     )
 
 

@@ -15,7 +15,9 @@ from pellucid.options import EdgeMethod
 from pellucid.results.passes import Passes
 from pellucid.results.result import Result
 from pellucid.results.views import shown
+from pellucid.stats.interval import mean_intervals
 from pellucid.stats.rounding import account, accounts_for, relative_gap
+from pellucid.stats.units import Units
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +56,8 @@ class EdgeScores(Result):
     """What the method cannot see, in words; empty if nothing is known."""
     noise: float = 0.0
     """Largest difference of the metric's mean that rounding explains."""
+    units: Units | None = None
+    """What examples share; None where nothing was said."""
 
     @property
     def column(self) -> str:
@@ -119,6 +123,17 @@ class EdgeScores(Result):
         values = self.per_example[:, self.exists].double().numpy()
         parts = [names.assign(example=i, **{self.column: row}) for i, row in enumerate(values)]
         return pd.concat(parts, ignore_index=True)
+
+    def intervals(self, *, top: int = 100) -> pd.DataFrame:
+        """``to_frame`` of the ``top`` edges by absolute score, with ``low high units``.
+
+        That is the 95 % interval of each mean over prompts; NaN for too few of them, which
+        ``units`` then says (``stats/interval.py``).
+        """
+        frame = self.to_frame().dropna(subset=[self.column])
+        order = frame[self.column].abs().sort_values(ascending=False, kind="stable").index[:top]
+        values = self.halves[:, order.tolist()].double() * self.scale[:, None].double()
+        return mean_intervals(values.numpy(), self.units).beside(frame.loc[order])
 
     def plot(self, *, top: int = 20) -> "Figure":
         """The ``top`` edges by absolute score, and the parts that they join."""

@@ -163,6 +163,7 @@ def _scored(
         passes=trace.passes,
         note=NOTE,
         noise=trace.noise,
+        units=trace.encoded.shared,
     )
 
 

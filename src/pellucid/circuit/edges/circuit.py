@@ -118,9 +118,9 @@ class EdgeCircuit(Result):
         said = "not measured" if self.sufficiency is None else shown_as(self.sufficiency, ".3f")
         lines = [f"{len(self)} of {int(self.exists.sum())} edges ({share:.2%}), sufficiency {said}"]
         for step in self.steps:
-            ends = "" if step.interval is None else " [{:.2f}, {:.2f}]".format(*step.interval)
             kept = shown_as(step.sufficiency, ".3f")
-            lines.append(f"  {step.name:10} {step.size:6}  {kept}{ends}")
+            between = f"  {step.interval}" if step.interval.known else ""
+            lines.append(f"  {step.name:10} {step.size:6}  {kept}{between}")
         if self.note:
             lines.append(self.note)
         return "\n".join(lines)

@@ -24,7 +24,7 @@ from torch import Tensor
 from pellucid.attribution.edges.scores import EdgeScores
 from pellucid.callbacks import expect
 from pellucid.circuit.edges.circuit import EdgeCircuit
-from pellucid.circuit.edges.measure import EdgeMeasure, Interval
+from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.sets import SELECTIONS, Selection
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
@@ -39,6 +39,7 @@ from pellucid.run.identity import demand_estimates_of, demand_made_of
 from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import MeasureKeywords, MeasureOptions
 from pellucid.stats.area import area, log_mean
+from pellucid.stats.interval import Interval
 from pellucid.task.contrast import Contrasts
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class EdgeCurve(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Columns ``fraction asked size effect low high kept_right``; ``effect`` is f."""
-        ends = [interval or (float("nan"), float("nan")) for interval in self.intervals]
+        ends = [interval.ends for interval in self.intervals]
         return pd.DataFrame(
             {
                 "fraction": self.fractions,

@@ -20,7 +20,7 @@ import torch
 
 from pellucid.callbacks import expect
 from pellucid.circuit.edges.circuit import EdgeCircuit, EdgeNames, resolve_edges
-from pellucid.circuit.edges.measure import EdgeMeasure, Interval
+from pellucid.circuit.edges.measure import EdgeMeasure
 from pellucid.circuit.edges.optimal_ablation import optimal_constants
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.circuit.nodes.faithfulness import (
@@ -41,6 +41,7 @@ from pellucid.results.result import Result
 from pellucid.run.identity import demand_made_of
 from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import RecordKeywords, RecordOptions, demand_setup_of
+from pellucid.stats.interval import Interval
 from pellucid.task.contrast import Contrasts
 
 _PARTS = 10
@@ -56,7 +57,7 @@ class EdgeFaithfulness(Result):
     out_of: int
     sufficiency: float
     sufficiency_interval: Interval
-    """95 % bootstrap over examples; None for fewer than three."""
+    """Over the prompts that were measured."""
     comprehensiveness: float
     comprehensiveness_interval: Interval
     f1: float
@@ -94,9 +95,8 @@ class EdgeFaithfulness(Result):
         """Columns ``measure effect low high``, one row per sense of faithfulness."""
         blank = (float("nan"), float("nan"))
         rows = [
-            ("sufficiency", self.sufficiency, *(self.sufficiency_interval or blank)),
-            ("comprehensiveness", self.comprehensiveness,
-             *(self.comprehensiveness_interval or blank)),
+            ("sufficiency", self.sufficiency, *self.sufficiency_interval.ends),
+            ("comprehensiveness", self.comprehensiveness, *self.comprehensiveness_interval.ends),
             ("f1", self.f1, *blank),
             ("completeness_gap", self.completeness_gap, *blank),
             ("kept_right", blank[0] if self.kept_right is None else self.kept_right, *blank),
@@ -173,7 +173,7 @@ def edge_faithfulness(
         sufficiency=f[0],
         sufficiency_interval=own,
         comprehensiveness=1 - f[1],
-        comprehensiveness_interval=None if rest is None else (1 - rest[1], 1 - rest[0]),
+        comprehensiveness_interval=rest.mirrored(),
         f1=f1(f[0], 1 - f[1]),
         category=categorise(f[0], 1 - f[1]),
         completeness_gap=sum(gaps) / _PARTS,

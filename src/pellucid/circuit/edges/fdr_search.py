@@ -93,7 +93,7 @@ def automatic(
 def tested(
     scores: EdgeScores, examples: Tensor
 ) -> tuple[Float[Tensor, "sender slot"], Float[Tensor, "sender slot"]]:
-    """Mean and two-sided sign-flip p-value of every edge over ``examples``; 0 and 1 elsewhere."""
+    """Mean and two-sided p-value of symmetry of every edge over ``examples``; 0 and 1 elsewhere."""
     values = scores.per_example[examples]
     p = torch.ones(scores.exists.shape, dtype=torch.float64)
     p[scores.exists] = torch.from_numpy(sign_flip_each(values[:, scores.exists].double().numpy()))

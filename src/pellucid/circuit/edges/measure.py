@@ -22,14 +22,12 @@ from pellucid.circuit.limits import Limited
 from pellucid.run.edges.cut import run_cut
 from pellucid.run.identity import metric_name, refuse
 from pellucid.run.setup import Setup
-from pellucid.stats.bootstrap import ratio_interval
+from pellucid.stats.interval import Interval, ratio_interval
 from pellucid.stats.rounding import share_of
 from pellucid.task.metrics import Metric, logit_diff, logit_diff_per_token, prob_diff
 
 _SIGNED = (logit_diff, logit_diff_per_token, prob_diff)
 """Metrics whose sign says which of the two is preferred."""
-Interval: TypeAlias = tuple[float, float] | None
-"""Lower and upper end; None where the examples are too few for one."""
 Examples: TypeAlias = Int[Tensor, " example"] | None
 """Indices of examples; None for all."""
 
@@ -98,10 +96,14 @@ class EdgeMeasure(Limited):
         return [share_of(value - none, whole - none, self.noise) for value in values]
 
     def intervals(self, sets: Sequence[EdgeSet], among: Examples = None) -> list[Interval]:
-        """95 % bootstrap interval over examples of each set's f; None for too few examples."""
+        """Interval over examples of each set's f, or why there is none."""
         found = self.metric([*sets, self.all, self.none]).double()
         *values, whole, none = (found if among is None else found[:, among]).numpy()
-        return [ratio_interval(value - none, whole - none, noise=self.noise) for value in values]
+        units = self.setup.trace.encoded.units
+        units = units if among is None else units.take(among.tolist())
+        return [
+            ratio_interval(value - none, whole - none, units, noise=self.noise) for value in values
+        ]
 
     def kept_right(self, sets: Sequence[EdgeSet]) -> list[float] | None:
         """Of the examples that the whole model gets right, the share that each set gets right.

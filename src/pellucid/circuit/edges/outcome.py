@@ -9,6 +9,7 @@ from pellucid.circuit.edges.measure import EdgeMeasure, Examples
 from pellucid.circuit.edges.sets import EdgeSet
 from pellucid.results.refusal import Refusal
 from pellucid.results.registry import stored
+from pellucid.stats.interval import Interval
 
 StepName: TypeAlias = Literal["proposed", "ranked", "connected", "pruned"]
 
@@ -23,8 +24,8 @@ class SizeStep:
     target; ``connected`` without what leads nowhere; ``pruned`` without whatever can go."""
     size: int
     sufficiency: float
-    interval: tuple[float, float] | None
-    """95 % bootstrap over the examples it was measured on; None for fewer than three."""
+    interval: Interval
+    """Over the examples it was measured on."""
 
 
 @dataclass(frozen=True)

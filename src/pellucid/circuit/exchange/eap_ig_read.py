@@ -17,6 +17,7 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.results.fields import check_fields
 from pellucid.results.passes import Passes
+from pellucid.stats.interval import Interval
 
 PARTS = ("cfg", "nodes", "edges")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -61,8 +62,15 @@ def circuit_of(body: Any, model: Model | None) -> EdgeCircuit:
 def size_step(value: Any) -> SizeStep:
     """One step of a search, as it was written."""
     told = mapping(value, "pellucid.steps")
-    interval = told.get("interval")
-    return SizeStep(**{**told, "interval": None if interval is None else tuple(interval)})
+    return SizeStep(**{**told, "interval": interval_of(told.get("interval"))})
+
+
+def interval_of(value: Any) -> Interval:
+    """An interval as it was written: an object, in older files both ends or nothing."""
+    if value is None or isinstance(value, list):
+        low, high = value or (None, None)
+        return Interval(low=low, high=high, units="", why="" if value else "none in the file")
+    return Interval(**mapping(value, "pellucid.steps.interval"))
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:

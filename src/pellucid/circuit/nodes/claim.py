@@ -37,17 +37,17 @@ class MeasuresSets(Protocol[Sets]):
 
 CHANCE = 0.05
 ENOUGH_TO_TEST = 5
-"""From five examples on, sign-flip tests over examples can reach ``CHANCE``."""
+"""From five examples on, tests of symmetry over examples can reach ``CHANCE``."""
 
 
 def nothing_to_explain(trace: Trace) -> Refusal | None:
     """Why no circuit should be claimed whatever the search finds; None if one may be.
 
     The answer must be preferred, and the corrupted prompts must take some of that away, more than
-    rounding can. From five
-    examples on both must be beyond chance over examples (sign-flip); and with answers of one token
-    the logits of answer and foil must change more than those of random pairs of tokens do, which
-    tells a behaviour from arbitrary weights even on one prompt.
+    rounding can. From five examples on both must be beyond chance over examples (test of symmetry
+    about zero); and with answers of one token the logits of answer and foil must change more than
+    those of random pairs of tokens do, which tells a behaviour from arbitrary weights even on one
+    prompt.
     """
     preference = trace.preference.cpu().double()
     difference = trace.difference.cpu().double()
@@ -98,7 +98,7 @@ def nothing_to_divide_by(measure: MeasuresSets[Sets]) -> Refusal | None:
 def by_chance_over_examples(
     values: Float[Tensor, " example"], code: RefusalCode, claim: str
 ) -> Refusal | None:
-    """Refuse what a sign-flip test over enough examples cannot tell from chance."""
+    """Refuse what a test of symmetry over enough examples cannot tell from chance."""
     if len(values) < ENOUGH_TO_TEST:
         return None
     p = sign_flip_p(values.numpy())
@@ -108,7 +108,7 @@ def by_chance_over_examples(
     return Refusal(
         code=code,
         text=f"over {len(values)} examples {claim} {mean:z.2f} on average, which is not beyond "
-        f"chance (sign-flip p = {p:.2f})",
+        f"chance (test of symmetry about zero, p = {p:.2f})",
         data={"examples": len(values), "mean": mean, "p": p},
     )
 

@@ -34,6 +34,7 @@ from pellucid.run.identity import demand_made_of
 from pellucid.run.provenance import with_provenance
 from pellucid.run.setup import MeasureKeywords, MeasureOptions
 from pellucid.stats.agreement import percentile_among
+from pellucid.stats.interval import Interval
 from pellucid.stats.rounding import undefined
 from pellucid.task.contrast import Contrasts
 
@@ -78,6 +79,9 @@ class Faithfulness(Result):
     """Parts outside the circuit that were kept too, because they oppose the answer."""
     sufficiency_with_opponents: float | None = None
     """f of the circuit and its opponents together, measured; None where none were given."""
+    sufficiency_interval: Interval | None = None
+    """Over the prompts that were measured."""
+    comprehensiveness_interval: Interval | None = None
 
     @property
     def undefined(self) -> str:
@@ -172,6 +176,7 @@ def faithfulness(
         expect(len(wanted) + 2)  # beside everything kept, and nothing
         values = measure.fraction(wanted)
         metrics = measure.metric([measure.all, measure.none, kept, measure.all - kept]).mean(1)
+        within, without = measure.intervals([kept, measure.all - kept])
     sufficiency, comprehensiveness = values[0], 1 - values[1]
     with_opponents = values[-1] if against else None
     first, second = 2 + len(nested), 2 + len(nested) + random_sets
@@ -196,6 +201,8 @@ def faithfulness(
         noise=measure.noise,
         opponents=tuple(node.name for node in against),
         sufficiency_with_opponents=with_opponents,
+        sufficiency_interval=within,
+        comprehensiveness_interval=without.mirrored(),
     )
 
 

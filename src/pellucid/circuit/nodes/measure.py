@@ -22,6 +22,7 @@ from pellucid.model.sites import site_of
 from pellucid.run.identity import refuse
 from pellucid.run.setup import MeasureOptions, Setup, demand_setup_of
 from pellucid.run.variants import run_variants, unit_of
+from pellucid.stats.interval import Interval, ratio_interval
 from pellucid.stats.rounding import share_of
 from pellucid.task.contrast import Contrasts
 
@@ -79,6 +80,14 @@ class SetMeasure(Limited):
         """f(C) of each set, from the example means; NaN when only rounding tells all from none."""
         *values, whole, none = self.metric([*sets, self.all, self.none]).double().mean(1).tolist()
         return [share_of(value - none, whole - none, self.noise) for value in values]
+
+    def intervals(self, sets: Sequence[Nodes]) -> list[Interval]:
+        """Interval over examples of each set's f, or why there is none."""
+        *values, whole, none = self.metric([*sets, self.all, self.none]).double().numpy()
+        units = self.setup.trace.encoded.units
+        return [
+            ratio_interval(value - none, whole - none, units, noise=self.noise) for value in values
+        ]
 
     def comprehensiveness(self, sets: Sequence[Nodes]) -> list[float]:
         """1 - f(everything but C): the share of the metric lost when C is replaced."""

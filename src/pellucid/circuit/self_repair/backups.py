@@ -7,9 +7,10 @@
    replaced, less what it costs with the circuit whole. Where that shows nothing, because one
    backup covers for another, both are measured again with all other proposals replaced.
 3. A backup's measured growth exceeds ``share`` of the effect of the corrupted prompt, and what
-   rounding alone can make; from five examples on it is beyond chance over examples (sign-flip); and
-   its estimate grows more than that of any node when random sets like the circuit are replaced
-   instead (``controls.py``). Without such ``controls`` growths are told, and no backup is claimed.
+   rounding alone can make; from five examples on it is beyond chance over examples (test of
+   symmetry about zero); and its estimate grows more than that of any node when random sets like the
+   circuit are replaced instead (``controls.py``). Without such ``controls`` growths are told, and
+   no backup is claimed.
 
 What is seen depends on the ablation. A backup held back by the *presence* of a signal shows when
 the signal is taken away (zero), not where it is only exchanged (corrupted); one held back by its

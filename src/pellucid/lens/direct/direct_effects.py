@@ -43,6 +43,8 @@ from pellucid.run.identity import demand_alike
 from pellucid.run.observe import View
 from pellucid.run.provenance import with_provenance
 from pellucid.run.sites import EMBED
+from pellucid.stats.interval import mean_intervals
+from pellucid.stats.units import Units
 from pellucid.task.contrast import Contrast, ContrastBatch
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ class DirectEffects(Result):
     ``split="source"``."""
     caveats: tuple[str, ...]
     passes: Passes
+    units: Units | None = None
+    """What examples share; None where nothing was said."""
 
     @property
     def share(self) -> Float[Tensor, " term"]:
@@ -125,6 +129,14 @@ class DirectEffects(Result):
         )
         frame = tabulate(self.terms, share, "share", axes=axes)
         return frame.assign(change=change.flatten().double().numpy())
+
+    def intervals(self) -> pd.DataFrame:
+        """``to_frame`` with ``low high units``: the 95 % interval of each share over prompts.
+
+        NaN for too few of them, which ``units`` then says (``stats/interval.py``).
+        """
+        found = mean_intervals(self.per_example.double().numpy(), self.units)
+        return found.beside(self.to_frame())
 
     def _by_source(self) -> pd.DataFrame:
         if self.by_source is None:
@@ -203,6 +215,7 @@ def direct_effects(
         by_source=None if by_source is None else as_tensor(by_source),
         caveats=decision.caveats,
         passes=meter.passes,
+        units=encoded.shared,
     )
 
 
