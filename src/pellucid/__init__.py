@@ -84,6 +84,7 @@ _HOMES = {
     "Refusal": "pellucid.results.refusal",
     "Result": "pellucid.results.result",
     "Dictionary": "pellucid.dictionary.dictionary",
+    "fit_dictionary": "pellucid.dictionary.training.fit",
     "export_dictionaries": "pellucid.dictionary.export",
     "read_dictionary": "pellucid.dictionary.read",
     "AlignmentError": "pellucid.errors",
@@ -141,6 +142,7 @@ if TYPE_CHECKING:
     from pellucid.dictionary.dictionary import Dictionary as Dictionary
     from pellucid.dictionary.export import export_dictionaries as export_dictionaries
     from pellucid.dictionary.read import read_dictionary as read_dictionary
+    from pellucid.dictionary.training.fit import fit_dictionary as fit_dictionary
     from pellucid.errors import AlignmentError as AlignmentError
     from pellucid.errors import ArgumentError as ArgumentError
     from pellucid.errors import BehaviourError as BehaviourError

@@ -112,6 +112,13 @@ InputNorm: TypeAlias = Literal["none", "layer_norm", "unit"]
 DictionaryFormat: TypeAlias = Literal["saelens", "circuit-tracer"]
 """What dictionaries are written as."""
 DICTIONARY_FORMAT: DictionaryFormat = "saelens"
+FitMethod: TypeAlias = Literal["batchtopk", "topk", "matryoshka", "jumprelu", "relu"]
+"""How a dictionary is trained to be sparse (``dictionary/training/losses.py``)."""
+FIT_METHOD: FitMethod = "batchtopk"
+FIT_K, FIT_EPOCHS, FIT_BATCH = 32, 4, 1024
+"""Latents active at a time, passes over the tokens, and tokens of a step."""
+SKIP_POSITIONS = 1
+"""First positions of each text that dictionaries are not trained and not judged on."""
 
 LensView: TypeAlias = Literal["probability", "difference", "kl", "layers", "shifts"]
 DirectView: TypeAlias = Literal["map", "bars", "sources"]

@@ -32,6 +32,7 @@ RENAMED = {
     ("steer", "layer"): "layers",
     ("steer", "scale"): "scales",
     ("zoo run", "method"): "methods",
+    ("dictionary fit", "latents"): "n_latents",
 }
 MORE = {("compose", "kind"): {"all"}, ("roles", "show"): {"all", "loss"}}
 """Choices for what the library leaves out, or has another function for."""
@@ -39,6 +40,7 @@ OTHER_DEFAULT = {
     ("lens", "show"), ("roles", "show"), ("compose", "kind"), ("neurons", "layer"),
     ("zoo run", "models"), ("zoo run", "method"), ("analyze", "include"),
     ("steer", "vector"), ("steer", "scale"),
+    ("dictionary fit", "site"),
 }  # fmt: skip
 """None or "all" says here what leaving it out says there; ``neurons`` wants a layer there."""
 NO_PARAMETER = {
@@ -63,6 +65,7 @@ LIBRARY: dict[str, list[Any]] = {
     "steer": [pellucid.steer, pellucid.steering_vector],
     "compose": [pellucid.composition, pellucid.Composition.plot],
     "dictionary convert": [pellucid.read_dictionary, pellucid.Dictionary.export],
+    "dictionary fit": [pellucid.fit_dictionary, pellucid.activations],
     "zoo run": [zoo.run],
 }
 

@@ -8,7 +8,10 @@ A factor that is the same for all inputs needs no step of its own: it is put int
 dictionary is read (``scaled``).
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -46,3 +49,21 @@ def normed(x: Float[Tensor, "*row d_in"], kind: InputNorm) -> Normed:
         )
         return Normed(x * factor, 1 / factor)
     return Normed(x)
+
+
+def scaled(
+    weights: Mapping[str, Tensor], factor: float, factor_out: float | None = None
+) -> dict[str, Any]:
+    """Weights for inputs as they are, of weights for inputs times ``factor``.
+
+    (x f) W + b is x (f W) + b, and what comes out is divided by f; of a transcoder by the factor
+    of its outputs.
+    """
+    out = factor if factor_out is None else factor_out
+    divided = {name: weights[name] / out for name in ("W_dec", "b_dec")}
+    return {**weights, "W_enc": weights["W_enc"] * factor, **divided}
+
+
+def rms_factor(width: int, mean_norm: float) -> float:
+    """What brings vectors of that mean norm to the norm sqrt(width)."""
+    return math.sqrt(width) / mean_norm

@@ -1,4 +1,4 @@
-"""`pellucid dictionary`: sparse dictionaries, read and written as other libraries do."""
+"""`pellucid dictionary`: sparse dictionaries read, written and trained."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,9 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.help import Group, add_command
-from pellucid.cli.options import Offline
-from pellucid.cli.terminal import tell
+from pellucid.cli.options import ModelOptions, Offline, checked
+from pellucid.cli.terminal import progress, tell
+from pellucid.results.disk.out import demand_out
 from pellucid.results.disk.places import demand_writable, place
 
 dictionary = typer.Typer(
@@ -18,7 +19,61 @@ dictionary = typer.Typer(
 Source = Annotated[
     str, typer.Argument(help="A folder, a file or a published name.", show_default=False)
 ]
+Texts = Annotated[
+    Path, typer.Argument(help="A .txt (one text a line) or .jsonl file.", show_default=False)
+]
 Layer = Annotated[int | None, option("One of several that are there.", min=0)]
+
+
+@add_command(dictionary, "dictionary fit")
+@expanded
+def fit(
+    texts: Texts,
+    site: Annotated[str, option("The place that is read, as 'L12 resid_pre'.")],
+    latents: Annotated[int, option("Directions.", min=1)],
+    target_site: Annotated[
+        str | None, option("For a transcoder: the place that is given back, as 'L12 mlp_out'.")
+    ] = None,
+    activation: Annotated[options.FitMethod, option("How it is made sparse.")] = options.FIT_METHOD,
+    k: Annotated[int, option("Latents active at a token.", min=1)] = options.FIT_K,
+    l1: Annotated[float, option("For relu, instead of k.", min=0)] = 0.0,
+    epochs: Annotated[int, option("Passes over the texts.", min=1)] = options.FIT_EPOCHS,
+    batch: Annotated[int, option("Tokens of a step.", min=1)] = options.FIT_BATCH,
+    learning_rate: Annotated[float | None, option("The highest; by size if not given.")] = None,
+    skip_positions: Annotated[
+        int, option("First positions of each text to leave out.", min=0)
+    ] = options.SKIP_POSITIONS,
+    seed: Annotated[int, option("Of first weights and order.")] = options.SEED,
+    folder: Annotated[
+        str | None, option("Keep activations there, where memory does not hold them.")
+    ] = None,
+    out: Annotated[str | None, option("A folder for the dictionary.")] = None,
+    *,
+    model: ModelOptions,
+) -> None:
+    """Train a dictionary on what a model computes at one place for many texts.
+
+    A training that was stopped goes on with the same call, if --out is given.
+    """
+    if out is not None:
+        checked("--out", out, demand_out)
+    opened = model.opened()
+    from pellucid.dictionary.training.fit import fit_dictionary
+    from pellucid.run.corpus.activations import activations
+
+    sites = [site] if target_site is None else [site, target_site]
+    with progress("Reading activations"):
+        read = activations(opened, texts, sites, folder=folder, too_long="truncate")
+    target = None if target_site is None else read
+    with progress("Training"):
+        found = fit_dictionary(
+            read, latents, target=target, activation=activation, k=k, site=site,
+            target_site=target_site, l1=l1, epochs=epochs, batch=batch,
+            learning_rate=learning_rate, skip_positions=skip_positions, seed=seed, keep=out,
+        )  # fmt: skip
+    tell(str(found))
+    if out is not None:
+        tell(f"Written to {found.save(out)}", err=True)
 
 
 @add_command(dictionary, "dictionary convert")

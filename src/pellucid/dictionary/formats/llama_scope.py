@@ -8,7 +8,8 @@ import torch
 
 from pellucid.dictionary.content import Content
 from pellucid.dictionary.dictionary import Dictionary
-from pellucid.dictionary.formats.layout import Layout, places, rms_factor, scaled
+from pellucid.dictionary.formats.layout import Layout, places
+from pellucid.dictionary.normalise import rms_factor, scaled
 from pellucid.errors import DictionaryError
 
 _FILE = "hyperparams.json"
