@@ -84,6 +84,7 @@ _HOMES = {
     "Refusal": "pellucid.results.refusal",
     "Result": "pellucid.results.result",
     "Dictionary": "pellucid.dictionary.dictionary",
+    "with_dictionaries": "pellucid.dictionary.attach",
     "fit_dictionary": "pellucid.dictionary.training.fit",
     "export_dictionaries": "pellucid.dictionary.export",
     "read_dictionary": "pellucid.dictionary.read",
@@ -139,6 +140,7 @@ if TYPE_CHECKING:
     from pellucid.circuit.nodes.faithfulness import faithfulness as faithfulness
     from pellucid.circuit.self_repair.backups import backups as backups
     from pellucid.circuit.self_repair.result import Backups as Backups
+    from pellucid.dictionary.attach import with_dictionaries as with_dictionaries
     from pellucid.dictionary.dictionary import Dictionary as Dictionary
     from pellucid.dictionary.export import export_dictionaries as export_dictionaries
     from pellucid.dictionary.read import read_dictionary as read_dictionary

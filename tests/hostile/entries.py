@@ -404,6 +404,11 @@ ENTRIES: dict[str, Entry] = {
             "offline": FLAG,
         },
     ),
+    "with_dictionaries": Entry(
+        pellucid.with_dictionaries,
+        lambda model: {"model": model, "dictionaries": []},
+        {"model": OBJECT, "dictionaries": OBJECT},
+    ),
     "fit_dictionary": Entry(
         pellucid.fit_dictionary,
         lambda model: {
@@ -421,9 +426,9 @@ ENTRIES: dict[str, Entry] = {
             "target_site": wrong("none"),
             "l1": NUMBER,
             "prefixes": LIST,
-            "epochs": wrong(),
+            "epochs": WHOLE,
             "batch": WHOLE,
-            "learning_rate": wrong("none"),
+            "learning_rate": wrong("none", "whole", "fraction"),
             "skip_positions": WHOLE,
             "seed": WHOLE,
             "keep": wrong("none", "text", "path"),

@@ -13,7 +13,7 @@ TABLE = json.loads((Path(__file__).parents[1] / "models" / "part_names.json").re
 
 @pytest.fixture(autouse=True)
 def kinds_of_the_table():
-    """A dictionary's latents, its error node and probe directions, as a user registers them."""
+    """Probe directions, as a user registers them."""
     before = dict(KINDS)
     for row in TABLE:
         if "form" in row:

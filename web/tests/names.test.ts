@@ -30,9 +30,9 @@ test("what is no name is none", () => {
 });
 
 test("a node's name is read back as that node", () => {
-  const nodes: Node[] = [{ kind: "embed", layer: null, head: null }, { kind: "head", layer: 0, head: 0 }, { kind: "head", layer: 120, head: 11 }, { kind: "mlp", layer: 7, head: null }, { kind: "neuron", layer: 7, head: 310 }];
+  const nodes: Node[] = [{ kind: "embed", layer: null, head: null }, { kind: "head", layer: 0, head: 0 }, { kind: "head", layer: 120, head: 11 }, { kind: "mlp", layer: 7, head: null }, { kind: "neuron", layer: 7, head: 310 }, { kind: "latent", layer: 7, head: 4821 }, { kind: "error", layer: 7, head: null }];
   for (const node of nodes) assert.deepEqual(nodeOf(nodeName(node)), node);
-  assert.deepEqual(nodes.map(nodeName), ["embed", "L0H0", "L120H11", "M7", "M7N310"]);
+  assert.deepEqual(nodes.map(nodeName), ["embed", "L0H0", "L120H11", "M7", "M7N310", "L7F4821", "E7"]);
 });
 
 test("a name of anything but a head or MLP is not taken for one", () => {

@@ -9,6 +9,7 @@ et al. 2023; Dunefsky et al. 2024; Paulo et al. 2025; Ameisen et al. 2025)
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -125,7 +126,7 @@ class Dictionary(Result):
         """
         return _site(self.hooks_out[0], "writes")
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over weights and settings: equal for dictionaries that compute the same."""
         found = sha256()
@@ -190,6 +191,14 @@ class Dictionary(Result):
             written = written + read @ self.W_skip
         same = self.kind == "autoencoder"
         return normed(read, self.normalise).undone(written) if same else written
+
+    def written(
+        self, latents: Float[Tensor, "*row latent"], inputs: Float[Tensor, "*row d_in"]
+    ) -> Float[Tensor, "*row d_out"]:
+        """What latents add to the output, biases and skip connection left out."""
+        written = latents.to(self.W_dec.dtype) @ self.W_dec
+        scale = normed(self._flat(inputs), self.normalise).scale
+        return written if scale is None or self.kind != "autoencoder" else written * scale
 
     @property
     def needs_inputs(self) -> bool:

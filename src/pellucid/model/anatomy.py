@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from pellucid.arguments import demand_fields
+from pellucid.model.latents import Latents
 from pellucid.model.linear import linear_bias, linear_weight
 from pellucid.model.parts import name_of
 from pellucid.model.residual_scaling import Factor, over, product, times
@@ -197,6 +198,8 @@ class Block:
     """What the stream is multiplied by where attention's term is added, and where the MLP's is.
 
     Nearly always ones. A parallel block has at most the first, for it adds both terms at once."""
+    dictionary: Latents | None = None
+    """A sparse dictionary that was put in here (``with_dictionaries``)."""
 
     def middle(self, before: Tensor, attention: Tensor | None) -> Tensor:
         """The stream with attention's term added, which a sequential block's MLP reads."""

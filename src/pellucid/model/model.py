@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import torch
@@ -107,8 +108,11 @@ class Model:
 
         Always that of the weights as they are now: it is computed again once one of them was
         written to or put in another's place, or an adapter was switched, merged or scaled.
+        With dictionaries that were put in, it is over that hash and theirs.
         """
-        return weight_hash(self.module)
+        found = weight_hash(self.module)
+        put_in = [b.dictionary.digest for b in self.anatomy.blocks if b.dictionary is not None]
+        return sha256("".join([found, *put_in]).encode()).hexdigest() if put_in else found
 
     @property
     def notes(self) -> tuple[str, ...]:

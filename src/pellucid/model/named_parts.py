@@ -10,13 +10,13 @@ from torch import Tensor
 from pellucid.errors import EditError, unknown_names
 from pellucid.model.anatomy import Anatomy, Node, Slot
 from pellucid.model.parts import GROUPS, KINDS, kind_called, parse, parse_layer
-from pellucid.model.sites import HOOK_NAMES, site_of
+from pellucid.model.sites import DICTIONARY_HOOK_NAMES, HOOK_NAMES, site_of
 
 PartNames: TypeAlias = str | Node | Iterable[str | Node]
 """Parts as a caller gives them: a name, a node, or several."""
 _SUBLAYER = {"neurons": "mlp_out"} | dict.fromkeys(("q", "k", "v", "pattern", "z"), "attn_out")
 """Where a sublayer writes what it makes of the tensor at a site, and of nothing beside."""
-_COMPUTED = {kind: place for place, kind in enumerate(HOOK_NAMES)}
+_COMPUTED = {kind: at for at, kind in enumerate([*HOOK_NAMES, *DICTIONARY_HOOK_NAMES])}
 """When a layer computes the tensor of a site."""
 
 

@@ -201,6 +201,14 @@ def _neurons(block: Any) -> int:
     return block.mlp.n_neurons if block.mlp else 0
 
 
+def _latents(block: Any) -> int:
+    return block.dictionary.n_latents if block.dictionary else 0
+
+
+def _dictionary(block: Any) -> int:
+    return int(block.dictionary is not None)
+
+
 for _kind in (
     PartKind(kind="embed", form="embed", site="resid_pre", count=lambda block: 0),
     PartKind(
@@ -224,6 +232,14 @@ for _kind in (
         count=_neurons,
         all_of_layer="M{layer}.neurons",
     ),
+    PartKind(
+        kind="latent",
+        form="L{layer}F{index}",
+        site="latents",
+        count=_latents,
+        all_of_layer="L{layer}.latents",
+    ),
+    PartKind(kind="error", form="E{layer}", site="error", count=_dictionary),
 ):
     KINDS[_kind.kind] = _kind
 OWN = frozenset(KINDS)

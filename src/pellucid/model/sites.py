@@ -12,7 +12,7 @@ from pellucid.model.parts import kind_called
 
 SiteKind = Literal[
     "resid_pre", "attn_in", "q", "k", "v", "pattern", "z", "attn_out", "mlp_in", "neurons",
-    "mlp_out",
+    "mlp_out", "latents", "error",
 ]  # fmt: skip
 
 HOOK_NAMES = {
@@ -28,6 +28,8 @@ HOOK_NAMES = {
     "neurons": "mlp.hook_post",
     "mlp_out": "hook_mlp_out",
 }
+DICTIONARY_HOOK_NAMES = {"latents": "hook_sae_acts_post", "error": "hook_sae_error"}
+"""Of a dictionary that was put into a layer, as SAELens calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Site:
     ``z``          each head's output before the output projection ``[row pos head d_head]``
     ``attn_out mlp_out``  the terms written into the stream ``[row pos d_model]``
     ``neurons``    activations that the MLP's down-projection reads ``[row pos d_mlp]``
+    ``latents error``  of a sparse dictionary that was put in (``with_dictionaries``): what it makes
+                   of the place that it reads ``[row pos latent]``, and what it leaves unexplained
 
     **Raises** ``EditError`` for a kind that there is not.
     """
@@ -52,13 +56,13 @@ class Site:
 
     def __post_init__(self) -> None:
         demand_fields(self)
-        if self.kind not in HOOK_NAMES:
+        if self.kind not in HOOK_NAMES | DICTIONARY_HOOK_NAMES:
             raise EditError(f"No site is called {self.kind!r}; there are {', '.join(HOOK_NAMES)}.")
 
     @property
     def name(self) -> str:
         """TransformerLens' hook name, such as ``blocks.9.attn.hook_z``."""
-        return f"blocks.{self.layer}.{HOOK_NAMES[self.kind]}"
+        return f"blocks.{self.layer}.{(HOOK_NAMES | DICTIONARY_HOOK_NAMES)[self.kind]}"
 
     @property
     def by_head(self) -> bool:
@@ -73,7 +77,7 @@ def site_named(name: str) -> Site:
 
     **Raises** ``EditError`` for any other name.
     """
-    kinds = {hook: kind for kind, hook in HOOK_NAMES.items()}
+    kinds = {hook: kind for kind, hook in (HOOK_NAMES | DICTIONARY_HOOK_NAMES).items()}
     if found := re.fullmatch(r"blocks\.(\d+)\.(\S+)", name.strip()):
         layer, hook = int(found[1]), found[2]
         if hook == "hook_resid_post":

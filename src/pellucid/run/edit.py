@@ -21,6 +21,8 @@ from pellucid.run.prompts import prompt_tokens
 from pellucid.run.subspace import Subspace, fitted
 from pellucid.task.positions import positions_from_start
 
+UNITS = ("neurons", "latents")
+"""Kinds of site whose last axis is one of units that can be chosen."""
 Operation: TypeAlias = Literal["replace", "add", "scale"]
 EditValue: TypeAlias = float | Tensor | Subspace | Callable[[Tensor], Tensor]
 """A number or tensor; a component of one; or what a function makes of the current value."""
@@ -30,7 +32,8 @@ EditValue: TypeAlias = float | Tensor | Subspace | Callable[[Tensor], Tensor]
 class Edit:
     """One write: ``operation`` with ``value`` at a site.
 
-    ``heads`` picks heads of q, k, v, z and pattern, or neurons of ``neurons`` (default: all).
+    ``heads`` picks heads of q, k, v, z and pattern, neurons of ``neurons``, or
+    ``latents`` (default: all).
     ``positions`` picks positions (for the pattern: queries), negative ones from the end.
     ``value`` is a number, or a tensor that broadcasts to the chosen part in the site's canonical
     shape (see ``Site``), with heads and positions in the order given; or a function, called with
@@ -130,9 +133,9 @@ def apply_edit(edit: Edit, value: Tensor) -> Tensor:
     """
     part = edit.site.kind == "pattern"
     position_axis = 2 if part else 1
-    head_axis = 1 if part else value.ndim - 1 if edit.site.kind == "neurons" else 2
+    head_axis = 1 if part else value.ndim - 1 if edit.site.kind in UNITS else 2
     positions = _columns(edit, value.shape[position_axis])
-    has_heads = edit.site.by_head or edit.site.kind == "neurons"
+    has_heads = edit.site.by_head or edit.site.kind in UNITS
     if edit.heads is not None and not has_heads:
         raise EditError(f"{edit.site.name} has no heads; leave heads= out.")
     heads = _heads(edit, value.shape[head_axis]) if has_heads else None

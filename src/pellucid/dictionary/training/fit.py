@@ -20,7 +20,7 @@ from pellucid.dictionary.dictionary import Dictionary
 from pellucid.dictionary.normalise import scaled
 from pellucid.dictionary.training.batches import Rows, rows_of
 from pellucid.dictionary.training.checkpoint import Checkpoint, kept
-from pellucid.dictionary.training.losses import Sparsity, loss_of
+from pellucid.dictionary.training.losses import Sparsity, loss_of, places_of_largest
 from pellucid.dictionary.training.options import FitKeywords, FitOptions
 from pellucid.dictionary.training.revival import revive
 from pellucid.dictionary.training.weights import LEAVES, Weights, first_weights
@@ -34,7 +34,7 @@ SILENT = 50_000
 """Tokens for which a latent is silent before it begins anew."""
 _RATE, _RATE_AT = 2e-4, 1 << 14
 _WARM, _COOL, _REVIVED = 0.05, 0.2, 2 / 3
-_SEEN_LAST = 1 << 25
+_SEEN_LAST = 1 << 24
 """Pre-activations among which the threshold of batchtopk is looked for."""
 _LEFT = "At the end {share:.1%} of the variance was unexplained, on what it learned from."
 
@@ -234,5 +234,6 @@ def _threshold(weights: Weights, rows: Rows, k: int, seed: int) -> Tensor:
     n = weights.W_enc.shape[1]
     x, _ = rows.sample(max(1, _SEEN_LAST // n), seed)
     pre = torch.cat([weights.pre_activations(p * weights.scale_in) for p in x.split(4096)])
-    level = pre.flatten().topk(k * len(pre), sorted=False).values.min().clamp_min(0.0)
+    flat = pre.flatten()
+    level = flat[places_of_largest(flat, k * len(pre))].min().clamp_min(0.0)
     return torch.full((n,), float(level))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import EditError
 from pellucid.model.anatomy import Anatomy, Attention, Mlp, Projection, Write
+from pellucid.model.latents import DICTIONARY_SITES, demand_dictionary, writing
 from pellucid.model.running.changes import Changed
 from pellucid.model.running.hooks import Hook, hook_after, hook_before
 from pellucid.model.running.pattern import tapped_patterns
@@ -34,15 +35,42 @@ def tapped(model: nn.Module, anatomy: Anatomy, taps: Taps) -> Iterator[None]:
     hooks = [
         hook
         for site, tap in taps.items()
-        if site.kind != "pattern"
+        if site.kind not in ("pattern", *DICTIONARY_SITES)
         for hook in _hooks(anatomy, site, tap)
     ]
+    hooks += _dictionary_hooks(anatomy, taps)
     with Changed(hooks):
         if patterns:
             with tapped_patterns(model, anatomy, patterns):
                 yield
         else:
             yield
+
+
+def _dictionary_hooks(anatomy: Anatomy, taps: Taps) -> list[Hook]:
+    """Hooks at the places of dictionaries, for taps of their latents and errors."""
+    by_layer: dict[int, dict[str, Tap]] = {}
+    for site, tap in taps.items():
+        if site.kind in DICTIONARY_SITES:
+            by_layer.setdefault(site.layer, {})[site.kind] = tap
+    hooks: list[Hook] = []
+    for layer, given in by_layer.items():
+        name = Site("latents", layer).name
+        if not 0 <= layer < anatomy.n_layers:
+            raise EditError(f"{name}: the model has layers 0 to {anatomy.n_layers - 1}.")
+        dictionary = demand_dictionary(anatomy.blocks[layer].dictionary, name)
+        read: list[Tensor] = []
+        if dictionary.site_in == dictionary.site_out:
+            hooks += _hooks(anatomy, dictionary.site_out, writing(dictionary, given, None))
+            continue
+
+        def note(value: Tensor, read: list[Tensor] = read) -> None:
+            read[:] = [value.flatten(2)]
+
+        hooks += _hooks(anatomy, dictionary.site_in, note)
+        tap = writing(dictionary, given, lambda read=read: read[0])  # type: ignore[misc]
+        hooks += _hooks(anatomy, dictionary.site_out, tap)
+    return hooks
 
 
 def _hooks(anatomy: Anatomy, site: Site, tap: Tap) -> list[Hook]:
