@@ -94,6 +94,7 @@ CALLS = {
 RUN_NOTHING = {
     "register_part",
     "read_dictionary",
+    "evaluate_dictionary",
     "with_dictionaries",
     "fit_dictionary",
     "export_dictionaries",

@@ -84,6 +84,8 @@ _HOMES = {
     "Refusal": "pellucid.results.refusal",
     "Result": "pellucid.results.result",
     "Dictionary": "pellucid.dictionary.dictionary",
+    "DictionaryEvaluation": "pellucid.features.evaluate",
+    "evaluate_dictionary": "pellucid.features.evaluate",
     "with_dictionaries": "pellucid.dictionary.attach",
     "fit_dictionary": "pellucid.dictionary.training.fit",
     "export_dictionaries": "pellucid.dictionary.export",
@@ -166,6 +168,8 @@ if TYPE_CHECKING:
     from pellucid.errors import TaskError as TaskError
     from pellucid.errors import TokenError as TokenError
     from pellucid.errors import UnsupportedArchitectureError as UnsupportedArchitectureError
+    from pellucid.features.evaluate import DictionaryEvaluation as DictionaryEvaluation
+    from pellucid.features.evaluate import evaluate_dictionary as evaluate_dictionary
     from pellucid.lens.composition.composition import Composition as Composition
     from pellucid.lens.composition.composition import composition as composition
     from pellucid.lens.direct.direct_effects import DirectEffects as DirectEffects

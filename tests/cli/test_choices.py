@@ -65,6 +65,7 @@ LIBRARY: dict[str, list[Any]] = {
     "steer": [pellucid.steer, pellucid.steering_vector],
     "compose": [pellucid.composition, pellucid.Composition.plot],
     "dictionary convert": [pellucid.read_dictionary, pellucid.Dictionary.export],
+    "dictionary evaluate": [pellucid.evaluate_dictionary, pellucid.read_dictionary],
     "dictionary fit": [pellucid.fit_dictionary, pellucid.activations],
     "zoo run": [zoo.run],
 }

@@ -47,6 +47,7 @@ WORDS: dict[str, list[str]] = {
     "report": ["nothing"],
     "app": ["--no-browser"],
     "dictionary convert": ["nothing"],
+    "dictionary evaluate": ["nothing", "nothing.txt"],
     "dictionary fit": ["nothing.txt", "--site", "L0 resid_pre", "--latents", "8"],
     "doctor": [],
     "models list": [],

@@ -404,6 +404,23 @@ ENTRIES: dict[str, Entry] = {
             "offline": FLAG,
         },
     ),
+    "evaluate_dictionary": Entry(
+        pellucid.evaluate_dictionary,
+        lambda model: {
+            "model": model,
+            "dictionary": pellucid.fit_dictionary(
+                pellucid.activations(model, [[1, 2, 3, 4]], "L1 resid_pre"), 4, k=1
+            ),
+            "texts": [[1, 2, 3, 4], [4, 3, 2, 1]],
+        },
+        {
+            "model": OBJECT,
+            "dictionary": OBJECT,
+            "texts": wrong("text", "iterator"),
+            "skip_positions": WHOLE,
+            "seed": WHOLE,
+        },
+    ),
     "with_dictionaries": Entry(
         pellucid.with_dictionaries,
         lambda model: {"model": model, "dictionaries": []},

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 73cf468849db216154326fde9c0e01806c8596a595ed09c5dca243f407dc2641).
+// Made by types.mjs from schema.json (sha256 f623e6f5b3311b2fa9cb0a5f37ffa33f8b37b9df62f7698b0a3f36d654a4f900).
 
 export type Document = Result & {
   schema: 2;
@@ -29,6 +29,7 @@ export type Result =
   | Circuit
   | Composition
   | Dictionary
+  | DictionaryEvaluation
   | DirectEffects
   | EdgeCircuit
   | EdgeCurve
@@ -518,6 +519,30 @@ export interface Dictionary {
     notes: string[];
   };
 }
+export interface DictionaryEvaluation {
+  type: "DictionaryEvaluation";
+  fields: {
+    provenance: Provenance | null;
+    about: string;
+    texts: number;
+    tokens: number;
+    l0: Number;
+    scores: StandInScore[];
+    density: Tensor;
+    twin_cosine: Tensor;
+    caveats: string[];
+    passes: Passes;
+  };
+}
+export interface StandInScore {
+  type: "StandInScore";
+  fields: {
+    name: string;
+    fvu: Number;
+    ce: Number;
+    kl: Number;
+  };
+}
 export interface EdgeCircuit {
   type: "EdgeCircuit";
   fields: {
@@ -863,6 +888,7 @@ export interface Choices {
   DictionaryActivation: "relu" | "topk" | "batchtopk" | "jumprelu" | "gated";
   InputNorm: "none" | "layer_norm" | "unit";
   DictionaryFormat: "saelens" | "circuit-tracer";
+  FitMethod: "batchtopk" | "topk" | "matryoshka" | "jumprelu" | "relu";
   LensView: "probability" | "difference" | "kl" | "layers" | "shifts";
   DirectView: "map" | "bars" | "sources";
   AgainstView: "change" | "share";

@@ -37,6 +37,7 @@ COMMAND_EXAMPLES = {
     "report": "drink.json --out drink.html",
     "app": "--model ./my-model --port 8000",
     "dictionary fit": "corpus.txt --site 'L12 resid_pre' --latents 4096 --out features",
+    "dictionary evaluate": "features held-out.txt --out judged.json",
     "dictionary convert": "layers.12 --format saelens --out as-saelens",
     "doctor": "",
     "models list": "",

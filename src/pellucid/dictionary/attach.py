@@ -11,8 +11,9 @@ from pellucid.errors import DictionaryError
 from pellucid.model.model import Model, opened
 from pellucid.model.running.forward import Batch, forward, undisturbed
 from pellucid.model.sites import Site
+from pellucid.passes import uncounted
 
-PLACES = ("resid_pre", "mlp_out", "attn_out", "z")
+_PLACES = ("resid_pre", "mlp_out", "attn_out", "z")
 """Kinds of site that a dictionary may write."""
 
 
@@ -28,7 +29,7 @@ def with_dictionaries(model: Model, dictionaries: Dictionary | Iterable[Dictiona
     dictionary normalises its inputs one by one, latents are written in the scale of the input of
     the run that they are written into.
 
-    **Cost** 1 forward of two tokens.
+    **Cost** 1 forward of two tokens, uncounted.
     **Raises** ``EditError`` for a place that the model does not have, ``DictionaryError`` for a
     dictionary of another width, one of several places, or two in one layer.
     """
@@ -40,28 +41,34 @@ def with_dictionaries(model: Model, dictionaries: Dictionary | Iterable[Dictiona
             raise DictionaryError(
                 f"A {type(given).__name__} is no Dictionary. Read it with read_dictionary() first."
             )
-        layer = _layer(model, given)
+        fitting = demand_fits(model, given)
+        layer = fitting.site_out.layer
         if blocks[layer].dictionary is not None:
             raise DictionaryError(f"Layer {layer} has a dictionary already; give one for a layer.")
-        _demand_width(model, given)
-        dtype = torch.promote_types(model.dtype, given.W_enc.dtype)
-        blocks[layer] = replace(blocks[layer], dictionary=given.to(dtype, model.device))
+        blocks[layer] = replace(blocks[layer], dictionary=fitting)
     return replace(model, anatomy=replace(model.anatomy, blocks=tuple(blocks)))
 
 
-def _layer(model: Model, given: Dictionary) -> int:
+def demand_fits(model: Model, given: Dictionary) -> Dictionary:
+    """``given`` where the model is and at least as precise, if it fits the places it is made for.
+
+    **Cost** 1 forward of two tokens, uncounted.
+    **Raises** ``DictionaryError`` and ``EditError`` as ``with_dictionaries`` does.
+    """
     if given.W_dec.ndim == 3:
         raise DictionaryError(
             "A cross-layer transcoder writes to several layers and cannot be put into one. "
             "encode() and decode() work on what you read."
         )
     site = given.site_out
-    if site.kind not in PLACES or not 0 <= site.layer < model.anatomy.n_layers:
+    if site.kind not in _PLACES or not 0 <= site.layer < model.anatomy.n_layers:
         raise DictionaryError(
             f"The dictionary writes {site.name}. It can be put in where it writes one of "
-            f"{', '.join(PLACES)} of layers 0 to {model.anatomy.n_layers - 1}."
+            f"{', '.join(_PLACES)} of layers 0 to {model.anatomy.n_layers - 1}."
         )
-    return site.layer
+    with uncounted():
+        _demand_width(model, given)
+    return given.to(torch.promote_types(model.dtype, given.W_enc.dtype), model.device)
 
 
 def _demand_width(model: Model, given: Dictionary) -> None:

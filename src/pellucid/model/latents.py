@@ -51,11 +51,11 @@ class Latents(Protocol):
 
 
 DICTIONARY_SITES = ("latents", "error")
-Write = Callable[[Tensor], Tensor | None]
+_Tap = Callable[[Tensor], Tensor | None]
 
 
 def writing(
-    dictionary: Latents, taps: dict[str, Write], read: Callable[[], Tensor] | None
+    dictionary: Latents, taps: dict[str, _Tap], read: Callable[[], Tensor] | None
 ) -> Callable[[Tensor], Tensor | None]:
     """A tap of the place that the dictionary writes, from taps of its latents and its error.
 

@@ -1,4 +1,4 @@
-"""`pellucid dictionary`: sparse dictionaries read, written and trained."""
+"""`pellucid dictionary`: sparse dictionaries read, written, trained and judged."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.help import Group, add_command
-from pellucid.cli.options import ModelOptions, Offline, checked
+from pellucid.cli.options import ModelOptions, Offline, OutputOptions, checked
 from pellucid.cli.terminal import progress, tell
 from pellucid.results.disk.out import demand_out
 from pellucid.results.disk.places import demand_writable, place
@@ -23,6 +23,8 @@ Texts = Annotated[
     Path, typer.Argument(help="A .txt (one text a line) or .jsonl file.", show_default=False)
 ]
 Layer = Annotated[int | None, option("One of several that are there.", min=0)]
+HookName = Annotated[str | None, option("Its place, where the files do not say it.")]
+ActiveLatents = Annotated[int | None, option("Active latents, where the files do not say.", min=1)]
 
 
 @add_command(dictionary, "dictionary fit")
@@ -76,13 +78,40 @@ def fit(
         tell(f"Written to {found.save(out)}", err=True)
 
 
+@add_command(dictionary, "dictionary evaluate")
+@expanded
+def evaluate(
+    source: Source,
+    texts: Texts,
+    layer: Layer = None,
+    hook_name: HookName = None,
+    k: ActiveLatents = None,
+    skip_positions: Annotated[
+        int, option("First positions of each text to leave out.", min=0)
+    ] = options.SKIP_POSITIONS,
+    seed: Annotated[int, option("Of the random dictionary.")] = options.SEED,
+    *,
+    model: ModelOptions,
+    output: OutputOptions,
+) -> None:
+    """Say what a dictionary explains, and how the model does with it in its place."""
+    from pellucid.dictionary.read import read_dictionary
+    from pellucid.features.evaluate import evaluate_dictionary
+
+    read = read_dictionary(source, layer=layer, hook_name=hook_name, k=k, offline=model.offline)
+    opened = model.opened()
+    with progress("Judging the dictionary"):
+        found = evaluate_dictionary(opened, read, texts, skip_positions=skip_positions, seed=seed)
+    output.show(found, str(found))
+
+
 @add_command(dictionary, "dictionary convert")
 @expanded
 def convert(
     source: Source,
     layer: Layer = None,
-    hook_name: Annotated[str | None, option("Its place, where the files do not say it.")] = None,
-    k: Annotated[int | None, option("Active latents, likewise.", min=1)] = None,
+    hook_name: HookName = None,
+    k: ActiveLatents = None,
     format: Annotated[
         options.DictionaryFormat, option("What to write.")
     ] = options.DICTIONARY_FORMAT,

@@ -16,7 +16,7 @@ ROWS_SEEN_FIRST = 4096
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """Inputs and what is to be made of them, token by token."""
 
     inputs: Float[Tensor, "token d_in"]
@@ -51,12 +51,12 @@ class Rows:
             yield self.pair(rows.sort().values)  # neighbours are read together
 
 
-def rows_of(
+def training_rows(
     activations: Activations | Tensor,
     target: Activations | Tensor | None,
     sites: tuple[Site | str | None, Site | str | None],
     skip: int,
-) -> Rows:
+) -> TrainingRows:
     """What a dictionary is trained on.
 
     **Raises** ``DictionaryError`` for a target of other tokens, or when nothing is left.
@@ -76,7 +76,7 @@ def rows_of(
     if not len(used):
         raise DictionaryError(f"No token is left: skip_positions={skip} leaves out all of them.")
     of = activations if isinstance(activations, Activations) else None
-    return Rows(
+    return TrainingRows(
         inputs,
         outputs,
         used,

@@ -18,7 +18,7 @@ from torch import Tensor
 from pellucid.callbacks import LongTask, long_task
 from pellucid.dictionary.dictionary import Dictionary
 from pellucid.dictionary.normalise import scaled
-from pellucid.dictionary.training.batches import Rows, rows_of
+from pellucid.dictionary.training.batches import TrainingRows, training_rows
 from pellucid.dictionary.training.checkpoint import Checkpoint, kept
 from pellucid.dictionary.training.losses import Sparsity, loss_of, places_of_largest
 from pellucid.dictionary.training.options import FitKeywords, FitOptions
@@ -68,7 +68,7 @@ def fit_dictionary(
     chosen = FitOptions(**options)
     _demand_settings(n_latents, activation, k, chosen)
     sites = (chosen.site, chosen.target_site)
-    rows = rows_of(activations, target, sites, chosen.skip_positions)
+    rows = training_rows(activations, target, sites, chosen.skip_positions)
     prefixes: tuple[int, ...] = ()
     if activation == "matryoshka":
         prefixes = chosen.prefixes or tuple(
@@ -93,7 +93,7 @@ class _Training:
     """Weights on their way."""
 
     def __init__(
-        self, weights: Weights, rows: Rows, sparsity: Sparsity, chosen: FitOptions
+        self, weights: Weights, rows: TrainingRows, sparsity: Sparsity, chosen: FitOptions
     ) -> None:
         self.weights, self.rows, self.sparsity, self.chosen = weights, rows, sparsity, chosen
         n = weights.W_enc.shape[1]
@@ -192,7 +192,7 @@ def _demand_settings(n_latents: int, activation: FitMethod, k: int, chosen: FitO
 
 
 def _finished(
-    weights: Weights, rows: Rows, sparsity: Sparsity, unexplained: float, seed: int
+    weights: Weights, rows: TrainingRows, sparsity: Sparsity, unexplained: float, seed: int
 ) -> Dictionary:
     """The dictionary for inputs as they are."""
     plain = {name: getattr(weights, name).detach().clone() for name in LEAVES[:4]}
@@ -229,7 +229,7 @@ def _with_unit_norm(weights: dict[str, Tensor], out: float) -> dict[str, Any]:
     return {**weights, **smaller, "W_dec": weights["W_dec"] * out}
 
 
-def _threshold(weights: Weights, rows: Rows, k: int, seed: int) -> Tensor:
+def _threshold(weights: Weights, rows: TrainingRows, k: int, seed: int) -> Tensor:
     """The threshold above which k latents are active on average."""
     n = weights.W_enc.shape[1]
     x, _ = rows.sample(max(1, _SEEN_LAST // n), seed)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pellucid.dictionary.training.batches import ROWS_SEEN_FIRST, Rows
+from pellucid.dictionary.training.batches import ROWS_SEEN_FIRST, TrainingRows
 
 LEAVES = ("W_enc", "b_enc", "W_dec", "b_dec", "log_threshold")
 FIRST_THRESHOLD = 1e-2
@@ -49,7 +49,7 @@ class Weights:
         gradient -= (gradient * self.W_dec).sum(1, keepdim=True) * self.W_dec
 
 
-def first_weights(rows: Rows, n_latents: int, seed: int) -> Weights:
+def first_weights(rows: TrainingRows, n_latents: int, seed: int) -> Weights:
     """Random directions; the encoder is their transpose, and the bias the outputs' mean.
 
     A transcoder begins with what tokens drawn read and write.

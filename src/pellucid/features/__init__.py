@@ -1,0 +1,1 @@
+"""What the latents of a dictionary do in a model: judged, shown and attributed."""
