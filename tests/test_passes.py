@@ -12,7 +12,7 @@ from pellucid.lens.direct.frozen_norm import jacobian_product
 from pellucid.model.running.forward import backwards_counted
 from pellucid.passes import metering, uncounted
 from pellucid.results.passes import Passes
-from tests.models.every_call import PAIRS, STEERED
+from tests.models.every_call import PAIRS, STEERED, probe_of
 from tests.models.families import tiny_model
 
 ONE = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
@@ -25,6 +25,8 @@ CALLS = {
     "record": lambda m, q: p.record(m, q),
     "run_edited": lambda m, q: p.run_edited(m, [3, 7, 11], [Edit(site=Site("mlp_out", 1))]),
     "generate": lambda m, q: p.generate(m, ONE.clean, max_new_tokens=3),
+    "probe": lambda m, q: probe_of(m),
+    "probe_effect": lambda m, q: p.probe_effect(m, probe_of(m), q, random_directions=1),
     "steering_vector": lambda m, q: p.steering_vector(m, PAIRS),
     "steer": lambda m, q: p.steer(
         m,
@@ -109,7 +111,7 @@ RUN_NOTHING = {
     "read_table",
 }
 GIVES_NO_RESULT = {"read_decisions"}  # contrasts, for which prompts are judged
-FEWER = {"edge_curve": 1, "activations": 5}
+FEWER = {"edge_curve": 1, "probe_effect": 6, "activations": 5}
 """Calls that are not the result's: for scores given to it, and to try a reader on short texts."""
 
 

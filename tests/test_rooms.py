@@ -20,7 +20,7 @@ FLOORS = {
     "results": 0, "stats": 0, "figures": 0, "report": 0,
     "model": 1, "task": 1,
     "run": 2,
-    "attribution": 3, "lens": 3, "dictionary": 3,
+    "attribution": 3, "lens": 3, "dictionary": 3, "probing": 3,
     "circuit": 4, "features": 4, "steering": 4,
     "analysis": 5, "zoo": 5,
     "studies": 6,

@@ -28,6 +28,10 @@ _HOMES = {
     "run_edited": "pellucid.run.edit",
     "Generation": "pellucid.run.generation.generation",
     "generate": "pellucid.run.generation.generate",
+    "Probe": "pellucid.probing.result",
+    "probe": "pellucid.probing.probe",
+    "ProbeEffect": "pellucid.probing.effect",
+    "probe_effect": "pellucid.probing.effect",
     "SteeringVector": "pellucid.steering.vector",
     "steering_vector": "pellucid.steering.steering_vector",
     "Steering": "pellucid.steering.effects",
@@ -191,6 +195,10 @@ if TYPE_CHECKING:
     from pellucid.model.parts import PartKind as PartKind
     from pellucid.model.parts import register_part as register_part
     from pellucid.model.sites import Site as Site
+    from pellucid.probing.effect import ProbeEffect as ProbeEffect
+    from pellucid.probing.effect import probe_effect as probe_effect
+    from pellucid.probing.probe import probe as probe
+    from pellucid.probing.result import Probe as Probe
     from pellucid.progress_bar import showing_progress as showing_progress
     from pellucid.results.disk.csv_table import read_table as read_table
     from pellucid.results.passes import Passes as Passes

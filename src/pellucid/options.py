@@ -95,6 +95,8 @@ STEERING_METHOD: SteeringMethod = "mean_difference"
 TextPosition: TypeAlias = Literal["last", "mean", "max"]
 """Which of a text's values stand for it: those of its last token, or over all of its tokens."""
 TEXT_POSITION: TextPosition = "last"
+PROBE_SIZES = (1, 16, None)
+"""Coordinates that probes read; None for all."""
 STEERING_SCALES = (0.5, 1.0, 2.0)
 RANDOM_DIRECTIONS = 3
 """Directions of the same length, drawn at random, that a vector is held against."""

@@ -30,6 +30,9 @@ RENAMED = {
     ("compose", "kind"): "kinds",
     ("roles", "show"): "role",
     ("steer", "layer"): "layers",
+    ("probe", "site"): "sites",
+    ("probe", "position"): "positions",
+    ("probe", "size"): "sizes",
     ("steer", "scale"): "scales",
     ("zoo run", "method"): "methods",
     ("dictionary fit", "latents"): "n_latents",
@@ -41,11 +44,12 @@ OTHER_DEFAULT = {
     ("zoo run", "models"), ("zoo run", "method"), ("analyze", "include"),
     ("steer", "vector"), ("steer", "scale"),
     ("dictionary fit", "site"),
+    ("probe", "site"), ("probe", "position"), ("probe", "size"),
 }  # fmt: skip
 """None or "all" says here what leaving it out says there; ``neurons`` wants a layer there."""
 NO_PARAMETER = {
     ("dla", "against"), ("zoo list", "models"), ("zoo certify", "models"), ("zoo run", "real"),
-    ("generate", "off"), ("steer", "pairs"), ("steer", "gguf"),
+    ("generate", "off"), ("steer", "pairs"), ("probe", "labelled"), ("steer", "gguf"),
 }  # fmt: skip
 """What chooses among functions, or what they are called with."""
 LIBRARY: dict[str, list[Any]] = {
@@ -62,6 +66,7 @@ LIBRARY: dict[str, list[Any]] = {
     "attention": [pellucid.attention, pellucid.AttentionPatterns.plot],
     "roles": [pellucid.head_roles, pellucid.HeadRoles.plot],
     "generate": [pellucid.generate],
+    "probe": [pellucid.probe],
     "steer": [pellucid.steer, pellucid.steering_vector],
     "compose": [pellucid.composition, pellucid.Composition.plot],
     "dictionary convert": [pellucid.read_dictionary, pellucid.Dictionary.export],

@@ -28,6 +28,7 @@ WORDS: dict[str, list[str]] = {
     "roles": ["--length", "6", "--sequences", "2"],
     "compose": [],
     "generate": [*PROMPT, "--max-new-tokens", "2"],
+    "probe": ["labelled.csv", "--site", "L1 resid_pre", "--no-random-model", "--size", "1"],
     "steer": [
         *PROMPT,
         "--toward",
@@ -145,7 +146,9 @@ def demand_ends(name: str, command: Any, values: int, monkeypatch: Any) -> None:
 
 
 def put_prompts(folder: Path) -> None:
-    """The files of prompts and of pairs that the commands name."""
+    """The files of prompts, pairs and labels that the commands name."""
     text = "prompt,corrupted,answer,foil\nMary and John,John and John, x, y\n"
     (folder / "prompts.csv").write_text(text)
+    labelled = [f"{word} and {name},{name}" for word in "abcd" for name in ("Mary", "John")]
+    (folder / "labelled.csv").write_text("\n".join(["text,label", *labelled]))
     (folder / "pairs.csv").write_text("positive,negative\nMary,John\nJohn and Mary,and John\n")

@@ -25,6 +25,7 @@ from tests.hostile.values import (
     WHOLE,
     wrong,
 )
+from tests.models.every_call import probe_of
 
 QUESTION = Contrast([20, 21, 22, 23], [20, 24, 22, 23], 30, 31)
 EDGES = [("L0H1", "logits"), ("L0H1", "M1")]
@@ -229,6 +230,49 @@ ENTRIES: dict[str, Entry] = {
             "scale": NUMBER,
             "layers": OPTIONAL_WHOLE,
             "positions": wrong("list"),
+        },
+    ),
+    "probe": Entry(
+        pellucid.probe,
+        lambda model: {
+            "model": model,
+            "texts": [f"a {n}" for n in range(8)],
+            "labels": ["a", "b"] * 4,
+            "sites": "L1 resid_pre",
+            "sizes": (1,),
+            "shuffles": 0,
+            "random_model": False,
+        },
+        {
+            "model": OBJECT,
+            "texts": OBJECT,
+            "labels": OBJECT,
+            "sites": wrong("iterator"),
+            "positions": CHOICE,
+            "groups": wrong("none", "list"),
+            "sizes": OBJECT,
+            "test_share": NUMBER,
+            "shuffles": WHOLE,
+            "random_model": FLAG,
+            "other": OPTIONAL_OBJECT,
+            "seed": WHOLE,
+        },
+    ),
+    "probe_effect": Entry(
+        pellucid.probe_effect,
+        lambda model: {
+            "model": model,
+            "probe": probe_of(model),
+            "contrast": QUESTION,
+            "random_directions": 1,
+        },
+        {
+            "model": OBJECT,
+            "probe": OBJECT,
+            "contrast": OBJECT,
+            "metric": ESTIMATED["metric"],
+            "random_directions": WHOLE,
+            "seed": WHOLE,
         },
     ),
     "steering_vector": Entry(

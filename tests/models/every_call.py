@@ -36,6 +36,14 @@ def tiny_llama(seed: int = 0, **more: Any) -> LlamaForCausalLM:
 
 PAIRS = [([1, 2, 3], [1, 2, 9]), ([4, 5, 6], [4, 5, 9]), ([7, 8], [9, 8])]
 STEERED = {"scales": (1.0,), "neutral": [[1, 2, 3]], "task": None, "random_directions": 1}
+LABELLED = [[1, n, 5 + n % 2] for n in range(12)], ["a", "b"] * 6
+PROBED = {"sites": "L1 resid_pre", "sizes": (1,), "shuffles": 1, "random_model": False}
+
+
+def probe_of(model: Model, **more: Any) -> pellucid.Probe:
+    return pellucid.probe(model, *LABELLED, **{**PROBED, **more})
+
+
 EDGES = [("L0H1", "logits"), ("L0H1", "M1")]
 
 
@@ -58,6 +66,8 @@ CALLS: dict[str, Callable[[Model], Any]] = {
         edits=[Edit(site=Site("z", 1), heads=1)],
         sites="L1 z",
     ),
+    "probe": lambda m: probe_of(m),
+    "probe_effect": lambda m: pellucid.probe_effect(m, probe_of(m), QUESTION, random_directions=1),
     "steering_vector": lambda m: pellucid.steering_vector(m, PAIRS),
     "steer": lambda m: pellucid.steer(
         m, pellucid.steering_vector(m, PAIRS), [[1, 2]], 3, 4, instruction=[5, 6], **STEERED

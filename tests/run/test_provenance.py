@@ -12,7 +12,7 @@ from pellucid import Contrast, ContrastBatch, Result
 from pellucid.results.checksum import signed
 from pellucid.results.passes import Passes
 from pellucid.run.provenance import command, plain_value, with_provenance
-from tests.models.every_call import PAIRS, STEERED
+from tests.models.every_call import PAIRS, STEERED, probe_of
 from tests.models.readable import small_llama
 
 
@@ -28,7 +28,7 @@ def every_call(model, pair):
     p = pellucid
     scores = p.attribute_edges(model, pair, method="eap")
     edges = p.discover_edges(model, pair, method="top", size=5, insist=True)
-    vector = p.steering_vector(model, PAIRS)
+    vector, probed = p.steering_vector(model, PAIRS), probe_of(model)
     return {
         "attribute": lambda: p.attribute(model, pair, method="ig", steps=4),
         "patch": lambda: p.patch(model, pair, sites="nodes", only=["L0H1", "M1"]),
@@ -40,6 +40,8 @@ def every_call(model, pair):
         "direct_effects": lambda: p.direct_effects(model, pair),
         "logit_lens": lambda: p.logit_lens(model, pair.clean),
         "generate": lambda: p.generate(model, pair.clean, max_new_tokens=2),
+        "probe": lambda: probe_of(model),
+        "probe_effect": lambda: p.probe_effect(model, probed, pair, random_directions=1),
         "steering_vector": lambda: p.steering_vector(model, PAIRS),
         "steer": lambda: p.steer(model, vector, [[1, 2]], 3, 4, instruction=[5, 6], **STEERED),
         "neurons": lambda: p.neurons(model, pair, 1),
@@ -71,7 +73,7 @@ def test_every_public_call_writes_down_how_its_result_was_made(one, pair):
         assert datetime.fromisoformat(made.created) >= begun - timedelta(seconds=1)
         if name in ("attention", "logit_lens", "generate"):
             assert made.question == ({"prompt": IDS["clean"]},)
-        elif name in ("composition", "head_roles", "steering_vector", "steer"):
+        elif name in ("composition", "head_roles", "steering_vector", "steer", "probe"):
             assert made.question == ()
         else:
             assert made.question == (IDS,), name

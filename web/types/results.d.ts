@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 f623e6f5b3311b2fa9cb0a5f37ffa33f8b37b9df62f7698b0a3f36d654a4f900).
+// Made by types.mjs from schema.json (sha256 09108671ebcbe4831c1da3b3a5b34ab011549ff2ae620d4fba4f39368db2f12e).
 
 export type Document = Result & {
   schema: 2;
@@ -41,6 +41,8 @@ export type Result =
   | LogitLens
   | Neurons
   | PatchEffects
+  | Probe
+  | ProbeEffect
   | RealResult
   | ShareAgainstEffect
   | Steering
@@ -719,6 +721,64 @@ export interface Neurons {
     suppresses: string[][];
     logit_change: Tensor;
     caveats: string[];
+    passes: Passes;
+  };
+}
+export interface Probe {
+  type: "Probe";
+  fields: {
+    provenance: Provenance | null;
+    /**
+     * @minItems 2
+     */
+    labels: [string, string];
+    rows: ProbeRow[];
+    best: number;
+    weights: Tensor;
+    bias: Number;
+    mean: Tensor;
+    majority: Number;
+    bag_of_words: Number;
+    few: {
+      mapping: {
+        [k: string]: Number;
+      };
+    };
+    n_train: number;
+    n_test: number;
+    passes: Passes;
+  };
+}
+export interface ProbeRow {
+  type: "ProbeRow";
+  fields: {
+    site: string;
+    layer: number;
+    position: string;
+    k: number;
+    auroc: Number;
+    low: Number;
+    high: Number;
+    balanced_accuracy: Number;
+    accuracy_low: Number;
+    accuracy_high: Number;
+    shuffled: Number;
+    shuffled_most: Number;
+    random_coordinates: Number;
+    random_model: Number;
+    out_of_distribution: Number;
+    validation: Number;
+    converged: boolean;
+  };
+}
+export interface ProbeEffect {
+  type: "ProbeEffect";
+  fields: {
+    provenance: Provenance | null;
+    site: string;
+    metric_clean: Tensor;
+    without: Tensor;
+    without_random: Tensor;
     passes: Passes;
   };
 }

@@ -31,6 +31,7 @@ COMMAND_EXAMPLES = {
     "roles": "--out roles.csv",
     "compose": "--kind k --plot composition.png",
     "generate": f"{_PROMPT} --off L23H3 --max-new-tokens 20",
+    "probe": "labelled.csv --site 'L12 resid_pre' --plot probe.png",
     "steer": '"The party was" --pairs pairs.csv --toward " great" --away " bad" '
     '--instruction "Be happy. "',
     "study": "--prompts questions.csv --out study",

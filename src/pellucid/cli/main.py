@@ -14,6 +14,7 @@ from pellucid.cli.commands.circuits import circuit
 from pellucid.cli.commands.dictionary import dictionary
 from pellucid.cli.commands.heads import attention, compose, roles
 from pellucid.cli.commands.models import models
+from pellucid.cli.commands.probing import probe
 from pellucid.cli.commands.prompts import dla, lens, neurons, tokens
 from pellucid.cli.commands.report import report
 from pellucid.cli.commands.scores import attribute, edges, patch
@@ -51,6 +52,7 @@ add_command(app, "attention")(attention)
 add_command(app, "roles")(roles)
 add_command(app, "compose")(compose)
 add_command(app, "generate")(generate)
+add_command(app, "probe")(probe)
 add_command(app, "steer")(steer)
 add_command(app, "study")(study)
 add_command(app, "report")(report)

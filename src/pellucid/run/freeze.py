@@ -27,8 +27,8 @@ from pellucid.model.detection.probe import (
     Call,
     Record,
     first_tensor,
-    probe,
     probe_tokens,
+    record_calls,
 )
 from pellucid.model.model import Model
 from pellucid.model.norms import NormForm, norm_form
@@ -89,7 +89,7 @@ def freezable(model: Model) -> Frozen:
 def _find(model: Model) -> Frozen:
     anatomy = model.anatomy
     with undisturbed(model.module), without_foreign(model.module), torch.no_grad():
-        *records, outside = probe(
+        *records, outside = record_calls(
             model.module, [block.module for block in anatomy.blocks], probe_tokens(model.module)
         )
         like = torch.zeros(1, anatomy.d_model, dtype=model.dtype, device=model.device)

@@ -7,8 +7,12 @@ from pellucid.errors import TaskError
 from pellucid.task.prompt_file import demand_cells, lines_in, refuse_rows
 
 
-def read_columns(path: str | Path, columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """The cells of ``columns`` in every line of a .csv or .jsonl file.
+def read_columns(
+    path: str | Path, columns: Sequence[str], *, optional: Sequence[str] = ()
+) -> list[tuple[str, ...]]:
+    """The cells of ``columns`` in every line of a .csv or .jsonl file, then those of ``optional``.
+
+    What is optional and not there is empty.
 
     **Raises** ``TaskError`` for a file that cannot be read, and for lines that lack one of them.
     """
@@ -19,7 +23,8 @@ def read_columns(path: str | Path, columns: Sequence[str]) -> list[tuple[str, ..
     for number, cells in lines:
         try:
             demand_cells(path, number, cells, columns)
-            found.append(tuple(str(cells[name]) for name in columns))
+            more = (cells.get(name) or "" for name in optional)
+            found.append((*(str(cells[name]) for name in columns), *map(str, more)))
         except TaskError as error:
             wrong.append(str(error))
     refuse_rows(wrong, len(lines))

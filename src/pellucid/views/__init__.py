@@ -16,6 +16,7 @@ from pellucid.views import (
     lenses_on_heads,
     lenses_on_prompts,
     nodes,
+    probing,
     steering,
     study,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "markdown",
     "nodes",
     "page",
+    "probing",
     "steering",
     "study",
 ]

@@ -26,8 +26,8 @@ from pellucid.model.detection.probe import (
     TOLERANCE,
     Record,
     find_blocks,
-    probe,
     probe_tokens,
+    record_calls,
     same_values,
     text_config,
 )
@@ -95,9 +95,9 @@ def detect(model: nn.Module) -> Anatomy:
     with undisturbed(model):
         blocks = find_blocks(model)
         tokens = probe_tokens(model)
-        *records, outside = probe(model, blocks, tokens)
+        *records, outside = record_calls(model, blocks, tokens)
         _demand_finite(model, blocks, records)
-        *alone, _ = probe(model, blocks, tokens[:, :1])
+        *alone, _ = record_calls(model, blocks, tokens[:, :1])
         found: list[Block] = []
         hint: tuple[str, ...] = ()
         for layer, (block, record, single) in enumerate(zip(blocks, records, alone, strict=True)):

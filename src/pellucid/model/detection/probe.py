@@ -108,7 +108,7 @@ def as_row(model: nn.Module, ids: list[int], length: int) -> Tensor:
     return torch.tensor([repeated], device=next(model.parameters()).device)
 
 
-def probe(model: nn.Module, blocks: list[nn.Module], tokens: Tensor) -> list[Record]:
+def record_calls(model: nn.Module, blocks: list[nn.Module], tokens: Tensor) -> list[Record]:
     """Run ``tokens`` once: the calls inside each block, and in the last record those outside.
 
     **Assumes** evaluation mode (``undisturbed``).

@@ -33,7 +33,13 @@ from torch import Tensor, nn
 from pellucid.errors import CorruptModelError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Slot
 from pellucid.model.detection.dependence import prove_heads, prove_layouts, prove_locality
-from pellucid.model.detection.probe import TOLERANCE, Record, probe, proof_tokens, same_values
+from pellucid.model.detection.probe import (
+    TOLERANCE,
+    Record,
+    proof_tokens,
+    record_calls,
+    same_values,
+)
 from pellucid.model.detection.sublayers import mlp_parts, nearest
 from pellucid.model.proof.gradients import check_gradients
 from pellucid.model.proof.routes import embedding_is_all, read_around_norms
@@ -181,7 +187,7 @@ def check_shapes(module: nn.Module, tokens: Tensor, seen: dict[Site, Tensor]) ->
 
 def check_reading(module: nn.Module, anatomy: Anatomy, tokens: Tensor) -> None:
     """Every norm in the anatomy reads the stream and feeds the sublayer it is said to feed."""
-    records = probe(module, [b.module for b in anatomy.blocks], tokens)
+    records = record_calls(module, [b.module for b in anatomy.blocks], tokens)
     for layer, (block, record) in enumerate(zip(anatomy.blocks, records, strict=False)):
         name = f"{type(module).__name__}, layer {layer}"
         whole = record.of(block.module)
