@@ -39,6 +39,10 @@ CALLS = {
     ),
     "activations": lambda m, q: p.activations(m, [ONE.clean, (1, 2, 3)], ["blocks.0.hook_mlp_out"]),
     "patch_edges": lambda m, q: p.patch_edges(m, q),
+    "ablate": lambda m, q: p.ablate(
+        m, ONE.clean, 6, sites="mlps", ablation="noise", random_source=True
+    ),
+    "patch with noise": lambda m, q: p.patch(m, q, ablation="noise", random_source=True),
     "patch each position": lambda m, q: p.patch(m, q, positions="each"),
     "patch, little memory": lambda m, q: p.patch(m, q, memory_budget=1),
     "attention": lambda m, q: p.attention(m, ONE.clean),

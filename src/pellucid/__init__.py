@@ -37,6 +37,7 @@ _HOMES = {
     "Steering": "pellucid.steering.effects",
     "steer": "pellucid.steering.steer",
     "Attribution": "pellucid.attribution.nodes",
+    "ablate": "pellucid.attribution.ablate",
     "attribute": "pellucid.attribution.nodes",
     "EdgeScores": "pellucid.attribution.edges.scores",
     "attribute_edges": "pellucid.attribution.edges.attribute",
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
     from pellucid.analysis.forwards import most_forwards as most_forwards
     from pellucid.analysis.options import AnalysisOptions as AnalysisOptions
     from pellucid.analysis.result import Analysis as Analysis
+    from pellucid.attribution.ablate import ablate as ablate
     from pellucid.attribution.edges.attribute import attribute_edges as attribute_edges
     from pellucid.attribution.edges.path_patching import patch_edges as patch_edges
     from pellucid.attribution.edges.scores import EdgeScores as EdgeScores

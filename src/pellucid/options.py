@@ -13,12 +13,22 @@ MODEL = "smollm2-135m"
 """The embedded model."""
 DTYPE: DtypeName = "float32"
 
-MetricName: TypeAlias = Literal["logit_diff", "logit_diff_per_token", "prob_diff", "log_prob", "kl"]
+MetricName: TypeAlias = Literal[
+    "logit_diff", "logit_diff_per_token", "prob_diff", "log_prob", "logit", "kl"
+]
 METRIC: MetricName = "logit_diff"
+PlainMetric: TypeAlias = Literal["log_prob", "logit"]
+"""Of an answer alone, without a foil."""
+PLAIN_METRIC: PlainMetric = "log_prob"
 SEED = 0
 
 Ablation: TypeAlias = Literal["corrupted", "mean", "zero", "resample"]
 """What a replaced part gives instead (``run/ablation.py``)."""
+PatchAblation: TypeAlias = Literal[Ablation, "noise"]
+"""Where parts are replaced one at a time, also what they give when embeddings are noisy."""
+PlainAblation: TypeAlias = Literal["mean", "zero", "noise"]
+"""Those that need one prompt only."""
+PLAIN_ABLATION: PlainAblation = "mean"
 ABLATION: Ablation = "corrupted"
 Over: TypeAlias = Literal["heads", "heads+mlps"]
 """The parts that may be replaced."""

@@ -18,6 +18,7 @@ WORDS: dict[str, list[str]] = {
     "analyze": [*QUESTION, "--insist", "--random-sets", "0", "--budget", "30"],
     "attribute": QUESTION,
     "patch": QUESTION,
+    "ablate": [*PROMPT, "--answer", " x"],
     "edges": [*QUESTION, "--method", "eap"],
     "circuit": [*QUESTION, "--method", "top", "--size", "3", "--insist"],
     "lens": PROMPT,

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 09108671ebcbe4831c1da3b3a5b34ab011549ff2ae620d4fba4f39368db2f12e).
+// Made by types.mjs from schema.json (sha256 9f91028fd9e17e98c80efe1c2da9cfc624bd26c4d0af51b32966cb83e52f452c).
 
 export type Document = Result & {
   schema: 2;
@@ -295,6 +295,7 @@ export interface PatchEffects {
     noise: Number;
     ablation: string;
     units: Units | null;
+    random_source: Tensor | null;
   };
 }
 export interface Place {
@@ -923,8 +924,11 @@ export interface Quantity {
 }
 export interface Choices {
   DtypeName: "float32" | "float64" | "bfloat16" | "float16";
-  MetricName: "logit_diff" | "logit_diff_per_token" | "prob_diff" | "log_prob" | "kl";
+  MetricName: "logit_diff" | "logit_diff_per_token" | "prob_diff" | "log_prob" | "logit" | "kl";
+  PlainMetric: "log_prob" | "logit";
   Ablation: "corrupted" | "mean" | "zero" | "resample";
+  PatchAblation: "corrupted" | "mean" | "zero" | "resample" | "noise";
+  PlainAblation: "mean" | "zero" | "noise";
   Over: "heads" | "heads+mlps";
   NodeMethod: "atp-mask" | "atp" | "ig" | "mask-ig";
   EdgeEstimate: "eap" | "clean-corrupted" | "eap-ig" | "mask-ig" | "slot-ig" | "atp*" | "relp";

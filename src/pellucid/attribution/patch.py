@@ -6,12 +6,13 @@
                effect = metric(patched) - metric(corrupted): what is restored, so what suffices
 
 Both are positive for a component that supports the answer. (Vig et al. 2020; Meng et al. 2022;
-Heimersheim & Nanda 2024) In noising, what is put in may also be a mean, zero, or the value of
-another example: the ablation of every part, one at a time.
+Heimersheim & Nanda 2024) In noising, what is put in may also be a mean, zero, the value of another
+example, or what the part writes when embeddings are noisy: the ablation of every part, one at a
+time. ``ablate.py`` does it on one prompt alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 import pandas as pd
@@ -26,7 +27,15 @@ from pellucid.model.anatomy import Node
 from pellucid.model.model import Model, opened
 from pellucid.model.named_parts import PartNames, parts_in_layer, parts_named
 from pellucid.model.parts import name_of, names_parts
-from pellucid.options import ABLATION, DIRECTION, PATCH_SITES, Direction, PatchSites
+from pellucid.options import (
+    ABLATION,
+    DIRECTION,
+    PATCH_SITES,
+    Direction,
+    PatchAblation,
+    PatchSites,
+    demand_choice,
+)
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
 from pellucid.results.registry import stored
@@ -34,9 +43,10 @@ from pellucid.results.result import Result
 from pellucid.results.tables import tabulate
 from pellucid.results.views import shown
 from pellucid.run.identity import demand_trace_of
+from pellucid.run.other_runs import noised_values, random_values, where_prompts_differ
 from pellucid.run.provenance import with_provenance
 from pellucid.run.record import record
-from pellucid.run.setup import MeasureKeywords, MeasureOptions, Setup
+from pellucid.run.setup import RecordKeywords, RecordOptions, Setup
 from pellucid.run.sites import stream_sites
 from pellucid.run.variants import Unit, run_variants, unit_of
 from pellucid.stats.interval import mean_intervals
@@ -94,6 +104,8 @@ class PatchEffects(Result):
     """What was put into the clean run."""
     units: Units | None = None
     """What examples share; None where nothing was said."""
+    random_source: Float[Tensor, "example position place"] | None = None
+    """Effects of values from a prompt whose deciding tokens are random; None if not measured."""
 
     @property
     def effect(self) -> Float[Tensor, "position place"]:
@@ -128,10 +140,20 @@ class PatchEffects(Result):
         return grid
 
     def to_frame(self) -> pd.DataFrame:
-        """Columns ``node kind layer head position example effect``; example means."""
+        """Columns ``node kind layer head position example effect``; example means.
+
+        With a random source, its effect behind.
+        """
+        frame = self._tabled(self.effect, "effect")
+        if self.random_source is not None:
+            beside = self._tabled(self.random_source.mean(0), "random_source")
+            frame["random_source"] = beside["random_source"]
+        return frame
+
+    def _tabled(self, values: Float[Tensor, "position place"], column: str) -> pd.DataFrame:
         if self.positions is None:
-            return tabulate(self.places, self.effect[0], "effect")
-        frame = tabulate(self.places, self.effect, "effect", axes=("position",))
+            return tabulate(self.places, values[0], column)
+        frame = tabulate(self.places, values, column, axes=("position",))
         frame["position"] = frame["position"].map(dict(enumerate(self.positions))).astype("Int64")
         return frame
 
@@ -148,8 +170,29 @@ class PatchEffects(Result):
         return shown(self, "figure", tokens)
 
 
+class PatchKeywords(RecordKeywords, total=False):
+    """The options of ``patch`` as keywords, for type checkers and editors."""
+
+    ablation: PatchAblation
+    random_source: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchOptions(RecordOptions):
+    """What may be chosen of ``patch`` beside what is patched."""
+
+    ablation: PatchAblation = ABLATION
+    """What is put into the clean run."""
+    random_source: bool = False
+    """Whether every patch is measured again, with values of a prompt whose deciding tokens (those
+    in which clean and corrupted differ) are random: a control of noising."""
+
+    def __post_init__(self) -> None:
+        demand_choice("ablation", self.ablation, PatchAblation, EditError)
+
+
 @with_provenance
-@keywords_of(MeasureOptions)
+@keywords_of(PatchOptions)
 def patch(
     model: Model,
     contrast: Contrasts,
@@ -158,7 +201,7 @@ def patch(
     sites: PatchSites | str = PATCH_SITES,
     positions: Literal["all", "each"] | Sequence[int] = "all",
     only: PartNames | None = None,
-    **options: Unpack[MeasureKeywords],
+    **options: Unpack[PatchKeywords],
 ) -> PatchEffects:
     """Measure the effect of replacing each component (or each at each position) alone.
 
@@ -173,22 +216,26 @@ def patch(
     one, negative ones counted from the end. ``only`` limits the patches to places of these names.
 
     ``ablation`` puts something else into the clean run: ``"mean"`` over all prompts of the batch,
-    ``"zero"``, or ``"resample"``, another example's value, drawn by ``seed``. A ``trace`` of the
-    same weights, question and metric is used instead of recording; where it lacks the sites to be
-    patched, the question is recorded again. ``MeasureOptions`` says what the other options are.
+    ``"zero"``, ``"resample"``, another example's value, or ``"noise"``, what the part writes when
+    Gaussian noise is added to the embeddings of the tokens in which the prompts differ (Meng et al.
+    2022); both drawn by ``seed``. A ``trace`` of the same weights, question and metric is used
+    instead of recording; where it lacks the sites to be patched, the question is recorded again.
+    ``PatchOptions`` says what the other options are.
 
     **Cost** 2 forwards + 1 backward to record (none with a ``trace`` that holds the sites and
-    streams), then 1 forward per patch in batched calls.
+    streams), then 1 forward per patch in batched calls; 1 more with noise; with ``random_source``
+    1 more, and the patches twice.
     **Raises** ``EditError`` for an unknown kind of site, a position outside the prompt, and for
-    denoising with an ablation, which has no clean value to put back;
+    denoising with an ablation or a random source, which have no clean value to put back;
     ``TaskError`` for a model that is not opened, ``MismatchError`` for a trace of something else.
     """
     opened(model)
-    chosen = MeasureOptions(**options)
-    if direction == "denoising" and chosen.ablation != ABLATION:
+    chosen = PatchOptions(**options)
+    if direction == "denoising" and (chosen.ablation != ABLATION or chosen.random_source):
         raise EditError(
-            f"direction='denoising' with ablation={chosen.ablation!r}: denoising puts clean values "
-            "into the corrupted run. Leave out one of the two."
+            f"direction='denoising' with ablation={chosen.ablation!r}, random_source="
+            f"{chosen.random_source}: denoising puts clean values into the corrupted run. Leave "
+            "out one of the two."
         )
     if not (sites in _KINDS or names_parts(str(sites))) or direction not in get_args(Direction):
         raise EditError(
@@ -207,12 +254,20 @@ def patch(
         setup = Setup(
             model=model,
             trace=trace,
-            ablation=chosen.ablation,
+            ablation=ABLATION if chosen.ablation == "noise" else chosen.ablation,
             seed=chosen.seed,
             memory_budget=chosen.memory_budget,
         )
         columns = resolve_positions(positions, trace.encoded.clean.shape[1])
-        effect = _effects(setup, units, columns, direction)
+        at, seed = where_prompts_differ(trace.encoded), chosen.seed
+        if chosen.ablation == "noise":
+            noisy = noised_values(model, trace.encoded, wanted, at=at, seed=seed)
+            setup = replace(setup, ablation=noisy)
+        effect = effects_of(setup, units, columns, direction)
+        beside = None
+        if chosen.random_source:
+            other = random_values(model, trace.encoded, wanted, at=at, seed=seed)
+            beside = effects_of(replace(setup, ablation=other), units, columns, direction).cpu()
     return PatchEffects(
         direction=direction,
         sites=sites,
@@ -226,10 +281,11 @@ def patch(
         noise=trace.noise,
         ablation=chosen.ablation,
         units=trace.encoded.shared,
+        random_source=beside,
     )
 
 
-def _effects(
+def effects_of(
     setup: Setup, units: Sequence[Unit], columns: Sequence[int] | None, direction: Direction
 ) -> Float[Tensor, "example position place"]:
     """The effect of every patch: of all columns together if ``columns`` is None, else of each."""

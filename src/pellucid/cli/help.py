@@ -21,6 +21,7 @@ COMMAND_EXAMPLES = {
     "analyze": f"{_QUESTION} --out drink.json",
     "attribute": f"{_QUESTION} --top 10",
     "patch": f"{_QUESTION} --plot heads.png",
+    "ablate": f'{_PROMPT} --answer " Mary" --top 10',
     "edges": f"{_QUESTION} --top 10",
     "circuit": f"{_QUESTION} --method top --size 100 --out circuit.json",
     "lens": f'{_PROMPT} --target " Mary" --plot lens.png',

@@ -17,7 +17,7 @@ from pellucid.cli.commands.models import models
 from pellucid.cli.commands.probing import probe
 from pellucid.cli.commands.prompts import dla, lens, neurons, tokens
 from pellucid.cli.commands.report import report
-from pellucid.cli.commands.scores import attribute, edges, patch
+from pellucid.cli.commands.scores import ablate, attribute, edges, patch
 from pellucid.cli.commands.serve import serve
 from pellucid.cli.commands.steering import steer
 from pellucid.cli.commands.study import study
@@ -42,6 +42,7 @@ app.add_typer(dictionary, name="dictionary")
 add_command(app, "analyze")(analyze)
 add_command(app, "attribute")(attribute)
 add_command(app, "patch")(patch)
+add_command(app, "ablate")(ablate)
 add_command(app, "edges")(edges)
 add_command(app, "circuit")(circuit)
 add_command(app, "lens")(lens)

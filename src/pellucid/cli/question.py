@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pellucid.cli.terminal import tell
-from pellucid.options import Ablation, MetricName
+from pellucid.options import MetricName, PatchAblation
 
 if TYPE_CHECKING:
     from pellucid.task.contrast import Contrast, ContrastBatch
@@ -143,7 +143,7 @@ class AskedQuestion:
             return 0
         return forwards_to_judge(model, self.prompt, self.answer, self.foil)
 
-    def check_ablation(self, ablation: Ablation) -> None:
+    def check_ablation(self, ablation: PatchAblation) -> None:
         """Refuse to resample from other prompts when there are none."""
         if ablation == "resample" and len(self.contrasts or self.decisions) < 2:
             raise typer.BadParameter(

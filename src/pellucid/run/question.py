@@ -1,14 +1,18 @@
 """A question as the tensors that a model runs on."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import torch
 
 from pellucid.model.model import Model, opened
 from pellucid.model.proof.apart import demand_sums
+from pellucid.run.prompts import read_prompt
+from pellucid.task.align import check_length
 from pellucid.task.contrast import Contrast, ContrastBatch, Contrasts
-from pellucid.task.encode import Encoded, Padding, Resolved
+from pellucid.task.encode import Encoded, Padding, Resolved, pack
+from pellucid.task.tokens import continuation_ids, labels
 
 
 def encode_contrast(model: Model, contrast: Contrasts, *, padding: Padding = "right") -> Encoded:
@@ -26,6 +30,24 @@ def encode_contrast(model: Model, contrast: Contrasts, *, padding: Padding = "ri
             vocab_size=model.anatomy.d_vocab,
         )
         return encoded.to(model.device)
+
+
+def encode_plain(
+    model: Model, prompt: str | Sequence[int], answer: str | int | Sequence[int]
+) -> Encoded:
+    """One prompt and an answer, without a foil: clean and corrupted prompt are the same.
+
+    **Raises** as ``encode_contrast``.
+    """
+    clean = read_prompt(opened(model), prompt)
+    tokenizer = model.tokenizer
+    scored = continuation_ids(answer, tokenizer, name="answer", vocab_size=model.anatomy.d_vocab)
+    check_length(clean, scored, (), model.max_positions)
+    used = sorted({*clean, *scored})
+    one = Resolved(clean=clean, corrupted=clean, answer=scored, foil=())
+    packed = pack([one], dict(zip(used, labels(tokenizer, used), strict=True)))
+    # Nothing is shared with another prompt, whose keys and values could be used again.
+    return replace(packed, first_difference=0).to(model.device)
 
 
 def demand_sums_of_parts(model: Model, encoded: Encoded) -> None:

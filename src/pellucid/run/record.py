@@ -140,6 +140,34 @@ def record(
     return replace(found, passes=meter.passes)
 
 
+def record_alone(
+    model: Model, encoded: Encoded, *, metric: str | Metric, sites: Sequence[Site]
+) -> Trace:
+    """Values of a prompt that is compared with no other (``encode_plain``), and no gradients.
+
+    **Cost** 1 forward.
+    **Raises** ``NonFiniteError`` when the metric is not finite.
+    """
+    measure = resolve_metric(metric)
+    with metering() as meter:
+        values, logits, _ = run_corrupted(model, encoded, sites)
+    found = measure(logits, encoded)
+    demand_finite(found, "metric on the prompt")
+    return Trace(
+        weights=model.weight_hash,
+        encoded=encoded,
+        metric=measure,
+        clean=values,
+        corrupted=values,
+        gradient={},
+        metric_clean=found,
+        metric_corrupted=found,
+        logits_clean=logits,
+        logits_corrupted=logits,
+        passes=meter.passes,
+    )
+
+
 def _recorded(
     model: Model,
     objective: Objective,
@@ -167,7 +195,7 @@ def _recorded(
             second = mixture_from(at_mixture[0], beside, objective)
     else:
         every = list(dict.fromkeys([*sites, *observed]))
-        values, logits, past = _corrupted_run(model, encoded, every)
+        values, logits, past = run_corrupted(model, encoded, every)
         found = differentiate(model, objective, sites, observed=observed)
         if mixture:
             second = run_mixture(model, objective, values)
@@ -204,7 +232,7 @@ def _nearness(model: Model, encoded: Encoded) -> Metric:
     return Nearness(KL(reference))
 
 
-def _corrupted_run(
+def run_corrupted(
     model: Model, encoded: Encoded, sites: Iterable[Site]
 ) -> tuple[dict[Site, Tensor], Float[Tensor, "row read d_vocab"], Past | None]:
     """Values at ``sites`` on the corrupted prompts, their logits, and the shared prefix.

@@ -36,9 +36,12 @@ class Resolved:
     foil: Ids
 
     def rows(self) -> list["Row"]:
-        """One row, or two when a continuation has several tokens."""
+        """One row, or two when a continuation has several tokens; without a foil always one."""
         if len(self.answer) == len(self.foil) == 1:
             return [Row(self.clean, self.corrupted, self.answer, self.foil)]
+        if not self.foil:
+            more = self.answer[:-1]
+            return [Row(self.clean + more, self.corrupted + more, self.answer, ())]
         grown = [
             (self.clean + more[:-1], self.corrupted + more[:-1])
             for more in (self.answer, self.foil)
@@ -171,7 +174,7 @@ def _resolved(encoded: Encoded, example: int) -> Resolved:
     first, last = rows[0], rows[-1]
     answer = _real(encoded.answers[first], encoded.answers_real[first])
     foil = _real(encoded.foils[last], encoded.foils_real[last])
-    grown = len(answer) - 1 if len(rows) > 1 else 0
+    grown = len(answer) - 1 if len(rows) > 1 or not foil else 0
     clean, corrupted = (
         _real(tokens[first], encoded.real[first]) for tokens in (encoded.clean, encoded.corrupted)
     )

@@ -65,6 +65,16 @@ def log_prob(logits: Logits, encoded: Encoded) -> PerExample:
     return sequence_log_prob(logits, encoded, encoded.answers, encoded.answers_real)
 
 
+def logit(logits: Logits, encoded: Encoded) -> PerExample:
+    """Logit of the answer, summed over its tokens: before the softmax, so not of a probability.
+
+    Adding one number to every logit changes it and no probability; ``log_prob`` knows no such
+    number. Higher: more likely, all else equal.
+    """
+    logits = at_least_float32(logits)
+    return by_example(chosen(logits, encoded.answers, encoded.answers_real), encoded)
+
+
 def prob_diff(logits: Logits, encoded: Encoded) -> PerExample:
     """Probability of the answer minus that of the foil, from -1 to 1. Higher: preferred more."""
     return (
@@ -150,6 +160,7 @@ METRICS: dict[str, Metric] = {
     "logit_diff": logit_diff,
     "logit_diff_per_token": logit_diff_per_token,
     "log_prob": log_prob,
+    "logit": logit,
     "prob_diff": prob_diff,
 }
 

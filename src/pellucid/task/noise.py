@@ -13,6 +13,7 @@ from pellucid.task.metrics import (
     at_least_float32,
     chosen,
     log_prob,
+    logit,
     logit_diff,
     logit_diff_per_token,
     prob_diff,
@@ -29,7 +30,8 @@ def metric_noise(
     With u the bound for the difference of two logits (``stats/rounding.py``):
 
         logit_diff_per_token   u
-        logit_diff, log_prob   u for each token scored, on the average of answer and foil
+        logit_diff, log_prob, logit
+                               u for each token scored, on the average of answer and foil
         prob_diff              that much of the probability itself, which is exp of a sum of logs
         kl                     2 u^2: the clean run is its minimum, where only curvature is left;
                                and 2 eps of the logits for its evaluation in single precision
@@ -43,7 +45,7 @@ def metric_noise(
         return 2 * unit**2 + 2 * torch.finfo(torch.float32).eps * largest
     tokens = float(encoded.answers_real.sum() + encoded.foils_real.sum()) / 2
     each = unit * tokens / encoded.n_examples
-    if metric in (logit_diff, log_prob):
+    if metric in (logit_diff, log_prob, logit):
         return each
     if metric is logit_diff_per_token:
         return unit

@@ -13,6 +13,7 @@ from pellucid.cli.options import (
     MetricOption,
     ModelOptions,
     PartsOption,
+    PromptOptions,
     QuestionOptions,
     RankOptions,
     Top,
@@ -51,28 +52,85 @@ def attribute(
     output.draw(result, text, result.plot, behaviour_text(metric, *measured))
 
 
+PatchSitesOption = Annotated[
+    str,
+    option(
+        f"What is replaced, one at a time: {', '.join(get_args(options.PatchSites))}; or parts "
+        "by name, as M3.neurons (all neurons of an MLP) or M3N310+M3N7."
+    ),
+]
+OnlyOption = Annotated[
+    list[str] | None, option("Just these places, as L9H6 or L9.heads; repeatable.")
+]
+EachPosition = Annotated[bool, option("Replace one position at a time.", "--each-position")]
+RandomSource = Annotated[
+    bool, option("Beside it, values of a prompt with random tokens.", "--random-source")
+]
+
+
+@expanded
+def ablate(
+    prompt: PromptOptions,
+    model: ModelOptions,
+    answer: Annotated[
+        str | None, option('Continuation that is scored, as " Mary".', "--answer")
+    ] = None,
+    metric: Annotated[options.PlainMetric, option("What is measured.")] = options.PLAIN_METRIC,
+    ablation: Annotated[
+        options.PlainAblation, option("What parts are replaced with.")
+    ] = options.PLAIN_ABLATION,
+    noise_at: Annotated[
+        list[int] | None, option("Column of a token with noise; repeatable. All but the first.")
+    ] = None,
+    sites: PatchSitesOption = options.PATCH_SITES,
+    only: OnlyOption = None,
+    each_position: EachPosition = False,
+    random_source: RandomSource = False,
+    seed: Annotated[int, option("Seed of noise and random tokens.")] = options.SEED,
+    top: Top = 20,
+    *,
+    output: FigureOptions,
+) -> None:
+    """Measure how much one prompt's answer needs every head: no foil, no corrupted prompt."""
+    if sites not in get_args(options.PatchSites):
+        demand_names("--sites", sites)
+    asked = prompt.only()
+    if answer is None:
+        raise typer.BadParameter('--answer is missing, as in --answer " Mary".')
+    opened = model.opened()
+    from pellucid.attribution.ablate import ablate as run
+
+    with progress("Ablating"):
+        found = run(
+            opened,
+            prompt.read_by(opened, asked),
+            answer,
+            sites=sites,
+            positions="each" if each_position else "all",
+            only=only or None,
+            metric=metric,
+            ablation=ablation,
+            noise_at=noise_at or None,
+            random_source=random_source,
+            seed=seed,
+        )
+    likely = f"{metric} of {answer!r}: {float(found.metric_clean):+z.2f}"
+    output.draw(found, table_text(found, "effect", top), found.plot, likely)
+
+
 @expanded
 def patch(
     question: QuestionOptions,
     model: ModelOptions,
     metric: MetricOption = options.METRIC,
     direction: Annotated[options.Direction, option("What is put where.")] = options.DIRECTION,
-    sites: Annotated[
-        str,
-        option(
-            f"What is replaced, one at a time: {', '.join(get_args(options.PatchSites))}; or parts "
-            "by name, as M3.neurons (all neurons of an MLP) or M3N310+M3N7."
-        ),
-    ] = options.PATCH_SITES,
-    only: Annotated[
-        list[str] | None, option("Just these places, as L9H6 or L9.heads; repeatable.")
-    ] = None,
-    each_position: Annotated[
-        bool, option("Replace one position at a time.", "--each-position")
-    ] = False,
+    sites: PatchSitesOption = options.PATCH_SITES,
+    only: OnlyOption = None,
+    each_position: EachPosition = False,
     ablation: Annotated[
-        options.Ablation, option("What parts are replaced with, in noising.")
+        options.PatchAblation, option("What parts are replaced with, in noising.")
     ] = options.ABLATION,
+    random_source: RandomSource = False,
     top: Top = 20,
     *,
     output: FigureOptions,
@@ -80,9 +138,10 @@ def patch(
     """Measure how much every head, MLP, neuron or stream matters, by replacing each."""
     if sites not in get_args(options.PatchSites):
         demand_names("--sites", sites)
-    if direction == "denoising" and ablation != options.ABLATION:
+    if direction == "denoising" and (ablation != options.ABLATION or random_source):
+        given = "--random-source" if random_source else f"--ablation {ablation}"
         raise typer.BadParameter(
-            f"--ablation {ablation}: denoising puts clean values into the corrupted run. Leave out "
+            f"{given}: denoising puts clean values into the corrupted run. Leave out "
             "one of the two."
         )
     asked = question.ask()
@@ -101,6 +160,7 @@ def patch(
             only=only or None,
             metric=metric,
             ablation=ablation,
+            random_source=random_source,
         )
     result = replace(found, passes=meter.passes)
     measured = result.metric_clean, result.metric_corrupted, result.preference
