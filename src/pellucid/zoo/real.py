@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from pellucid.attribution.nodes import Attribution, attribute
@@ -160,11 +161,14 @@ def run_real(
 
 
 def exact_effects(model: Model, contrast: Contrast, folder: Path) -> PatchEffects:
-    """The effect of every node, measured; read from ``folder`` if it was measured before.
+    """The effect of every node, measured; read from ``folder`` if this version measured it before.
 
     **Cost** 2 forwards, 1 backward and 1 forward for every node; none if it was.
     """
-    asked = json.dumps([model.weight_hash, str(model.dtype), METRIC, contrast.to_dict()])
+    from pellucid import __version__
+
+    made_by = [__version__, torch.__version__, model.weight_hash, str(model.dtype), METRIC]
+    asked = json.dumps([*made_by, contrast.to_dict()])
     place = folder / hashlib.sha256(asked.encode()).hexdigest()[:16]
     if place.is_dir():
         return PatchEffects.load(place)
