@@ -12,7 +12,7 @@ from pellucid.lens.direct.frozen_norm import jacobian_product
 from pellucid.model.running.forward import backwards_counted
 from pellucid.passes import metering, uncounted
 from pellucid.results.passes import Passes
-from tests.models.every_call import PAIRS, STEERED, probe_of
+from tests.models.every_call import FOUR, LEARNED, PAIRS, STEERED, probe_of
 from tests.models.families import tiny_model
 
 ONE = Contrast([3, 7, 11, 2, 9, 4], [3, 7, 5, 2, 9, 4], 6, 8)
@@ -27,6 +27,8 @@ CALLS = {
     "generate": lambda m, q: p.generate(m, ONE.clean, max_new_tokens=3),
     "probe": lambda m, q: probe_of(m),
     "probe_effect": lambda m, q: p.probe_effect(m, probe_of(m), q, random_directions=1),
+    "interchange": lambda m, q: p.interchange(m, q, "L1 resid_pre", draws=2),
+    "das": lambda m, q: p.das(m, FOUR, "L1 z", **LEARNED),
     "steering_vector": lambda m, q: p.steering_vector(m, PAIRS),
     "steer": lambda m, q: p.steer(
         m,

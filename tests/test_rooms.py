@@ -21,7 +21,7 @@ FLOORS = {
     "model": 1, "task": 1,
     "run": 2,
     "attribution": 3, "lens": 3, "dictionary": 3, "probing": 3,
-    "circuit": 4, "features": 4, "steering": 4,
+    "circuit": 4, "features": 4, "steering": 4, "causal": 4,
     "analysis": 5, "zoo": 5,
     "studies": 6,
     "views": 7,

@@ -28,6 +28,10 @@ _HOMES = {
     "run_edited": "pellucid.run.edit",
     "Generation": "pellucid.run.generation.generation",
     "generate": "pellucid.run.generation.generate",
+    "Interchange": "pellucid.causal.result",
+    "interchange": "pellucid.causal.interchange",
+    "AlignedSubspace": "pellucid.causal.result",
+    "das": "pellucid.causal.das",
     "Probe": "pellucid.probing.result",
     "probe": "pellucid.probing.probe",
     "ProbeEffect": "pellucid.probing.effect",
@@ -135,6 +139,10 @@ if TYPE_CHECKING:
     from pellucid.callbacks import Callback as Callback
     from pellucid.callbacks import Progress as Progress
     from pellucid.callbacks import watching as watching
+    from pellucid.causal.das import das as das
+    from pellucid.causal.interchange import interchange as interchange
+    from pellucid.causal.result import AlignedSubspace as AlignedSubspace
+    from pellucid.causal.result import Interchange as Interchange
     from pellucid.circuit.edges.circuit import EdgeCircuit as EdgeCircuit
     from pellucid.circuit.edges.curve import EdgeCurve as EdgeCurve
     from pellucid.circuit.edges.curve import edge_curve as edge_curve

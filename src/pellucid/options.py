@@ -105,6 +105,10 @@ STEERING_METHOD: SteeringMethod = "mean_difference"
 TextPosition: TypeAlias = Literal["last", "mean", "max"]
 """Which of a text's values stand for it: those of its last token, or over all of its tokens."""
 TEXT_POSITION: TextPosition = "last"
+EXCHANGE_DRAWS = 5
+"""Random dimensions, and random changes of the same size, beside an exchange of values."""
+DAS_STEPS, DAS_RATE = 100, 0.02
+"""How long, and how fast, directions are learned."""
 PROBE_SIZES = (1, 16, None)
 """Coordinates that probes read; None for all."""
 STEERING_SCALES = (0.5, 1.0, 2.0)

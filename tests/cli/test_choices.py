@@ -32,6 +32,8 @@ RENAMED = {
     ("steer", "layer"): "layers",
     ("probe", "site"): "sites",
     ("probe", "position"): "positions",
+    ("interchange", "position"): "positions",
+    ("das", "position"): "positions",
     ("probe", "size"): "sizes",
     ("steer", "scale"): "scales",
     ("zoo run", "method"): "methods",
@@ -45,6 +47,7 @@ OTHER_DEFAULT = {
     ("steer", "vector"), ("steer", "scale"),
     ("dictionary fit", "site"),
     ("probe", "site"), ("probe", "position"), ("probe", "size"),
+    ("interchange", "position"), ("das", "position"),
 }  # fmt: skip
 """None or "all" says here what leaving it out says there; ``neurons`` wants a layer there."""
 NO_PARAMETER = {
@@ -68,6 +71,8 @@ LIBRARY: dict[str, list[Any]] = {
     "roles": [pellucid.head_roles, pellucid.HeadRoles.plot],
     "generate": [pellucid.generate],
     "probe": [pellucid.probe],
+    "interchange": [pellucid.interchange],
+    "das": [pellucid.das],
     "steer": [pellucid.steer, pellucid.steering_vector],
     "compose": [pellucid.composition, pellucid.Composition.plot],
     "dictionary convert": [pellucid.read_dictionary, pellucid.Dictionary.export],

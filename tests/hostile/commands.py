@@ -30,6 +30,16 @@ WORDS: dict[str, list[str]] = {
     "compose": [],
     "generate": [*PROMPT, "--max-new-tokens", "2"],
     "probe": ["labelled.csv", "--site", "L1 resid_pre", "--no-random-model", "--size", "1"],
+    "interchange": [*QUESTION, "--site", "L1 z", "--draws", "1"],
+    "das": [
+        "--prompts",
+        "several.csv",
+        "--site",
+        "L1 z",
+        "--steps",
+        "1",
+        "--no-random-model",
+    ],
     "steer": [
         *PROMPT,
         "--toward",
@@ -150,6 +160,8 @@ def put_prompts(folder: Path) -> None:
     """The files of prompts, pairs and labels that the commands name."""
     text = "prompt,corrupted,answer,foil\nMary and John,John and John, x, y\n"
     (folder / "prompts.csv").write_text(text)
+    rows = [f"the {n} and Mary,the {n} and John, x, y" for n in "abcd"]
+    (folder / "several.csv").write_text("\n".join(["prompt,corrupted,answer,foil", *rows]))
     labelled = [f"{word} and {name},{name}" for word in "abcd" for name in ("Mary", "John")]
     (folder / "labelled.csv").write_text("\n".join(["text,label", *labelled]))
     (folder / "pairs.csv").write_text("positive,negative\nMary,John\nJohn and Mary,and John\n")

@@ -232,6 +232,44 @@ ENTRIES: dict[str, Entry] = {
             "positions": wrong("list"),
         },
     ),
+    "interchange": Entry(
+        pellucid.interchange,
+        asking(site="L1 z", draws=1),
+        {
+            **ASKED,
+            "site": wrong(),
+            "positions": wrong("whole", "list"),
+            "subspace": OPTIONAL_OBJECT,
+            "draws": WHOLE,
+            "seed": WHOLE,
+        },
+    ),
+    "das": Entry(
+        pellucid.das,
+        lambda model: {
+            "model": model,
+            "contrast": ContrastBatch(
+                tuple(Contrast([n, 2, 3], [n, 4, 3], 11, 13) for n in range(20, 24))
+            ),
+            "site": "L1 z",
+            "steps": 1,
+            "draws": 0,
+            "random_model": False,
+        },
+        {
+            **ASKED,
+            "site": wrong(),
+            "k": WHOLE,
+            "positions": wrong("whole", "list"),
+            "steps": WHOLE,
+            "rate": NUMBER,
+            "test_share": NUMBER,
+            "draws": WHOLE,
+            "arbitrary": FLAG,
+            "random_model": FLAG,
+            "seed": WHOLE,
+        },
+    ),
     "probe": Entry(
         pellucid.probe,
         lambda model: {

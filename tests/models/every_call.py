@@ -44,6 +44,8 @@ def probe_of(model: Model, **more: Any) -> pellucid.Probe:
     return pellucid.probe(model, *LABELLED, **{**PROBED, **more})
 
 
+FOUR = pellucid.ContrastBatch(tuple(Contrast([n, 2, 3], [n, 4, 3], 11, 13) for n in range(4, 8)))
+LEARNED: dict[str, Any] = {"steps": 2, "draws": 1, "random_model": False}
 EDGES = [("L0H1", "logits"), ("L0H1", "M1")]
 
 
@@ -68,6 +70,8 @@ CALLS: dict[str, Callable[[Model], Any]] = {
     ),
     "probe": lambda m: probe_of(m),
     "probe_effect": lambda m: pellucid.probe_effect(m, probe_of(m), QUESTION, random_directions=1),
+    "interchange": lambda m: pellucid.interchange(m, QUESTION, "L1 z", draws=1),
+    "das": lambda m: pellucid.das(m, FOUR, "L1 z", **LEARNED),
     "steering_vector": lambda m: pellucid.steering_vector(m, PAIRS),
     "steer": lambda m: pellucid.steer(
         m, pellucid.steering_vector(m, PAIRS), [[1, 2]], 3, 4, instruction=[5, 6], **STEERED

@@ -12,7 +12,7 @@ from pellucid import Contrast, ContrastBatch, Result
 from pellucid.results.checksum import signed
 from pellucid.results.passes import Passes
 from pellucid.run.provenance import command, plain_value, with_provenance
-from tests.models.every_call import PAIRS, STEERED, probe_of
+from tests.models.every_call import FOUR, LEARNED, PAIRS, STEERED, probe_of
 from tests.models.readable import small_llama
 
 
@@ -42,6 +42,9 @@ def every_call(model, pair):
         "generate": lambda: p.generate(model, pair.clean, max_new_tokens=2),
         "probe": lambda: probe_of(model),
         "probe_effect": lambda: p.probe_effect(model, probed, pair, random_directions=1),
+        "ablate": lambda: p.ablate(model, pair.clean, pair.answer, sites="mlps"),
+        "interchange": lambda: p.interchange(model, pair, "L1 z", draws=1),
+        "das": lambda: p.das(model, FOUR, "L1 z", **LEARNED),
         "steering_vector": lambda: p.steering_vector(model, PAIRS),
         "steer": lambda: p.steer(model, vector, [[1, 2]], 3, 4, instruction=[5, 6], **STEERED),
         "neurons": lambda: p.neurons(model, pair, 1),
@@ -75,6 +78,10 @@ def test_every_public_call_writes_down_how_its_result_was_made(one, pair):
             assert made.question == ({"prompt": IDS["clean"]},)
         elif name in ("composition", "head_roles", "steering_vector", "steer", "probe"):
             assert made.question == ()
+        elif name == "ablate":
+            assert made.question == ({"prompt": IDS["clean"], "answer": IDS["answer"]},)
+        elif name == "das":
+            assert len(made.question) == 4
         else:
             assert made.question == (IDS,), name
         again = Result.from_json(found.to_json())
@@ -94,7 +101,8 @@ def test_every_public_call_that_gives_a_result_is_covered(one, pair):
             if isinstance(gives, type) and issubclass(gives, Result):
                 giving.add(name)
                 assert value.__wrapped__ is not None
-    assert giving - {"read_circuit", "read_dictionary"} == named
+    of_dictionaries = {"read_dictionary", "fit_dictionary", "evaluate_dictionary"}
+    assert giving - {"read_circuit"} - of_dictionaries == named
 
 
 def test_options_are_written_with_their_defaults_and_the_command_without(one, pair):

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 9f91028fd9e17e98c80efe1c2da9cfc624bd26c4d0af51b32966cb83e52f452c).
+// Made by types.mjs from schema.json (sha256 d0a01eb2c2b99c7a7680773df0b5891658158380858cdbc509396230511bc6b3).
 
 export type Document = Result & {
   schema: 2;
@@ -21,6 +21,7 @@ export type Document = Result & {
   }[];
 };
 export type Result =
+  | AlignedSubspace
   | Analysis
   | AttentionPatterns
   | Attribution
@@ -38,6 +39,7 @@ export type Result =
   | Faithfulness
   | Generation
   | HeadRoles
+  | Interchange
   | LogitLens
   | Neurons
   | PatchEffects
@@ -76,31 +78,18 @@ export type Tensor =
     };
 export type Nested = Nested[] | number | boolean | null;
 
-export interface Analysis {
-  type: "Analysis";
+export interface AlignedSubspace {
+  type: "AlignedSubspace";
   fields: {
-    provenance: Provenance;
-    question: Question;
-    metric_clean: Number;
-    metric_corrupted: Number;
-    preference: Number;
-    behaves: boolean;
-    top: TopToken[];
-    attribution: Attribution;
-    circuit: Circuit;
-    over_heads: Faithfulness | null;
-    over_heads_and_mlps: Faithfulness | null;
-    patches: PatchEffects;
-    agreement: Agreement;
-    caveats: string[];
+    provenance: Provenance | null;
+    basis: Tensor;
+    held_out: Interchange;
+    trained: Number;
+    losses: Number[];
+    arbitrary_trained: Number;
+    arbitrary: Number;
+    random_model: Number;
     passes: Passes;
-    backups: Backups | null;
-    answer_probability: Number | null;
-    foil_probability: Number | null;
-    lens: LogitLens | null;
-    direct_effects: DirectEffects | null;
-    tokens: TokenAttribution | null;
-    attention: AttentionPatterns | null;
   };
 }
 export interface Provenance {
@@ -143,6 +132,49 @@ export interface Passes {
     forwards: number;
     backwards: number;
     calls: number;
+  };
+}
+export interface Interchange {
+  type: "Interchange";
+  fields: {
+    provenance: Provenance | null;
+    site: string;
+    positions: number[];
+    k: number;
+    exchanged: Tensor;
+    base: Tensor;
+    source: Tensor;
+    whole: Tensor;
+    random: Tensor;
+    placebo: Tensor;
+    passes: Passes;
+  };
+}
+export interface Analysis {
+  type: "Analysis";
+  fields: {
+    provenance: Provenance;
+    question: Question;
+    metric_clean: Number;
+    metric_corrupted: Number;
+    preference: Number;
+    behaves: boolean;
+    top: TopToken[];
+    attribution: Attribution;
+    circuit: Circuit;
+    over_heads: Faithfulness | null;
+    over_heads_and_mlps: Faithfulness | null;
+    patches: PatchEffects;
+    agreement: Agreement;
+    caveats: string[];
+    passes: Passes;
+    backups: Backups | null;
+    answer_probability: Number | null;
+    foil_probability: Number | null;
+    lens: LogitLens | null;
+    direct_effects: DirectEffects | null;
+    tokens: TokenAttribution | null;
+    attention: AttentionPatterns | null;
   };
 }
 export interface Question {

@@ -33,6 +33,8 @@ COMMAND_EXAMPLES = {
     "compose": "--kind k --plot composition.png",
     "generate": f"{_PROMPT} --off L23H3 --max-new-tokens 20",
     "probe": "labelled.csv --site 'L12 resid_pre' --plot probe.png",
+    "interchange": "--prompts questions.csv --site 'L12 resid_pre' --position -2",
+    "das": "--prompts questions.csv --site 'L12 resid_pre' --k 4",
     "steer": '"The party was" --pairs pairs.csv --toward " great" --away " bad" '
     '--instruction "Be happy. "',
     "study": "--prompts questions.csv --out study",

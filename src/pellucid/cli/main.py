@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.commands.analysis import analyze
+from pellucid.cli.commands.causal import das, interchange
 from pellucid.cli.commands.circuits import circuit
 from pellucid.cli.commands.dictionary import dictionary
 from pellucid.cli.commands.heads import attention, compose, roles
@@ -55,6 +56,8 @@ add_command(app, "compose")(compose)
 add_command(app, "generate")(generate)
 add_command(app, "probe")(probe)
 add_command(app, "steer")(steer)
+add_command(app, "interchange")(interchange)
+add_command(app, "das")(das)
 add_command(app, "study")(study)
 add_command(app, "report")(report)
 add_command(app, "app")(serve)

@@ -10,6 +10,7 @@ from pellucid.report import markdown, page
 from pellucid.views import (
     analysis_story,
     analysis_summary,
+    causal,
     edges,
     generation,
     lens_stories,
@@ -24,6 +25,7 @@ from pellucid.views import (
 __all__ = [
     "analysis_story",
     "analysis_summary",
+    "causal",
     "edges",
     "export",
     "export_dictionary",

@@ -41,6 +41,7 @@ _COLUMNS = (
     "size,effect",
     "position,token,id,log_probability",
     "layer,length,separation",
+    "exchange,accuracy,logit_difference",
     "site,layer,position,k,auroc,low,high",
     "how,scale,effect,low,high,kl,perplexity,accuracy",
     "model,method,kind,n_edges",
