@@ -317,13 +317,20 @@ def test_single_results_show_their_numbers(drawn, analysis, with_backup):
     assert number(page.locator("dd.number").first.inner_text()) == pytest.approx(
         analysis.over_heads.sufficiency, abs=5e-4
     )
-    frame = analysis.attribution.to_frame().set_index("node")
-    page = drawn(analysis.attribution)
+    found = analysis.attribution
+    scores = dict(zip((node.name for node in found.nodes), found.score.tolist(), strict=True))
+    page = drawn(found)
     page.locator(".heatmap canvas").focus()
     page.keyboard.press("ArrowDown")
     name, _, value = page.locator(".readout").inner_text().split()
-    assert number(value) == pytest.approx(frame.estimate[name.rstrip(":")], abs=5e-4)
-    assert drawn(analysis.patches).locator(".heatmap canvas").count() == 1
+    assert number(value) == pytest.approx(scores[name.rstrip(":")], abs=5e-4)
+    page = drawn(analysis.patches)
+    assert page.locator(".heatmap canvas").count() == 1
+    effects = analysis.patches.to_frame().set_index("node")["effect"]
+    first = page.locator("tbody tr").first
+    named, shown = first.locator("th, td").first.inner_text(), first.locator("td").last.inner_text()
+    assert named == effects.abs().idxmax()
+    assert number(shown) == pytest.approx(effects[named], abs=5e-4)
     assert drawn(with_backup.backups).get_by_test_id("backups").locator("tbody tr").count() == 2
     assert analysis.circuit.names[0] in drawn(analysis.circuit).locator("main").inner_text()
 

@@ -6,7 +6,8 @@ import { AnalysisView } from "./AnalysisView";
 import { EdgeCircuitView, EdgeScoresView } from "./EdgeViews";
 import { FieldsView } from "./FieldsView";
 import { AttentionView, DirectEffectsView, HeadRolesView, LogitLensView, TokensView } from "./LensViews";
-import { AttributionView, BackupsView, FaithfulnessView, PatchEffectsView } from "./MeasuredViews";
+import { BackupsView, FaithfulnessView } from "./MeasuredViews";
+import { AttributionView, PatchEffectsView } from "./NodeViews";
 import { StudyView } from "./StudyView";
 
 type View = (props: { document: Document; theme: Theme }) => JSX.Element;
