@@ -7,84 +7,34 @@ that decide between two answers from those without which nothing works; a contra
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, TypedDict, Unpack
+from dataclasses import replace
+from typing import Literal, Unpack
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from pellucid.attribution.options import AblateKeywords, AblateOptions
 from pellucid.attribution.patch import (
     PatchEffects,
     effects_of,
     parts_at,
-    place_of,
     resolve_positions,
 )
-from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
 from pellucid.model.model import Model
 from pellucid.model.named_parts import PartNames
-from pellucid.options import (
-    PATCH_SITES,
-    PLAIN_ABLATION,
-    PLAIN_METRIC,
-    SEED,
-    PatchSites,
-    PlainAblation,
-    PlainMetric,
-    demand_choice,
-)
+from pellucid.options import PATCH_SITES, PatchSites
 from pellucid.passes import metering
 from pellucid.run.other_runs import behind_the_first, noised_values, random_values
 from pellucid.run.provenance import with_provenance
 from pellucid.run.question import encode_plain
 from pellucid.run.record import record_alone
-from pellucid.run.setup import MEMORY_BUDGET, Setup
+from pellucid.run.setup import Setup
 from pellucid.run.sites import stream_sites
 from pellucid.run.variants import unit_of
 from pellucid.task.encode import Encoded
 from pellucid.task.positions import positions_from_start
-
-
-class AblateKeywords(TypedDict, total=False):
-    """The options of ``ablate`` as keywords, for type checkers and editors."""
-
-    metric: PlainMetric
-    ablation: PlainAblation
-    noise_at: Sequence[int] | None
-    random_source: bool
-    seed: int
-    memory_budget: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class AblateOptions:
-    """What may be chosen of ``ablate`` beside the prompt and what is replaced in it."""
-
-    metric: PlainMetric = PLAIN_METRIC
-    """Log-probability or logit of the answer."""
-    ablation: PlainAblation = PLAIN_ABLATION
-    """What a part gives instead: its mean over the prompt's tokens, zero, or what it writes when
-    Gaussian noise is added to embeddings (Meng et al. 2022, arXiv:2202.05262)."""
-    noise_at: Sequence[int] | None = None
-    """Columns of the tokens with noise, and of those that are random in a random source: the
-    subject's, say. All but the first unless given."""
-    random_source: bool = False
-    """Whether every part is replaced again by what it writes when these tokens are random."""
-    seed: int = SEED
-    """For noise and random tokens."""
-    memory_budget: int = MEMORY_BUDGET
-    """Bytes that one batched call may take for activations."""
-
-    def __post_init__(self) -> None:
-        demand_choice("metric", self.metric, PlainMetric, EditError)
-        demand_choice("ablation", self.ablation, PlainAblation, EditError)
-        if self.noise_at is not None and self.ablation != "noise" and not self.random_source:
-            raise EditError(
-                f"noise_at={list(self.noise_at)!r} with ablation={self.ablation!r}: it says where "
-                "noise or random tokens stand. Add ablation='noise' or random_source=True."
-            )
 
 
 @with_provenance
@@ -131,17 +81,14 @@ def ablate(
         if chosen.random_source:
             other = random_values(model, encoded, wanted, at=at, seed=chosen.seed)
             beside = effects_of(replace(setup, ablation=other), units, columns, "noising").cpu()
-    return PatchEffects(
+    return PatchEffects.of(
+        trace,
+        units,
+        effect,
         direction="noising",
         sites=sites,
-        places=tuple(place_of(unit) for unit in units),
         positions=columns,
-        per_example=effect.cpu(),
-        metric_clean=trace.metric_clean.cpu(),
-        metric_corrupted=trace.metric_corrupted.cpu(),
-        preference=trace.preference.cpu(),
         passes=meter.passes,
-        noise=trace.noise,
         ablation=chosen.ablation,
         random_source=beside,
     )

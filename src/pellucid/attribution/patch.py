@@ -13,13 +13,14 @@ time. ``ablate.py`` does it on one prompt alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pellucid.attribution.options import PatchKeywords, PatchOptions
 from pellucid.callbacks import expect
 from pellucid.errors import EditError
 from pellucid.keywords import keywords_of
@@ -32,9 +33,7 @@ from pellucid.options import (
     DIRECTION,
     PATCH_SITES,
     Direction,
-    PatchAblation,
     PatchSites,
-    demand_choice,
 )
 from pellucid.passes import metering
 from pellucid.results.passes import Passes
@@ -45,8 +44,8 @@ from pellucid.results.views import shown
 from pellucid.run.identity import demand_trace_of
 from pellucid.run.other_runs import noised_values, random_values, where_prompts_differ
 from pellucid.run.provenance import with_provenance
-from pellucid.run.record import record
-from pellucid.run.setup import RecordKeywords, RecordOptions, Setup
+from pellucid.run.record import Trace, record
+from pellucid.run.setup import Setup
 from pellucid.run.sites import stream_sites
 from pellucid.run.variants import Unit, run_variants, unit_of
 from pellucid.stats.interval import mean_intervals
@@ -106,6 +105,22 @@ class PatchEffects(Result):
     """What examples share; None where nothing was said."""
     random_source: Float[Tensor, "example position place"] | None = None
     """Effects of values from a prompt whose deciding tokens are random; None if not measured."""
+
+    @classmethod
+    def of(
+        cls, trace: Trace, units: Sequence[Unit], effect: Float[Tensor, "e p u"], **said: Any
+    ) -> "PatchEffects":
+        """The measured ``effect`` of ``units`` in a recording; ``said`` are the other fields."""
+        return cls(
+            places=tuple(map(place_of, units)),
+            per_example=effect.cpu(),
+            metric_clean=trace.metric_clean.cpu(),
+            metric_corrupted=trace.metric_corrupted.cpu(),
+            preference=trace.preference.cpu(),
+            noise=trace.noise,
+            units=trace.encoded.shared,
+            **said,
+        )
 
     @property
     def effect(self) -> Float[Tensor, "position place"]:
@@ -168,27 +183,6 @@ class PatchEffects(Result):
     def plot(self, *, tokens: Sequence[str] | None = None) -> "Figure":
         """A heat map: layers and heads, or places and positions, which ``tokens`` name."""
         return shown(self, "figure", tokens)
-
-
-class PatchKeywords(RecordKeywords, total=False):
-    """The options of ``patch`` as keywords, for type checkers and editors."""
-
-    ablation: PatchAblation
-    random_source: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class PatchOptions(RecordOptions):
-    """What may be chosen of ``patch`` beside what is patched."""
-
-    ablation: PatchAblation = ABLATION
-    """What is put into the clean run."""
-    random_source: bool = False
-    """Whether every patch is measured again, with values of a prompt whose deciding tokens (those
-    in which clean and corrupted differ) are random: a control of noising."""
-
-    def __post_init__(self) -> None:
-        demand_choice("ablation", self.ablation, PatchAblation, EditError)
 
 
 @with_provenance
@@ -268,19 +262,15 @@ def patch(
         if chosen.random_source:
             other = random_values(model, trace.encoded, wanted, at=at, seed=seed)
             beside = effects_of(replace(setup, ablation=other), units, columns, direction).cpu()
-    return PatchEffects(
+    return PatchEffects.of(
+        trace,
+        units,
+        effect,
         direction=direction,
         sites=sites,
-        places=tuple(place_of(unit) for unit in units),
         positions=columns,
-        per_example=effect.cpu(),
-        metric_clean=trace.metric_clean.cpu(),
-        metric_corrupted=trace.metric_corrupted.cpu(),
-        preference=trace.preference.cpu(),
         passes=meter.passes,
-        noise=trace.noise,
         ablation=chosen.ablation,
-        units=trace.encoded.shared,
         random_source=beside,
     )
 
