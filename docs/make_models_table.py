@@ -38,7 +38,7 @@ replacing the embedding replaces less than the tokens, and edges into the MLP mi
 
 - *stream*: largest relative error of input + terms = output over layers; *heads*: of the sum over
   heads. Single precision.
-- *not there*: sites that this family does not have. Mixtures of experts are one node without
+- *not there*: sites that this family does not have. Experts of mixtures have no
   neurons; multi-head latent attention has no query, key or value per head that reads the stream;
   `pattern` is missing where attention bypasses transformers' attention registry.
 - *late*, *prefix*: whether starting at a later layer, and sharing a cached prefix, were exact.

@@ -163,6 +163,14 @@ class Attention:
 
 
 @dataclass(frozen=True)
+class Experts:
+    """The experts of a mixture, held by one module."""
+
+    module: nn.Module
+    count: int
+
+
+@dataclass(frozen=True)
 class Mlp:
     """One MLP (or mixture-of-experts) sublayer: one node, however many modules write it."""
 
@@ -173,6 +181,13 @@ class Mlp:
     """The down-projection, whose input is the neurons' activations; None for experts."""
     reads_stream: bool = True
     """Whether what it reads is known to be the stream, or a norm of it."""
+    experts: Experts | None = None
+    """Those of a mixture that can be told apart; None elsewhere."""
+
+    @property
+    def n_experts(self) -> int:
+        """How many experts can be told apart; 0 for a dense MLP."""
+        return 0 if self.experts is None else self.experts.count
 
     @property
     def n_neurons(self) -> int:

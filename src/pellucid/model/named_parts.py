@@ -14,7 +14,10 @@ from pellucid.model.sites import DICTIONARY_HOOK_NAMES, HOOK_NAMES, site_of
 
 PartNames: TypeAlias = str | Node | Iterable[str | Node]
 """Parts as a caller gives them: a name, a node, or several."""
-_SUBLAYER = {"neurons": "mlp_out"} | dict.fromkeys(("q", "k", "v", "pattern", "z"), "attn_out")
+_SUBLAYER = {
+    **dict.fromkeys(("neurons", "router", "experts"), "mlp_out"),
+    **dict.fromkeys(("q", "k", "v", "pattern", "z"), "attn_out"),
+}
 """Where a sublayer writes what it makes of the tensor at a site, and of nothing beside."""
 _COMPUTED = {kind: at for at, kind in enumerate([*HOOK_NAMES, *DICTIONARY_HOOK_NAMES])}
 """When a layer computes the tensor of a site."""

@@ -209,6 +209,14 @@ def _dictionary(block: Any) -> int:
     return int(block.dictionary is not None)
 
 
+def _experts(block: Any) -> int:
+    return block.mlp.n_experts if block.mlp else 0
+
+
+def _router(block: Any) -> int:
+    return int(_experts(block) > 0)
+
+
 for _kind in (
     PartKind(kind="embed", form="embed", site="resid_pre", count=lambda block: 0),
     PartKind(
@@ -219,6 +227,14 @@ for _kind in (
         all_of_layer="L{layer}.heads",
     ),
     PartKind(kind="mlp", form="M{layer}", site="mlp_out", count=_mlp),
+    PartKind(
+        kind="expert",
+        form="M{layer}E{index}",
+        site="experts",
+        count=_experts,
+        all_of_layer="M{layer}.experts",
+    ),
+    PartKind(kind="router", form="M{layer}.router", site="router", count=_router),
     PartKind(kind="attn", form="A{layer}", site="attn_out", count=_attention),
     PartKind(kind="logits", form="logits", site="resid_pre", count=lambda block: 0),
     PartKind(kind="resid", form="resid{layer}", site="resid_pre", count=lambda block: 1),

@@ -12,9 +12,11 @@ from pellucid.model.parts import kind_called
 
 SiteKind = Literal[
     "resid_pre", "attn_in", "q", "k", "v", "pattern", "z", "attn_out", "mlp_in", "neurons",
-    "mlp_out", "latents", "error",
+    "router", "experts", "mlp_out", "latents", "error",
 ]  # fmt: skip
 
+IN_MLP = ("mlp_in", "neurons", "router", "experts", "mlp_out")
+"""Kinds of site that a layer without an MLP does not have."""
 HOOK_NAMES = {
     "resid_pre": "hook_resid_pre",
     "attn_in": "hook_attn_in",
@@ -26,6 +28,8 @@ HOOK_NAMES = {
     "attn_out": "hook_attn_out",
     "mlp_in": "hook_mlp_in",
     "neurons": "mlp.hook_post",
+    "router": "mlp.hook_expert_weights",
+    "experts": "mlp.hook_experts",
     "mlp_out": "hook_mlp_out",
 }
 DICTIONARY_HOOK_NAMES = {"latents": "hook_sae_acts_post", "error": "hook_sae_error"}
@@ -45,6 +49,8 @@ class Site:
     ``z``          each head's output before the output projection ``[row pos head d_head]``
     ``attn_out mlp_out``  the terms written into the stream ``[row pos d_model]``
     ``neurons``    activations that the MLP's down-projection reads ``[row pos d_mlp]``
+    ``router``     in a mixture of experts, the weight of each, 0 if not chosen ``[row pos expert]``
+    ``experts``    what each of them adds, its weight included ``[row pos expert d_model]``
     ``latents error``  of a sparse dictionary that was put in (``with_dictionaries``): what it makes
                    of the place that it reads ``[row pos latent]``, and what it leaves unexplained
 

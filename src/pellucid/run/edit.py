@@ -21,7 +21,7 @@ from pellucid.run.prompts import prompt_tokens
 from pellucid.run.subspace import Subspace, fitted
 from pellucid.task.positions import positions_from_start
 
-UNITS = ("neurons", "latents")
+UNITS = ("neurons", "latents", "router")
 """Kinds of site whose last axis is one of units that can be chosen."""
 Operation: TypeAlias = Literal["replace", "add", "scale"]
 EditValue: TypeAlias = float | Tensor | Subspace | Callable[[Tensor], Tensor]
@@ -135,7 +135,7 @@ def apply_edit(edit: Edit, value: Tensor) -> Tensor:
     position_axis = 2 if part else 1
     head_axis = 1 if part else value.ndim - 1 if edit.site.kind in UNITS else 2
     positions = _columns(edit, value.shape[position_axis])
-    has_heads = edit.site.by_head or edit.site.kind in UNITS
+    has_heads = edit.site.by_head or edit.site.kind in (*UNITS, "experts")
     if edit.heads is not None and not has_heads:
         raise EditError(f"{edit.site.name} has no heads; leave heads= out.")
     heads = _heads(edit, value.shape[head_axis]) if has_heads else None

@@ -1,13 +1,14 @@
-// The one grammar of names: embed, L9H6 (a head), M3 (an MLP), M3N310 (a neuron of it), L12F4821 (a latent of layer 12's dictionary),
-// E12 (what that dictionary leaves unexplained), A9 (a layer's heads together), L9KV2 (a key/value head, which several heads may share), logits; with .q, .k or .v, what such a head reads.
+// The one grammar of names: embed, L9H6 (a head), M3 (an MLP), M3N310 (a neuron of it), M3E7 (an expert of it), M3.router (what
+// weighs its experts), L12F4821 (a latent of layer 12's dictionary), E12 (what that dictionary leaves unexplained), A9 (a layer's
+// heads together), L9KV2 (a key/value head, which several heads may share), logits; with .q, .k or .v, what such a head reads.
 import type * as written from "../../types/results";
 import type { Decoded } from "./decode";
 
 export type Node = Decoded<written.Node>;
 export type Slot = Decoded<written.Slot>;
 
-const NAME = /^(?:(embed|logits)|([MAE])(0|[1-9]\d*)|M(0|[1-9]\d*)(N)(0|[1-9]\d*)|L(0|[1-9]\d*)(?:(F)(0|[1-9]\d*)|(H|KV)(0|[1-9]\d*)(?:\.([qkv]))?))$/;
-const KINDS = { M: "mlp", N: "neuron", A: "attn", E: "error", F: "latent", H: "head", KV: "kv" } as const;
+const NAME = /^(?:(embed|logits)|([MAE])(0|[1-9]\d*)|M(0|[1-9]\d*)(?:([NE])(0|[1-9]\d*)|\.(router))|L(0|[1-9]\d*)(?:(F)(0|[1-9]\d*)|(H|KV)(0|[1-9]\d*)(?:\.([qkv]))?))$/;
+const KINDS = { M: "mlp", MN: "neuron", ME: "expert", router: "router", A: "attn", E: "error", F: "latent", H: "head", KV: "kv" } as const;
 
 /** What a name says. */
 interface Named {
@@ -21,9 +22,10 @@ interface Named {
 export function read(name: string): Named | null {
   const found = NAME.exec(name);
   if (!found) return null;
-  const [, end, sublayer, sublayerOf, neuronOf, n, neuron, of, f, latent, letters, head, input] = found;
-  const kind = (end ?? KINDS[(sublayer ?? n ?? f ?? letters) as keyof typeof KINDS]) as Named["kind"];
-  return { kind, layer: number(sublayerOf ?? neuronOf ?? of), head: number(neuron ?? latent ?? head), input: (input ?? null) as Named["input"] };
+  const [, end, sublayer, sublayerOf, mlpOf, letter, part, router, of, f, latent, letters, head, input] = found;
+  const told = sublayer ?? router ?? f ?? letters ?? `M${letter}`;
+  const kind = (end ?? KINDS[told as keyof typeof KINDS]) as Named["kind"];
+  return { kind, layer: number(sublayerOf ?? mlpOf ?? of), head: number(part ?? latent ?? head), input: (input ?? null) as Named["input"] };
 }
 
 function number(digits: string | undefined): number | null {
@@ -33,6 +35,8 @@ function number(digits: string | undefined): number | null {
 export function nodeName({ kind, layer, head }: Node): string {
   if (kind === "embed") return "embed";
   if (kind === "neuron") return `M${layer}N${head}`;
+  if (kind === "expert") return `M${layer}E${head}`;
+  if (kind === "router") return `M${layer}.router`;
   if (kind === "latent") return `L${layer}F${head}`;
   if (kind === "error") return `E${layer}`;
   if (kind === "mlp") return `M${layer}`;
@@ -42,7 +46,8 @@ export function nodeName({ kind, layer, head }: Node): string {
 /** The node that a name says; the embedding for the name of anything else. */
 export function nodeOf(name: string): Node {
   const found = read(name);
-  if (found?.kind === "neuron" || found?.kind === "latent" || (found?.kind === "head" && found.input === null)) {
+  const within = found && ["neuron", "expert", "router", "latent"].includes(found.kind);
+  if (found && (within || (found.kind === "head" && found.input === null))) {
     return { kind: found.kind, layer: found.layer, head: found.head };
   }
   return found?.kind === "mlp" || found?.kind === "error" ? { kind: found.kind, layer: found.layer, head: null } : { kind: "embed", layer: null, head: null };

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from pellucid.errors import CorruptModelError, UnsupportedArchitectureError
 from pellucid.model.anatomy import Anatomy, Attention, Block, Mlp, Write
 from pellucid.model.detection.dependence import prove_heads, prove_layouts, prove_locality
+from pellucid.model.detection.experts import adding_up, find_experts
 from pellucid.model.detection.probe import (
     TOLERANCE,
     Record,
@@ -114,7 +115,18 @@ def detect(model: nn.Module) -> Anatomy:
             d_model=last.out.shape[-1],
             d_vocab=text_config(model).vocab_size,
         )
-        return proved(model, unproved, tokens)
+        return proved(model, with_experts(model, unproved, tokens), tokens)
+
+
+def with_experts(model: nn.Module, anatomy: Anatomy, tokens: Tensor) -> Anatomy:
+    """``anatomy`` with experts set aside that, one by one, are not what they are together."""
+    layers = {layer: b.mlp.experts for layer, b in enumerate(anatomy.blocks) if b.mlp}
+    proved = adding_up(model, layers, tokens)
+    blocks = (
+        replace(block, mlp=replace(block.mlp, experts=proved[layer])) if block.mlp else block
+        for layer, block in enumerate(anatomy.blocks)
+    )
+    return replace(anatomy, blocks=tuple(blocks))
 
 
 def _demand_finite(model: nn.Module, blocks: list[nn.Module], records: list[Record]) -> None:
@@ -186,6 +198,7 @@ def detect_block(
             writes=fit.mlp,
             norm=read.norm,
             neurons=find_neurons(record, parts, fit.mlp),
+            experts=find_experts(parts),
             reads_stream=read.point is not None,
         )
         parallel = attention is not None and read.point == 0

@@ -16,12 +16,14 @@ from pellucid.model.detection.dependence import first_to_look_ahead
 from pellucid.model.detection.probe import TOLERANCE
 from pellucid.model.running.forward import Batch, forward
 from pellucid.model.running.taps import Tap, tapped
-from pellucid.model.sites import Site, SiteKind
+from pellucid.model.sites import IN_MLP, Site, SiteKind
 
 _KINDS: tuple[SiteKind, ...] = (
     "resid_pre", "attn_in", "q", "k", "v", "pattern", "z", "attn_out", "mlp_in", "neurons",
     "mlp_out",
 )  # fmt: skip
+
+_OF_EXPERTS: tuple[SiteKind, ...] = ("router", "experts")
 
 
 def idle_terms(seen: Mapping[Site, Tensor]) -> tuple[Site, ...]:
@@ -47,7 +49,8 @@ def check_writes(
     """
     sites: list[Site] = []
     missing: dict[SiteKind, str] = {}
-    for kind in _KINDS:
+    mixtures = any(block.mlp and block.mlp.experts for block in anatomy.blocks)
+    for kind in (*_KINDS, *(_OF_EXPERTS if mixtures else ())):
         having = layers_with(anatomy, kind)
         if not having:
             missing[kind] = "no layer has such a sublayer"
@@ -114,7 +117,7 @@ def _behind(kind: SiteKind, layer: int) -> Site | None:
     """The term through which alone a write at such a site reaches the logits; None if by itself."""
     if kind in ("resid_pre", "attn_out", "mlp_out"):
         return None
-    return Site("mlp_out" if kind in ("mlp_in", "neurons") else "attn_out", layer)
+    return Site("mlp_out" if kind in IN_MLP else "attn_out", layer)
 
 
 def in_row(row: int) -> Tap:
@@ -134,11 +137,13 @@ def layers_with(anatomy: Anatomy, kind: SiteKind) -> list[int]:
     def sublayer(block: Block) -> bool:
         if kind == "resid_pre":
             return True
-        return bool(block.mlp if kind in ("mlp_in", "neurons", "mlp_out") else block.attention)
+        return bool(block.mlp if kind in IN_MLP else block.attention)
 
     def site(block: Block) -> bool:
         if kind == "neurons":
             return block.mlp is not None and block.mlp.neurons is not None
+        if kind in _OF_EXPERTS:
+            return block.mlp is not None and block.mlp.experts is not None
         if kind in ("q", "k", "v"):
             return getattr(block.attention, kind, None) is not None
         return sublayer(block)

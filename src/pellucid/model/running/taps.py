@@ -16,10 +16,11 @@ from pellucid.errors import EditError
 from pellucid.model.anatomy import Anatomy, Attention, Mlp, Projection, Write
 from pellucid.model.latents import DICTIONARY_SITES, demand_dictionary, writing
 from pellucid.model.running.changes import Changed
+from pellucid.model.running.experts import experts_hook, router_hook
 from pellucid.model.running.hooks import Hook, hook_after, hook_before
 from pellucid.model.running.pattern import tapped_patterns
 from pellucid.model.running.sublayer_inputs import reading_hooks
-from pellucid.model.sites import Site
+from pellucid.model.sites import IN_MLP, Site
 
 Tap: TypeAlias = Callable[[Tensor], Tensor | None]
 Taps: TypeAlias = Mapping[Site, Tap]
@@ -79,8 +80,7 @@ def _hooks(anatomy: Anatomy, site: Site, tap: Tap) -> list[Hook]:
     if not 0 <= site.layer < anatomy.n_layers:
         raise EditError(f"{site.name}: the model has layers 0 to {anatomy.n_layers - 1}.")
     block = anatomy.blocks[site.layer]
-    of_mlp = site.kind in ("mlp_in", "neurons", "mlp_out")
-    part = block.mlp if of_mlp else block.attention
+    part = block.mlp if site.kind in IN_MLP else block.attention
     if part is None:
         raise EditError(f"{site.name}: layer {site.layer} has no such sublayer.")
     if site.kind in ("attn_in", "mlp_in"):
@@ -88,10 +88,12 @@ def _hooks(anatomy: Anatomy, site: Site, tap: Tap) -> list[Hook]:
     if isinstance(part, Mlp):
         if site.kind == "mlp_out":
             return _write_hooks(part.writes, block.module, tap)
+        if site.kind != "neurons":
+            return _experts_hooks(site, part, block.module, tap)
         if part.neurons is None:
             raise EditError(
                 f"{site.name}: this MLP has no single down-projection (a mixture of experts, say); "
-                "it is one node without neurons. Use mlp_out instead."
+                "it is one node without neurons. Use mlp_out, or its experts, instead."
             )
         return _input_hooks(part.neurons, block.module, tap)
     if site.kind == "attn_out":
@@ -99,6 +101,17 @@ def _hooks(anatomy: Anatomy, site: Site, tap: Tap) -> list[Hook]:
     if site.kind == "z":
         return _input_hooks(part.out_proj, block.module, tap, part.n_heads)
     return [_projection_hook(projection(part, site), tap)]
+
+
+def _experts_hooks(site: Site, mlp: Mlp, block: nn.Module, tap: Tap) -> list[Hook]:
+    if mlp.experts is None:
+        raise EditError(
+            f"{site.name}: this MLP is no mixture of experts that can be told apart. Use mlp_out, "
+            "or neurons in a dense MLP."
+        )
+    note_shape, shape = _shape_note()
+    made = router_hook if site.kind == "router" else experts_hook
+    return [hook_before(block, note_shape), made(mlp.experts, shape, tap)]
 
 
 def projection(attention: Attention, site: Site) -> Projection:

@@ -20,6 +20,7 @@ from pellucid.callbacks import LongTask, long_task
 from pellucid.errors import BudgetError, EditError, ResultFileError, TaskError
 from pellucid.model.model import Model, opened
 from pellucid.model.opening.placement import device_for
+from pellucid.model.proof.writable import layers_with
 from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.sites import HOOK_NAMES, Site, site_named
 from pellucid.passes import metering
@@ -225,10 +226,8 @@ def sites_of(model: Model, sites: Site | str | Iterable[Site | str]) -> tuple[Si
 
 
 def _in_every_layer(model: Model, kind: str) -> Iterator[Site]:
-    for layer, block in enumerate(model.anatomy.blocks):
-        part = block.mlp if kind in ("mlp_in", "neurons", "mlp_out") else block.attention
-        if kind == "resid_pre" or part is not None:
-            yield Site(kind, layer)  # type: ignore[arg-type]
+    for layer in layers_with(model.anatomy, kind):  # type: ignore[arg-type]
+        yield Site(kind, layer)  # type: ignore[arg-type]
 
 
 def _dtype(given: str | torch.dtype | None) -> torch.dtype | None:
