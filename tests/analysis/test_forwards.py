@@ -1,6 +1,7 @@
 """No analysis takes more forwards than was said before it was run."""
 
 import pytest
+import torch
 
 import pellucid
 from pellucid import AnalysisOptions, most_forwards
@@ -62,3 +63,21 @@ def test_the_steps_add_up_and_follow_the_options(one_tiny):
     assert steps["faithfulness and check of estimates"] == 4 + 4 + checked
     kl = forwards_by_step(one_tiny, AnalysisOptions(method="ig", metric="kl"))
     assert (kl["record"], kl["self-repair"], kl["attribute by ig"]) == (3, 0, 4 + 8 + 16 + 32 + 64)
+
+
+def test_what_was_measured_to_rank_is_not_measured_again(tiny, pair, monkeypatch):
+    asked = []
+
+    def patch(*given, only, **options):
+        asked.extend(only)
+        return pellucid.patch(*given, only=only, **options)
+
+    monkeypatch.setattr("pellucid.analysis.analyze.patch", patch)
+    found = pellucid.analyze(tiny, pair, insist=True, random_sets=0).patches
+    names = [place.name for place in found.places]
+    assert set(names) - set(asked) <= {"M0"}
+    assert ("M0" in names) == ("M0" in [node.name for node in tiny.nodes])
+    assert "M0" not in asked
+    wanted = pellucid.patch(tiny, pair, sites="nodes", only=names)
+    assert wanted.places == found.places
+    torch.testing.assert_close(found.per_example, wanted.per_example)

@@ -10,6 +10,7 @@
 7. Read the same question through the lenses that ``include`` names.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack, get_args
@@ -29,7 +30,7 @@ from pellucid.analysis.question import question_of
 from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import caveats_of
 from pellucid.attribution.nodes import Attribution, attribute
-from pellucid.attribution.patch import PatchEffects, patch
+from pellucid.attribution.patch import PatchEffects, patch, place_of
 from pellucid.callbacks import expect
 from pellucid.circuit.nodes.circuit import Circuit, replaceable
 from pellucid.circuit.nodes.discover import discover, rankings
@@ -39,12 +40,14 @@ from pellucid.circuit.nodes.opponents import oppose
 from pellucid.circuit.self_repair.backups import backups
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.keywords import keywords_of
+from pellucid.model.anatomy import Node
 from pellucid.model.model import Model
 from pellucid.options import Over
 from pellucid.passes import metering
 from pellucid.run.answers import probability_of, top_tokens
 from pellucid.run.provenance import provenance_of, with_provenance
 from pellucid.run.setup import MeasureOptions, Setup
+from pellucid.run.variants import unit_of
 from pellucid.stats.agreement import Agreement, rank_agreement
 from pellucid.task.contrast import Contrasts
 from pellucid.task.metrics import Metric, Nearness
@@ -166,21 +169,47 @@ def analyze(
 def check_estimates(
     contrast: Contrasts, attribution: Attribution, setup: Setup, metric: str | Metric
 ) -> tuple[PatchEffects, Agreement]:
-    """Measure the highest ranked nodes one by one, and compare."""
+    """Measure the highest ranked nodes one by one, and compare.
+
+    What ``attribution`` measured on the way is not measured again.
+    """
     nodes = [node for node in attribution.nodes if node.kind != "embed"]
     estimates = dict(zip(attribution.nodes, attribution.estimate.tolist(), strict=True))
     scores = dict(zip(attribution.nodes, attribution.score.tolist(), strict=True))
     highest = sorted(nodes, key=lambda node: -abs(scores[node]))[:CHECKED]
-    names = [node.name for node in highest]
+    ranked_by = zip(attribution.nodes, attribution.effect.tolist(), strict=True)
+    known = {node for node, effect in ranked_by if not math.isnan(effect)}
+    unknown = [node.name for node in highest if node not in known] or [highest[0].name]
     patches = patch(
-        setup.model, contrast, sites="nodes", only=names, metric=metric, trace=setup.trace
+        setup.model, contrast, sites="nodes", only=unknown, metric=metric, trace=setup.trace
     )
+    measured = [node for node in highest if node.name not in unknown]
+    patches = with_those_measured(patches, attribution, measured)
     by_name = {node.name: value for node, value in estimates.items()}
     wanted = [by_name[place.name] for place in patches.places]
     effects = patches.effect[0]
     # Where nothing moves the metric, the order of effects is the order of rounding errors.
     felt = effects if bool((effects.abs() > patches.noise).any()) else effects * 0
     return patches, rank_agreement(wanted, felt)
+
+
+def with_those_measured(
+    patches: PatchEffects, attribution: Attribution, measured: Sequence[Node]
+) -> PatchEffects:
+    """``patches`` with the effects of nodes that ``attribution`` measured, in computing order."""
+    if not measured or attribution.measured is None:
+        return patches
+    columns = {node: index for index, node in enumerate(attribution.nodes)}
+    effects = {node.name: attribution.measured[:, columns[node]] for node in measured}
+    places = {node.name: place_of(unit_of(node)) for node in measured}
+    for place, effect in zip(patches.places, patches.per_example[:, 0].unbind(1), strict=True):
+        effects[place.name], places[place.name] = effect, place
+    names = [node.name for node in attribution.nodes if node.name in places]
+    return replace(
+        patches,
+        places=tuple(places[name] for name in names),
+        per_example=torch.stack([effects[name] for name in names], dim=1)[:, None],
+    )
 
 
 def with_effects(attribution: Attribution, patches: PatchEffects) -> Attribution:
