@@ -35,9 +35,9 @@ def build(model: Place, colour: str = "red", *, size: Size) -> None:
 
 def written(
     *,
-    model: Annotated[str, typer.Option("--model", help="Which.", metavar="TEXT")] = "small",
+    model: Annotated[str, typer.Option("--model", help="Which.", metavar="<model>")] = "small",
     colour: str = "red",
-    wide: Annotated[int, typer.Option(min=1, metavar="NUMBER")],
+    wide: Annotated[int, typer.Option(min=1, metavar="<number>")],
     high: int = 2,
     quiet: Annotated[bool, typer.Option("--quiet")] = False,
 ) -> None:

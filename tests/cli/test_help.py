@@ -38,7 +38,8 @@ def test_every_command_has_an_example():
 def test_help_fits_and_breaks_no_word(name):
     text = shown(name)
     assert max(map(len, text.splitlines())) <= 80
-    assert "<bool>" not in text
+    assert not set(re.findall(r"<(?:bool|str|int|float|path)>", text))
+    assert not set(re.findall(r" (?:TEXT|PATH|NUMBER|CHOICE|INTEGER|FLOAT)", text))
     words = set(re.findall(r"[\w*+-]+", text))
     for parameter in parsed(name).params:
         told = re.findall(r"[\w*+-]+", getattr(parameter, "help", None) or "")

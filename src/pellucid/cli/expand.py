@@ -38,7 +38,7 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
     last: list[inspect.Parameter] = []
     for parameter in written:
         if parameter.name not in groups:
-            annotation = readable(parameter.annotation, None)
+            annotation = readable(parameter.annotation, None, parameter.name)
             shown.append(
                 parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
             )
@@ -62,7 +62,7 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
 
 def _parameter(field: Field[Any], group: type) -> inspect.Parameter:
     default = inspect.Parameter.empty if field.default is MISSING else field.default
-    annotation = readable(field.type, _panel_of(field.name, group))
+    annotation = readable(field.type, _panel_of(field.name, group), field.name)
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
     )

@@ -10,11 +10,40 @@ from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
 _Function: TypeAlias = "Callable[..., None]"
-_SHORT: dict[Any, str] = {str: "TEXT", Path: "PATH", int: "NUMBER", float: "NUMBER"}
+_SHORT: dict[Any, str] = {str: "<text>", Path: "<file>", int: "<number>", float: "<number>"}
+_CALLED = {
+    "against": "<prompt>",
+    "answer": "<token>",
+    "away": "<token>",
+    "corrupted": "<prompt>",
+    "foil": "<token>",
+    "head": "<head>",
+    "instruction": "<prompt>",
+    "model": "<model>",
+    "models": "<models>",
+    "only": "<part>",
+    "out": "<file>",
+    "parts": "<parts>",
+    "plot": "<file>",
+    "prompt": "<prompt>",
+    "prompt_option": "<prompt>",
+    "prompts": "<prompt>",
+    "receiver": "<head>",
+    "replacement": "<token>",
+    "revision": "<commit>",
+    "sender": "<head>",
+    "sites": "<parts>",
+    "source": "<source>",
+    "target": "<token>",
+    "tokenizer": "<name>",
+    "toward": "<token>",
+    "device": "<device>",
+}
+"""What an option of text or a file is called by its name, where that says more than its type."""
 _PROMPT = '"When Mary and John went to the store, John gave a drink to"'
 _QUESTION = f'{_PROMPT} --answer " Mary" --foil " John"'
 COMMAND_EXAMPLES = {
@@ -55,21 +84,23 @@ COMMAND_EXAMPLES = {
 """What each command is called with, once."""
 
 
-class _FlagsWithoutType:
+class _WithoutTypes:
     def get_params(self, ctx: Any) -> list[Any]:
-        """Every parameter; what is on or off is not called ``<bool>``."""
+        """Every parameter; ``<bool>`` and ``<str>`` do not stand beside flags and arguments."""
         found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for parameter in found:
             if getattr(parameter, "is_flag", False):
                 parameter.metavar = ""
+            elif isinstance(parameter, TyperArgument) and parameter.metavar is not None:
+                parameter.display_type_rich = lambda ctx: None  # type: ignore[method-assign]
         return found
 
 
-class Command(_FlagsWithoutType, TyperCommand):
+class Command(_WithoutTypes, TyperCommand):
     """A command."""
 
 
-class Group(_FlagsWithoutType, TyperGroup):
+class Group(_WithoutTypes, TyperGroup):
     """Several commands under one name."""
 
 
@@ -81,30 +112,29 @@ def add_command(
     return group.command(name.split()[-1], cls=Command, epilog=shown)
 
 
-def readable(annotation: Any, panel: str | None) -> Any:
-    """An annotation of typer's with a short type, choices in the help, and in a group.
+def readable(annotation: Any, panel: str | None, name: str) -> Any:
+    """The annotation of a parameter with a short type, choices in the help, and in a group.
 
     What is declared is shared between commands, so it is copied.
     """
     if get_origin(annotation) is not Annotated:
         return annotation
     kind, declared = get_args(annotation)[:2]
-    if isinstance(declared, ArgumentInfo):
-        return annotation
     shown = copy.copy(declared)
-    if shown.rich_help_panel is None:
+    if shown.rich_help_panel is None and not isinstance(declared, ArgumentInfo):
         shown.rich_help_panel = panel
     if shown.metavar is None:
-        shown.metavar, more = _named(kind)
+        shown.metavar, more = _named(kind, name)
         shown.help = f"{shown.help or ''} {more}".strip() or None
     return Annotated[kind, shown]
 
 
-def _named(kind: Any) -> tuple[str | None, str]:
+def _named(kind: Any, name: str) -> tuple[str | None, str]:
     """A type as one word, None for typer's own, and what its choices are."""
     while get_origin(kind) in (UnionType, Union, list):
         kind = next(one for one in get_args(kind) if one is not type(None))
     if get_origin(kind) is Literal:
         *first, last = map(str, get_args(kind))
-        return "CHOICE", f"One of {', '.join(first)} and {last}."
-    return _SHORT.get(kind), ""
+        return "<choice>", f"One of {', '.join(first)} and {last}."
+    called = _CALLED.get(name) if kind is str else None
+    return called or _SHORT.get(kind), ""

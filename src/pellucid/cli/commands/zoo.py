@@ -18,7 +18,7 @@ zoo = typer.Typer(
 )
 Models = Annotated[
     list[str] | None,
-    option("As 'induction/*' or '*@llama'; repeatable.", "--models", metavar="GLOB"),
+    option("As 'induction/*' or '*@llama'; repeatable.", "--models", metavar="<pattern>"),
 ]
 
 
