@@ -29,8 +29,13 @@ def made_by_us(one: object) -> bool:
 def bare(call: object) -> str:
     """Parameters and defaults of a function or a class."""
     found = inspect.signature(call)  # type: ignore[arg-type]
-    plain = [one.replace(annotation=inspect.Parameter.empty) for one in found.parameters.values()]
-    return str(inspect.Signature(plain))
+    return str(inspect.Signature([plain(one) for one in found.parameters.values()]))
+
+
+def plain(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Without its annotation; a default too long to read as ``Ellipsis``."""
+    default = ... if len(repr(parameter.default)) > 80 else parameter.default
+    return parameter.replace(annotation=inspect.Parameter.empty, default=default)
 
 
 def test_public_calls_are_those_written_down():

@@ -1,6 +1,9 @@
 """The commands on a small local model: formats, places, costs and errors, all in one process."""
 
 import json
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 import pellucid
-from pellucid import Analysis, Attribution, ContrastBatch, PatchEffects
+from pellucid import Analysis, Attribution, ContrastBatch, PatchEffects, Result
 from pellucid.cli.main import app, show_version
 from tests.models.ioi_prompts import CORRUPTED, PROMPT
 
@@ -373,3 +376,21 @@ def test_neurons_are_ranked_and_patched_by_name(run, opened):
     code, _, err = run("patch", "--sites", "M9.neurons")
     assert code == 2
     assert "No part named M9.neurons" in " ".join(err.split())
+
+
+def test_a_report_names_the_file_of_prompts_by_its_hash(run, prompts, tmp_path):
+    path, batch = prompts
+    digest = sha256(Path(path).read_bytes()).hexdigest()
+    words = ["--insist", "--random-sets", "0", "--budget", "40"]
+    code, out, err = run("analyze", "--prompts", path, *words, "--json", question=False)
+    assert code == 0, err
+    found = Analysis.from_json(out)
+    (file,) = found.provenance.files
+    assert (file.name, file.sha256) == ("prompts.csv", digest)
+    assert digest in found.to_markdown()
+    read = pellucid.read_prompts(path)
+    assert read == replace(read, file=None)  # the file is no part of what is asked
+    assert read.contrasts == batch.contrasts
+    code, out, err = run("study", "--prompts", path, *words, "--json", question=False)
+    assert code == 0, err
+    assert digest in Result.from_json(out).to_markdown()

@@ -2,14 +2,18 @@
 
 import json
 import re
+import unicodedata
 
 import pytest
+from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from pellucid.cli.main import app
 from pellucid.errors import MissingDependencyError, ResultFileError
 from pellucid.report.pdf import pdf
 from pellucid.results.checksum import signed
+from pellucid.results.prose import plain
+from pellucid.results.views import shown
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def test_another_ending_is_a_usage_error(folder, tmp_path):
 
 
 @pytest.mark.browser
-def test_a_pdf_is_the_page_on_paper(browser, folder, tmp_path):
+def test_a_pdf_is_the_page_on_paper(browser, analysis, folder, tmp_path):
     out = tmp_path / "r.pdf"
     done = CliRunner().invoke(app, ["report", folder, "--out", str(out)])
     assert done.exit_code == 0, done.output
@@ -50,6 +54,24 @@ def test_a_pdf_is_the_page_on_paper(browser, folder, tmp_path):
     assert len(re.findall(rb"/Type\s*/Page\b", content)) >= 2
     a4 = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", content)
     assert [float(side) for side in a4.groups()] == pytest.approx([595, 842], abs=1)
+    assert_told(analysis, PdfReader(out))
+
+
+def assert_told(analysis, paper: PdfReader) -> None:
+    """Every sentence of the report can be selected on paper, and on every page its number."""
+    pages = [page.extract_text() for page in paper.pages]
+    for number, text in enumerate(pages, start=1):
+        assert f"page {number} of {len(pages)}" in text
+    read = squeezed(" ".join(re.sub(r".*, page \d+ of \d+", "", text) for text in pages))
+    for part in shown(analysis, "story"):
+        assert squeezed(part.title).lower() in read.lower()
+        for sentence in part.sentences:
+            assert squeezed(plain(sentence)) in read, plain(sentence)
+
+
+def squeezed(text: str) -> str:
+    """Without white space, which lines of paper break differently, and without ligatures."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
 
 
 @pytest.mark.browser

@@ -16,7 +16,7 @@ from pellucid.options import METRIC
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.metrics import Metric
 from pellucid.task.metrics import metric as resolve_metric
-from pellucid.task.prompt_file import DecisionRow, file_of_decisions
+from pellucid.task.prompt_file import DecisionRow, file_of_decisions, input_file
 
 
 @checks_kinds
@@ -37,7 +37,8 @@ def read_decisions(
     if metric != "kl":
         resolve_metric(metric)
     made = with_corrupted(model, file_of_decisions(path), metric)
-    return ContrastBatch(tuple(contrast for contrast, _ in made), name=Path(path).stem)
+    contrasts = tuple(contrast for contrast, _ in made)
+    return ContrastBatch(contrasts, name=Path(path).stem, file=input_file(path))
 
 
 def with_corrupted(

@@ -11,6 +11,7 @@ from pellucid.cli.terminal import tell
 from pellucid.options import MetricName, PatchAblation
 
 if TYPE_CHECKING:
+    from pellucid.results.provenance import InputFile
     from pellucid.task.contrast import Contrast, ContrastBatch
     from pellucid.task.prompt_file import DecisionRow
 
@@ -33,11 +34,11 @@ class Chat:
 
 def asked_in(path: Path, chat: Chat | None = None) -> "AskedQuestion":
     """The questions of a file. **Raises** ``TaskError`` for one that cannot be used."""
-    from pellucid.task.prompt_file import file_of_decisions, read_prompts
+    from pellucid.task.prompt_file import file_of_decisions, input_file, read_prompts
 
     decisions = file_of_decisions(path)
     if any(one.corrupted is None for one in decisions):
-        return AskedQuestion(decisions=decisions, name=path.stem, chat=chat)
+        return AskedQuestion(decisions=decisions, file=input_file(path), name=path.stem, chat=chat)
     return AskedQuestion(contrasts=read_prompts(path), chat=chat)
 
 
@@ -54,6 +55,8 @@ class AskedQuestion:
     """Rows of which some have no corrupted prompt yet."""
     name: str = ""
     """Of the file of decisions."""
+    file: "InputFile | None" = None
+    """That file."""
     chat: Chat | None = None
     """Where prompts are messages that are not written out as a chat yet."""
 
@@ -76,7 +79,6 @@ class AskedQuestion:
         """
         if self.chat is None:
             return self
-        from pellucid.task.contrast import ContrastBatch
 
         def told(part: Any) -> Any:
             return None if part is None else chat.prompt(model, part)
@@ -87,7 +89,7 @@ class AskedQuestion:
                 replace(one, clean=told(one.clean), corrupted=told(one.corrupted))
                 for one in contrasts
             )
-            return replace(self, contrasts=ContrastBatch(each, name=contrasts.name), chat=None)
+            return replace(self, contrasts=replace(contrasts, contrasts=each), chat=None)
         rows = tuple(
             replace(row, prompt=told(row.prompt), corrupted=told(row.corrupted))
             for row in self.decisions
@@ -117,7 +119,8 @@ class AskedQuestion:
             if how != "given":
                 said = f"{decision.where}: corrupted prompt {contrast.corrupted!r} ({how})"
                 tell(said, err=True)
-        return AskedQuestion(contrasts=ContrastBatch(tuple(one for one, _ in made), name=self.name))
+        contrasts = tuple(one for one, _ in made)
+        return AskedQuestion(contrasts=ContrastBatch(contrasts, name=self.name, file=self.file))
 
     def contrast(self, model: Any, metric: MetricName) -> "Contrast | ContrastBatch":
         """What to measure; a corrupted prompt is made and judged if none was given.

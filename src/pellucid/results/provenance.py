@@ -12,6 +12,15 @@ Plain: TypeAlias = float | int | str | bool | None
 
 @stored
 @dataclass(frozen=True, kw_only=True)
+class InputFile:
+    """A file that was read, so that another of the same name can be told from it."""
+
+    name: str
+    sha256: str
+
+
+@stored
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
     """What is needed to make the same numbers again.
 
@@ -50,3 +59,5 @@ class Provenance:
     seconds: float = 0.0
     system: str = ""
     """Operating system and processor."""
+    files: tuple[InputFile, ...] = ()
+    """Files of prompts that the question was read from."""

@@ -25,7 +25,7 @@ from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.sites import Site
 from pellucid.model.weights import holding_weights
 from pellucid.passes import metering
-from pellucid.results.provenance import Plain, Provenance
+from pellucid.results.provenance import InputFile, Plain, Provenance
 from pellucid.results.result import Result
 from pellucid.run.question import asked_by
 from pellucid.task.contrast import Contrast, ContrastBatch
@@ -63,6 +63,9 @@ def with_provenance(call: Callable[P, R]) -> Callable[P, R]:
             }
             said = command(call, declared, given)
             made = result.provenance or provenance_of(model, options.get("seed"), said)
+            files = tuple(
+                dict.fromkeys(file for value in given.values() for file in file_read_from(value))
+            )
             asked = [one for value in given.values() for one in contrasts(value)]
         made = replace(
             made,
@@ -73,6 +76,7 @@ def with_provenance(call: Callable[P, R]) -> Callable[P, R]:
             options=options,
             passes=meter.passes,
             seconds=round(perf_counter() - clock, 6),
+            files=files,
         )
         return replace(result, provenance=made)
 
@@ -102,6 +106,12 @@ def provenance_of(model: Model | None, seed: Plain, command: str) -> Provenance:
 
 
 version_of = cache(version)
+
+
+def file_read_from(value: Any) -> Iterator[InputFile]:
+    """The file that a question was read from."""
+    if isinstance(value, ContrastBatch) and value.file is not None:
+        yield value.file
 
 
 def arguments(

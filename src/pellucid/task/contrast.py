@@ -20,6 +20,7 @@ from typing import Any, ClassVar, TypeAlias
 from pellucid.arguments import checks_kinds, demand_kind, value_in_words
 from pellucid.errors import AlignmentError, ContextLengthError, TaskError, TokenError
 from pellucid.options import demand_choice
+from pellucid.results.provenance import InputFile
 from pellucid.stats.units import Units
 from pellucid.task.align import check_alignment, check_continuations, check_length
 from pellucid.task.chat import chat_prompt
@@ -187,6 +188,8 @@ class ContrastBatch:
 
     contrasts: tuple[Contrast, ...]
     name: str = field(default="", kw_only=True)
+    file: InputFile | None = field(default=None, kw_only=True, compare=False)
+    """The file that it was read from."""
 
     def __post_init__(self) -> None:
         demand_kind("ContrastBatch()", "name", self.name, str)

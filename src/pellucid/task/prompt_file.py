@@ -12,11 +12,13 @@ import json
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pellucid.arguments import checks_kinds
 from pellucid.errors import TaskError
+from pellucid.results.provenance import InputFile
 from pellucid.task.contrast import Contrast, ContrastBatch, plain_parts
 from pellucid.task.csv_text import csv_rows
 
@@ -44,7 +46,15 @@ def read_prompts(path: str | Path) -> ContrastBatch:
         except TaskError as error:
             wrong.append(str(error))
     refuse_rows(wrong, len(lines))
-    return ContrastBatch(tuple(found), name=path.stem)
+    return ContrastBatch(tuple(found), name=path.stem, file=input_file(path))
+
+
+def input_file(path: str | Path) -> InputFile:
+    """The name and the hash of a file. **Raises** ``TaskError`` where it cannot be read."""
+    try:
+        return InputFile(name=Path(path).name, sha256=sha256(Path(path).read_bytes()).hexdigest())
+    except OSError as error:
+        raise TaskError(f"{path} cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True)

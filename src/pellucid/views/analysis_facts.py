@@ -10,6 +10,7 @@ from pellucid.analysis.result import Analysis
 from pellucid.analysis.wording import NOT_DONE, OVER_IN_WORDS, metric_template
 from pellucid.circuit.self_repair.result import Backups
 from pellucid.results.prose import Section, held_in
+from pellucid.results.provenance import Provenance
 
 LIKELY = 4
 """Next tokens that are named."""
@@ -151,6 +152,15 @@ def of_included(a: Analysis) -> Iterator[Section]:
     for field, found in a.included.items():
         for told in found.story():
             yield held_in(told, field)
+
+
+def files_read(made: Provenance) -> Iterator[str]:
+    """The files that a question was read from; early versions did not write them down."""
+    for i in range(len(made.files)):
+        yield (
+            f"Questions were read from the file {{provenance.files.{i}.name!r}}, SHA-256 "
+            f"{{provenance.files.{i}.sha256}}."
+        )
 
 
 def said_with(command: str, place: str, what: str) -> Iterator[str]:

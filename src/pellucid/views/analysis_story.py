@@ -66,7 +66,8 @@ def _again(a: Analysis) -> Iterator[str]:
 
 
 def _system(a: Analysis) -> Iterator[str]:
-    """The machine; early versions did not write it down."""
+    """The files and the machine; early versions did not write them down."""
+    yield from facts.files_read(a.provenance)
     if a.provenance.system:
         yield "Computed on {provenance.system}."
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from pellucid.results.prose import Section, plain, section, shown_as
 from pellucid.results.views import shows
 from pellucid.studies.result import Study
-from pellucid.views.analysis_facts import said_with
+from pellucid.views.analysis_facts import files_read, said_with
 
 _WIDTH = 80
 _NAME = 24
@@ -48,6 +48,7 @@ def _commands(s: Study) -> Iterator[str]:
     """What makes the study again, and what each of its analyses."""
     if s.provenance is not None and s.provenance.command:
         yield from said_with(s.provenance.command, "{provenance.command}", "All of it")
+        yield from files_read(s.provenance)
     for i, one in enumerate(s.analyses):
         place = f"{{analyses.{i}.provenance.command}}"
         yield from said_with(one.provenance.command, place, f"{{names.{i}}}")

@@ -24,6 +24,7 @@ from pellucid.errors import PellucidError, ResultFileError
 if TYPE_CHECKING:
     from pellucid.analysis.result import Analysis
     from pellucid.model.model import Model
+    from pellucid.results.provenance import InputFile
     from pellucid.studies.result import Study
 
 
@@ -87,7 +88,7 @@ def study(
             _show_finished(getattr(error, "finished", None), output)
             raise
         add(found, dict(zip(analysed.names, analysed.analyses, strict=True)), str(prompts))
-        _show(found, None if saved else opened, output)
+        _show(found, None if saved else opened, output, asked.contrasts.file)
 
 
 def _asked(prompts: Path, circuit: SearchOptions, chat: ChatOptions) -> AskedQuestion:
@@ -108,12 +109,19 @@ def _names(asked: AskedQuestion) -> list[str]:
     return [f"{asked.name} {i}" for i in range(1, len(asked.decisions) + 1)]
 
 
-def _show(found: "dict[str, Analysis]", model: "Model | None", output: OutputOptions) -> None:
+def _show(
+    found: "dict[str, Analysis]",
+    model: "Model | None",
+    output: OutputOptions,
+    file: "InputFile | None" = None,
+) -> None:
     """Write and print the study of what was found; ``model`` where all of it is of one."""
     from pellucid.run.provenance import provenance_of
     from pellucid.studies.result import Study
 
-    result = replace(Study.of(found), provenance=provenance_of(model, None, typed()))
+    made = provenance_of(model, None, typed())
+    made = replace(made, files=() if file is None else (file,))
+    result = replace(Study.of(found), provenance=made)
     output.show(result, str(result))
 
 
