@@ -35,7 +35,7 @@ def test_the_signature_is_that_of_a_function_with_every_keyword_written():
 
     assert inspect.signature(measured) == inspect.signature(written)
     shown = pydoc.render_doc(measured, renderer=pydoc.plaintext)
-    assert "size: int = 3, unit: 'str | None' = None" in shown
+    assert "size: int = 3, unit: 'str | None' = None" in " ".join(shown.split())
     assert "What is measured." in shown
 
 
