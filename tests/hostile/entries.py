@@ -145,7 +145,9 @@ ENTRIES: dict[str, Entry] = {
         {"tokenizer": wrong(), "message": TEXT, "system": OPTIONAL_TEXT},
     ),
     "ContrastBatch": Entry(
-        ContrastBatch, lambda model: {"contrasts": [QUESTION]}, {"contrasts": OBJECT, "name": TEXT}
+        ContrastBatch,
+        lambda model: {"contrasts": [QUESTION]},
+        {"contrasts": OBJECT, "name": TEXT, "file": OPTIONAL_OBJECT},
     ),
     "ContrastBatch.of": Entry(
         ContrastBatch.of,

@@ -193,6 +193,7 @@ class ContrastBatch:
 
     def __post_init__(self) -> None:
         demand_kind("ContrastBatch()", "name", self.name, str)
+        demand_kind("ContrastBatch()", "file", self.file, InputFile | None)
         object.__setattr__(self, "contrasts", _listed(self.contrasts))
         if not self.contrasts:
             raise TokenError("A batch of no contrasts. Give at least one.")
