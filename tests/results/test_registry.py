@@ -28,7 +28,7 @@ EARLY = """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe(Result):
+class Gauge(Result):
     """As somebody writes one in a module of theirs."""
 
     accuracy: float
@@ -38,13 +38,13 @@ class Probe(Result):
 def test_names_are_full_and_pellucids_own_are_written_short():
     assert full_name(PatchEffects) == "pellucid.PatchEffects"
     assert full_name(pellucid.Passes) == "pellucid.Passes"
-    assert full_name(Probe) == f"{__name__}.Probe"
-    probe = Probe(accuracy=0.5, direction=torch.ones(3))
-    assert json.loads(probe.to_json())["type"] == f"{__name__}.Probe"
+    assert full_name(Gauge) == f"{__name__}.Gauge"
+    probe = Gauge(accuracy=0.5, direction=torch.ones(3))
+    assert json.loads(probe.to_json())["type"] == f"{__name__}.Gauge"
     again = Result.from_json(probe.to_json())
-    assert isinstance(again, Probe)
+    assert isinstance(again, Gauge)
     assert again.direction.equal(probe.direction)
-    assert "Probe" not in own_types()
+    assert "Gauge" not in own_types()
 
 
 def test_a_class_called_like_one_of_ours_changes_nothing_for_ours(one_tiny, pair, tmp_path):
@@ -120,10 +120,10 @@ def test_files_of_before_full_names_are_read(one_tiny, pair):
     assert circuit.passes == pellucid.Passes(forwards=12, calls=3)
     assert (circuit.provenance, circuit.refusal) == (None, None)
     fields = {"accuracy": 0.5, "direction": {"tensor": [1.0], "dtype": "float32", "shape": [1]}}
-    early = {"schema": 1, "type": "Probe", "fields": fields}
-    for kind in (Probe, Result):
+    early = {"schema": 1, "type": "Gauge", "fields": fields}
+    for kind in (Gauge, Result):
         with pytest.warns(UserWarning, match="nothing shows whether its numbers"):
-            assert isinstance(kind.from_json(json.dumps(early)), Probe)
+            assert isinstance(kind.from_json(json.dumps(early)), Gauge)
     written = json.loads(pellucid.attribute(one_tiny, pair).to_json())
     written["type"] = "pellucid.Attribution"  # the full name is read too
     assert isinstance(Result.from_json(json.dumps(signed(written))), pellucid.Attribution)

@@ -175,7 +175,7 @@ def check_estimates(
     """
     nodes = [node for node in attribution.nodes if node.kind != "embed"]
     estimates = dict(zip(attribution.nodes, attribution.estimate.tolist(), strict=True))
-    scores = dict(zip(attribution.nodes, attribution.score.tolist(), strict=True))
+    scores = attribution.score_by_node
     highest = sorted(nodes, key=lambda node: -abs(scores[node]))[:CHECKED]
     ranked_by = zip(attribution.nodes, attribution.effect.tolist(), strict=True)
     known = {node for node, effect in ranked_by if not math.isnan(effect)}
@@ -235,7 +235,7 @@ def both_faithful(
     Parts outside that oppose the answer strongly, as ``patches`` measured them, are put beside it.
     """
     setup = measure.setup
-    scores = dict(zip(attribution.nodes, attribution.score.tolist(), strict=True))
+    scores = attribution.score_by_node
     order = rankings(measure.over, scores)[1]  # measured by the search already
     places = (place.name for place in patches.places)
     effects = dict(zip(places, patches.effect[0].tolist(), strict=True))

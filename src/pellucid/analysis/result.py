@@ -119,7 +119,7 @@ class Analysis(Result):
 
 def derived_of(a: Analysis) -> dict[str, Any]:
     """The estimates, how complete they are, the order of the curve, and the percentiles."""
-    scores = dict(zip(a.attribution.nodes, a.attribution.score.tolist(), strict=True))
+    scores = a.attribution.score_by_node
     kinds = ("head",) if a.circuit.over == "heads" else ("head", "mlp")
     searched = [node for node in a.attribution.nodes if node.kind in kinds]
     percentiles = {

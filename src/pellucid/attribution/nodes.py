@@ -103,6 +103,11 @@ class Attribution(Result):
         return self.measured.mean(0)
 
     @property
+    def score_by_node(self) -> dict[Node, float]:
+        """``score``, by the node."""
+        return dict(zip(self.nodes, self.score.tolist(), strict=True))
+
+    @property
     def score(self) -> Float[Tensor, " node"]:
         """What nodes are ranked by: the effect where it was measured, the estimate elsewhere."""
         return self.effect.where(~self.effect.isnan(), self.estimate)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pellucid.errors import TaskError
-from pellucid.task.prompt_file import demand_cells, lines_in, refuse_rows
+from pellucid.task.prompt_file import demand_cells, from_every_line
 
 
 def read_columns(
@@ -16,16 +16,10 @@ def read_columns(
 
     **Raises** ``TaskError`` for a file that cannot be read, and for lines that lack one of them.
     """
-    path = Path(path)
-    found: list[tuple[str, ...]] = []
-    wrong: list[str] = []
-    lines = lines_in(path)
-    for number, cells in lines:
-        try:
-            demand_cells(path, number, cells, columns)
-            more = (cells.get(name) or "" for name in optional)
-            found.append((*(str(cells[name]) for name in columns), *map(str, more)))
-        except TaskError as error:
-            wrong.append(str(error))
-    refuse_rows(wrong, len(lines))
-    return found
+
+    def made(path: Path, number: int, cells: Any) -> tuple[str, ...]:
+        demand_cells(path, number, cells, columns)
+        more = (cells.get(name) or "" for name in optional)
+        return (*(str(cells[name]) for name in columns), *map(str, more))
+
+    return from_every_line(Path(path), made)

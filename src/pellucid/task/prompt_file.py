@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from pellucid.arguments import checks_kinds
 from pellucid.errors import TaskError
@@ -24,6 +24,7 @@ from pellucid.task.csv_text import csv_rows
 
 _COLUMNS = ("clean", "corrupted", "answer", "foil")
 _MADE = " read_decisions(model, path) makes corrupted prompts, and judges them."
+T = TypeVar("T")
 Line: TypeAlias = tuple[int, Any]
 """The number of a line in the file, and what it holds."""
 
@@ -37,15 +38,7 @@ def read_prompts(path: str | Path) -> ContrastBatch:
     lack a column or are no contrast, naming each of them.
     """
     path = Path(path)
-    found: list[Contrast] = []
-    wrong: list[str] = []
-    lines = lines_in(path)
-    for number, cells in lines:
-        try:
-            found.append(_contrast_of(path, number, cells))
-        except TaskError as error:
-            wrong.append(str(error))
-    refuse_rows(wrong, len(lines))
+    found = from_every_line(path, _contrast_of)
     return ContrastBatch(tuple(found), name=path.stem, file=input_file(path))
 
 
@@ -75,20 +68,24 @@ def file_of_decisions(path: str | Path) -> tuple[DecisionRow, ...]:
     **Cost** no passes; nothing is tokenised.
     **Raises** ``TaskError`` as ``read_prompts`` does.
     """
-    path = Path(path)
-    found: list[DecisionRow] = []
+    return tuple(from_every_line(Path(path), _decision_of))
+
+
+def from_every_line(path: Path, made: Callable[[Path, int, Any], T]) -> list[T]:
+    """What is made of every line of a file. **Raises** ``TaskError`` listing all that is wrong."""
+    found: list[T] = []
     wrong: list[str] = []
-    lines = lines_in(path)
+    lines = _lines(path)
     for number, cells in lines:
         try:
-            found.append(_decision_of(path, number, cells))
+            found.append(made(path, number, cells))
         except TaskError as error:
             wrong.append(str(error))
-    refuse_rows(wrong, len(lines))
-    return tuple(found)
+    _refuse_rows(wrong, len(lines))
+    return found
 
 
-def lines_in(path: Path) -> list[Line]:
+def _lines(path: Path) -> list[Line]:
     """What the lines of a file hold. **Raises** ``TaskError`` for a file that cannot be read."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -106,7 +103,7 @@ def lines_in(path: Path) -> list[Line]:
     return lines
 
 
-def refuse_rows(wrong: Sequence[str], rows: int) -> None:
+def _refuse_rows(wrong: Sequence[str], rows: int) -> None:
     """**Raises** ``TaskError`` that tells all that is wrong, each on a line of its own."""
     if len(wrong) > 1:
         raise TaskError("\n".join([f"{len(wrong)} of {rows} rows cannot be used:", *wrong]))

@@ -95,7 +95,7 @@ def discover(
                 found = attribution
                 demand_ranks(model, contrast, found, trace, over)
         spent = trace.passes.forwards + ranking.passes.forwards
-        scores = dict(zip(found.nodes, found.score.tolist(), strict=True))
+        scores = found.score_by_node
         blank = Circuit(
             nodes=(),
             over=over_text(chosen.over),
