@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 d0a01eb2c2b99c7a7680773df0b5891658158380858cdbc509396230511bc6b3).
+// Made by types.mjs from schema.json (sha256 1fcff01e2dfbb0b93f6cdee9e3beafa6b9a8cb21e56b155e10d152afcce3d73e).
 
 export type Document = Result & {
   schema: 2;
@@ -124,6 +124,7 @@ export interface Provenance {
     note: string;
     seconds: Number;
     system: string;
+    files: InputFile[];
   };
 }
 export interface Passes {
@@ -132,6 +133,13 @@ export interface Passes {
     forwards: number;
     backwards: number;
     calls: number;
+  };
+}
+export interface InputFile {
+  type: "InputFile";
+  fields: {
+    name: string;
+    sha256: string;
   };
 }
 export interface Interchange {
