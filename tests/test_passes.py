@@ -103,6 +103,8 @@ RUN_NOTHING = {
     "register_part",
     "read_dictionary",
     "evaluate_dictionary",
+    "describe_latents",
+    "attribute_features",
     "with_dictionaries",
     "fit_dictionary",
     "export_dictionaries",

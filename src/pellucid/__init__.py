@@ -93,6 +93,10 @@ _HOMES = {
     "Refusal": "pellucid.results.refusal",
     "Result": "pellucid.results.result",
     "Dictionary": "pellucid.dictionary.dictionary",
+    "LatentTable": "pellucid.features.table",
+    "describe_latents": "pellucid.features.table",
+    "FeatureAttribution": "pellucid.features.result",
+    "attribute_features": "pellucid.features.attribute",
     "DictionaryEvaluation": "pellucid.features.evaluate",
     "evaluate_dictionary": "pellucid.features.evaluate",
     "with_dictionaries": "pellucid.dictionary.attach",
@@ -182,8 +186,12 @@ if TYPE_CHECKING:
     from pellucid.errors import TaskError as TaskError
     from pellucid.errors import TokenError as TokenError
     from pellucid.errors import UnsupportedArchitectureError as UnsupportedArchitectureError
+    from pellucid.features.attribute import attribute_features as attribute_features
     from pellucid.features.evaluate import DictionaryEvaluation as DictionaryEvaluation
     from pellucid.features.evaluate import evaluate_dictionary as evaluate_dictionary
+    from pellucid.features.result import FeatureAttribution as FeatureAttribution
+    from pellucid.features.table import LatentTable as LatentTable
+    from pellucid.features.table import describe_latents as describe_latents
     from pellucid.lens.composition.composition import Composition as Composition
     from pellucid.lens.composition.composition import composition as composition
     from pellucid.lens.direct.direct_effects import DirectEffects as DirectEffects

@@ -135,6 +135,18 @@ FIT_K, FIT_EPOCHS, FIT_BATCH = 32, 4, 1024
 """Latents active at a time, passes over the tokens, and tokens of a step."""
 SKIP_POSITIONS = 1
 """First positions of each text that dictionaries are not trained and not judged on."""
+FeatureAblation: TypeAlias = Literal["zero", "mean"]
+"""What a latent is replaced by when its effect is measured; the mean is over the prompts."""
+FEATURE_ABLATION: FeatureAblation = "zero"
+FeatureError: TypeAlias = Literal["kept", "dropped"]
+"""What becomes meanwhile of what the dictionary leaves unexplained."""
+FEATURE_ERROR: FeatureError = "kept"
+FeatureCheck: TypeAlias = Literal["none", "path"]
+FEATURE_CHECK: FeatureCheck = "none"
+FEATURES_TOP = 20
+"""Latents whose effect is measured."""
+LATENTS_TOP, LATENT_EXAMPLES = 20, 5
+"""Latents that a table shows, and examples of each."""
 
 LensView: TypeAlias = Literal["probability", "difference", "kl", "layers", "shifts"]
 DirectView: TypeAlias = Literal["map", "bars", "sources"]

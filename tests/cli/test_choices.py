@@ -77,6 +77,8 @@ LIBRARY: dict[str, list[Any]] = {
     "compose": [pellucid.composition, pellucid.Composition.plot],
     "dictionary convert": [pellucid.read_dictionary, pellucid.Dictionary.export],
     "dictionary evaluate": [pellucid.evaluate_dictionary, pellucid.read_dictionary],
+    "dictionary features": [pellucid.describe_latents, pellucid.read_dictionary],
+    "dictionary attribute": [pellucid.attribute_features, pellucid.read_dictionary],
     "dictionary fit": [pellucid.fit_dictionary, pellucid.activations],
     "zoo run": [zoo.run],
 }

@@ -60,6 +60,8 @@ WORDS: dict[str, list[str]] = {
     "app": ["--no-browser"],
     "dictionary convert": ["nothing"],
     "dictionary evaluate": ["nothing", "nothing.txt"],
+    "dictionary features": ["nothing", "nothing.txt"],
+    "dictionary attribute": ["nothing", *QUESTION],
     "dictionary fit": ["nothing.txt", "--site", "L0 resid_pre", "--latents", "8"],
     "doctor": [],
     "models list": [],

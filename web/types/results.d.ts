@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 1fcff01e2dfbb0b93f6cdee9e3beafa6b9a8cb21e56b155e10d152afcce3d73e).
+// Made by types.mjs from schema.json (sha256 7fe76b3de37bb7164affb94a5cd2049511067b18efa3580c2fddb72b19b96512).
 
 export type Document = Result & {
   schema: 2;
@@ -37,9 +37,11 @@ export type Result =
   | EdgeFaithfulness
   | EdgeScores
   | Faithfulness
+  | FeatureAttribution
   | Generation
   | HeadRoles
   | Interchange
+  | LatentTable
   | LogitLens
   | Neurons
   | PatchEffects
@@ -692,6 +694,44 @@ export interface EdgeScores {
     units: Units | null;
   };
 }
+export interface FeatureAttribution {
+  type: "FeatureAttribution";
+  fields: {
+    provenance: Provenance | null;
+    nodes: Node[];
+    activation: Tensor;
+    share: Tensor;
+    estimate: Tensor;
+    measured: Tensor;
+    n_top: number;
+    effect: Tensor;
+    path: Tensor | null;
+    sizes: number[];
+    joint_top: Tensor;
+    joint_random: Tensor;
+    accounts: Account[];
+    ablation: "zero" | "mean";
+    error: "kept" | "dropped";
+    metric_clean: Tensor;
+    caveats: string[];
+    passes: Passes;
+    noise: Number;
+  };
+}
+export interface Account {
+  type: "Account";
+  fields: {
+    layer: number;
+    features: Number;
+    error: Number;
+    bias: Number;
+    beside: Number;
+    constant: Number;
+    metric: Number;
+    residual: Number;
+    exact: boolean;
+  };
+}
 export interface Generation {
   type: "Generation";
   fields: {
@@ -747,6 +787,40 @@ export interface CausalCheck {
     rise_second: Number;
     control_first: Tensor;
     control_second: Tensor;
+  };
+}
+export interface LatentTable {
+  type: "LatentTable";
+  fields: {
+    provenance: Provenance | null;
+    about: string;
+    texts: number;
+    tokens: number;
+    rows: LatentRow[];
+    passes: Passes;
+  };
+}
+export interface LatentRow {
+  type: "LatentRow";
+  fields: {
+    index: number;
+    name: string;
+    density: Number;
+    examples: LatentExample[];
+    promotes: string[];
+    suppresses: string[];
+    twin_cosine: Number;
+  };
+}
+export interface LatentExample {
+  type: "LatentExample";
+  fields: {
+    text: number;
+    position: number;
+    value: Number;
+    before: string;
+    token: string;
+    behind: string;
   };
 }
 export interface Neurons {
@@ -993,6 +1067,9 @@ export interface Choices {
   InputNorm: "none" | "layer_norm" | "unit";
   DictionaryFormat: "saelens" | "circuit-tracer";
   FitMethod: "batchtopk" | "topk" | "matryoshka" | "jumprelu" | "relu";
+  FeatureAblation: "zero" | "mean";
+  FeatureError: "kept" | "dropped";
+  FeatureCheck: "none" | "path";
   LensView: "probability" | "difference" | "kl" | "layers" | "shifts";
   DirectView: "map" | "bars" | "sources";
   AgainstView: "change" | "share";

@@ -71,6 +71,8 @@ COMMAND_EXAMPLES = {
     "app": "--model ./my-model --port 8000",
     "dictionary fit": "corpus.txt --site 'L12 resid_pre' --latents 4096 --out features",
     "dictionary evaluate": "features held-out.txt --out judged.json",
+    "dictionary features": "features corpus.txt --latent 4021 --latent 7",
+    "dictionary attribute": f"features {_QUESTION} --top 10",
     "dictionary convert": "layers.12 --format saelens --out as-saelens",
     "doctor": "",
     "models list": "",

@@ -72,6 +72,39 @@ CIRCUITS: dict[str, Entry] = {
             "offline": FLAG,
         },
     ),
+    "describe_latents": Entry(
+        pellucid.describe_latents,
+        lambda model: {
+            "model": model,
+            "dictionary": pellucid.fit_dictionary(
+                pellucid.activations(model, [[1, 2, 3, 4]], "L1 resid_pre"), 4, k=1
+            ),
+            "texts": [[1, 2, 3, 4], [4, 3, 2, 1]],
+        },
+        {
+            "model": OBJECT,
+            "dictionary": OBJECT,
+            "texts": wrong("text", "iterator"),
+            "latents": wrong("none", "iterator"),
+            "top": WHOLE,
+            "examples": WHOLE,
+            "skip_positions": WHOLE,
+        },
+    ),
+    "attribute_features": Entry(
+        pellucid.attribute_features,
+        asking(dictionaries=[], top=2),
+        {
+            **ASKED,
+            "dictionaries": OBJECT,
+            "top": WHOLE,
+            "ablation": CHOICE,
+            "error": CHOICE,
+            "check": CHOICE,
+            "seed": WHOLE,
+            "memory_budget": WHOLE,
+        },
+    ),
     "evaluate_dictionary": Entry(
         pellucid.evaluate_dictionary,
         lambda model: {

@@ -1,4 +1,4 @@
-"""`pellucid dictionary`: sparse dictionaries read, written, trained and judged."""
+"""`pellucid dictionary`: sparse dictionaries read, written, trained, judged and attributed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from pellucid import options
 from pellucid.cli.expand import expanded, option
 from pellucid.cli.help import Group, add_command
-from pellucid.cli.options import ModelOptions, Offline, OutputOptions, checked
+from pellucid.cli.options import ModelOptions, Offline, OutputOptions, QuestionOptions, checked
 from pellucid.cli.terminal import progress, tell
 from pellucid.results.disk.out import demand_out
 from pellucid.results.disk.places import demand_writable, place
@@ -102,6 +102,76 @@ def evaluate(
     opened = model.opened()
     with progress("Judging the dictionary"):
         found = evaluate_dictionary(opened, read, texts, skip_positions=skip_positions, seed=seed)
+    output.show(found, str(found))
+
+
+@add_command(dictionary, "dictionary attribute")
+@expanded
+def attribute(
+    source: Source,
+    question: QuestionOptions,
+    layer: Layer = None,
+    hook_name: HookName = None,
+    k: ActiveLatents = None,
+    top: Annotated[int, option("Latents to measure.", min=1)] = options.FEATURES_TOP,
+    ablation: Annotated[
+        options.FeatureAblation, option("What a latent is replaced by.")
+    ] = options.FEATURE_ABLATION,
+    error: Annotated[
+        options.FeatureError, option("What is unexplained, meanwhile.")
+    ] = options.FEATURE_ERROR,
+    check: Annotated[
+        options.FeatureCheck, option("Also estimate each measured latent on its own path.")
+    ] = options.FEATURE_CHECK,
+    seed: Annotated[int, option("Of the latents drawn beside.")] = options.SEED,
+    *,
+    model: ModelOptions,
+    output: OutputOptions,
+) -> None:
+    """Say what a dictionary's latents do for an answer: shares, estimates, effects."""
+    asked = question.ask()
+    from pellucid.dictionary.read import read_dictionary
+    from pellucid.features.attribute import attribute_features
+
+    read = read_dictionary(source, layer=layer, hook_name=hook_name, k=k, offline=model.offline)
+    opened = model.opened()
+    with progress("Attributing features"):
+        found = attribute_features(
+            opened, asked.contrast(opened, "logit_diff"), read, top=top, ablation=ablation,
+            error=error, check=check, seed=seed,
+        )  # fmt: skip
+    output.show(found, str(found))
+
+
+@add_command(dictionary, "dictionary features")
+@expanded
+def features(
+    source: Source,
+    texts: Texts,
+    latents: Annotated[list[int] | None, option("Of these; repeatable.", "--latent")] = None,
+    layer: Layer = None,
+    hook_name: HookName = None,
+    k: ActiveLatents = None,
+    top: Annotated[int, option("How many, if none is named.", min=1)] = options.LATENTS_TOP,
+    examples: Annotated[int, option("Of each.", min=1)] = options.LATENT_EXAMPLES,
+    skip_positions: Annotated[
+        int, option("First positions of each text to leave out.", min=0)
+    ] = options.SKIP_POSITIONS,
+    *,
+    model: ModelOptions,
+    output: OutputOptions,
+) -> None:
+    """Show where latents are active, and which tokens they promote."""
+    from pellucid.dictionary.read import read_dictionary
+    from pellucid.features.table import describe_latents
+
+    read = read_dictionary(source, layer=layer, hook_name=hook_name, k=k, offline=model.offline)
+    opened = model.opened()
+    with progress("Looking for examples"):
+        found = describe_latents(
+            opened, read, texts, latents=latents or None, top=top, examples=examples,
+            skip_positions=skip_positions,
+        )  # fmt: skip
     output.show(found, str(found))
 
 

@@ -80,7 +80,7 @@ def decide(
     demand_finite(seen.logits, "model's output")
     answers, foils = (ids.repeat(2, 1)[:, 0] for ids in (encoded.answers, encoded.foils))
     norm = freeze_norm(
-        _to_unembedding(model, tokens[:1, :1]),
+        to_unembedding(model, tokens[:1, :1]),
         seen.kept[last],
         seen.given[:, 0],
         what=f"{type(model.module).__name__}: what lies between its last block and its unembedding",
@@ -162,7 +162,9 @@ def one_token_each(model: Model, contrast: Contrast | ContrastBatch) -> Encoded:
     )
 
 
-def _to_unembedding(model: Model, token: Int[Tensor, "1 1"]) -> Function:
+def to_unembedding(model: Model, token: Int[Tensor, "1 1"]) -> Function:
+    """The model's own way from its last stream to what its unembedding reads, row by row."""
+
     def function(streams: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_unembed"]:
         return read_out(model, token.expand(len(streams), -1), streams[:, None]).given[:, 0]
 
