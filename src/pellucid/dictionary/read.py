@@ -1,5 +1,6 @@
 """``read_dictionary``: from a path, a published name or an object, whatever layout it has."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,10 @@ def read_dictionary(
     if not isinstance(source, str | Path):
         return held_dictionary(source, hook_name=hook_name)
     path = Path(source)
-    named = release_named(str(source)) if not path.exists() else None
+    named = release_named(str(source)) if not os.path.exists(path) else None
     if named is not None:
         path = fetched(*named, layer, offline=offline)
-    elif not path.exists():
+    elif not os.path.exists(path):
         raise DictionaryError(
             f"There is nothing at {source}, and no release is called so. Give a path, or one of "
             f"{', '.join(RELEASES)}."

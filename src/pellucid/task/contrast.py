@@ -342,7 +342,8 @@ def _listed(contrasts: Any) -> tuple[Any, ...]:
 def _fillers(given: Any) -> tuple[tuple[str, str], ...]:
     """Fillers as pairs. **Raises** ``TaskError`` for what is no mapping of text to text."""
     try:
-        pairs = tuple((name, value) for name, value in dict(given).items())
+        listed = given if isinstance(given, Mapping | tuple | list) else [(given, None)]
+        pairs = tuple((name, value) for name, value in dict(listed).items())
     except (TypeError, ValueError):
         pairs = ((given, None),)
     if not all(isinstance(part, str) for pair in pairs for part in pair):

@@ -1,5 +1,6 @@
 """`pellucid dictionary`: sparse dictionaries read, written, trained, judged and attributed."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -189,7 +190,7 @@ def convert(
     offline: Offline = False,
 ) -> None:
     """Read a dictionary whatever layout it has, and write it as another library reads it."""
-    if out is not None and (target := place(out)).exists():
+    if out is not None and os.path.exists(target := place(out)):
         raise typer.BadParameter(f"--out {out}: {target} exists. Give the name of a new folder.")
     if out is not None:
         demand_writable(Path(place(out)))
