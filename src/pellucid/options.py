@@ -13,6 +13,10 @@ MODEL = "smollm2-135m"
 """The embedded model."""
 DTYPE: DtypeName = "float32"
 
+OnError: TypeAlias = Literal["raise", "skip"]
+"""What becomes of rows that cannot be used."""
+ON_ERROR: OnError = "raise"
+
 MetricName: TypeAlias = Literal[
     "logit_diff", "logit_diff_per_token", "prob_diff", "log_prob", "logit", "kl"
 ]

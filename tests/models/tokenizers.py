@@ -34,7 +34,16 @@ CORPUS = SENTENCES + [f"a {word} and {word}" for some in LISTS for word in some]
 
 
 @cache
-def byte_level(digits: int = 1) -> PreTrainedTokenizerFast:
+def wide() -> PreTrainedTokenizerFast:
+    """One that has the words of every task as tokens."""
+    lists = (words.DAYS, words.MONTHS, words.NUMBERS, words.OPPOSITES, words.OPPOSITES.values())
+    said = "bomb weapon gun virus trap cake table garden song chair soup house card Sorry Sure"
+    more = [f"a {word} and {word}" for some in (*lists, said.split()) for word in some] * 3
+    return byte_level(1, tuple(more))
+
+
+@cache
+def byte_level(digits: int = 1, more: tuple[str, ...] = ()) -> PreTrainedTokenizerFast:
     """GPT-2's kind, with every corpus word one token and numbers in pieces of ``digits``."""
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.Sequence(
@@ -51,7 +60,7 @@ def byte_level(digits: int = 1) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     numbers = [f"{number:02}" for number in range(100)] * 3
-    inner.train_from_iterator(CORPUS + numbers, trainer)
+    inner.train_from_iterator([*CORPUS, *numbers, *more], trainer)
     end = "<|endoftext|>"
     return PreTrainedTokenizerFast(
         tokenizer_object=inner, unk_token=end, bos_token=end, eos_token=end

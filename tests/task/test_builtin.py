@@ -3,11 +3,14 @@ import torch
 
 from pellucid.errors import TaskError, TokenError
 from pellucid.task.builtin import TASKS, induction, task, tasks
+from pellucid.task.ioi_forms import ioi_forms
 from pellucid.task.metrics import logit_diff
 from pellucid.task.tokens import continuation_ids
-from tests.models.tokenizers import byte_level, needs_smol, sentencepiece, smol_tokenizer
+from pellucid.task.words import DAYS, MONTHS, NUMBERS
+from tests.models.tokenizers import byte_level, needs_smol, sentencepiece, smol_tokenizer, wide
 
-NAMES = list(TASKS)
+MORE = ["ioi_forms", "successor", "opposites", "sycophancy", "refusal", "decision"]
+NAMES = [name for name in TASKS if name not in MORE]
 FLIPPING = [name for name in NAMES if name != "greater_than"]
 
 
@@ -81,7 +84,7 @@ def test_induction_repeats_and_begins_like_a_prompt():
 
 
 def test_names_and_limits():
-    assert [one.name for one in tasks()] == NAMES
+    assert [one.name for one in tasks()] == NAMES + MORE
     assert [one.name for one in tasks("ioi", "capitals")] == ["ioi", "capitals"]
     with pytest.raises(TaskError, match=r"No task is called 'iou'\. There are ioi, greater_than"):
         tasks("iou")
@@ -131,11 +134,74 @@ def test_smollm2_does_them(name, smollm2):
     assert corrupted.mean() < (0 if name in FLIPPING else clean.mean() / 2)
 
 
+@pytest.mark.parametrize("name", MORE)
+def test_more_tasks_are_distinct_aligned_and_say_what_they_share(name):
+    batch = task(name)(wide(), 24, 3)
+    assert len(set(batch)) == 24
+    assert task(name)(wide(), 24, 3) == batch
+    assert batch.encode(wide()).n_examples == 24
+    assert all(one.group or one.fillers for one in batch)
+
+
+def test_forms_of_ioi_have_both_orders_and_a_group_each():
+    batch = ioi_forms(wide(), 200, 0)
+    assert len({one.group for one in batch}) == 12
+    assert {one.group.split()[0] for one in batch} == {"early", "late", "long"}
+    first = [one.clean.index(one.answer) < one.clean.index(one.foil) for one in batch]
+    assert 0.35 < sum(first) / 200 < 0.65
+    for one in batch:
+        assert (one.clean.count(one.answer), one.clean.count(one.foil)) == (1, 2)
+
+
+def test_what_is_corrupted_is_the_repeated_name_a_third_one_or_both():
+    for repeat, third, swap in zip(
+        *(ioi_forms(wide(), 40, 1, corruption=c) for c in ("repeat", "third_name", "swap")),
+        strict=True,
+    ):
+        assert repeat.clean == third.clean == swap.clean
+        changed = [
+            [
+                (a, b)
+                for a, b in zip(one.clean.split(), one.corrupted.split(), strict=True)
+                if a != b
+            ]
+            for one in (repeat, third, swap)
+        ]
+        assert [len(some) for some in changed] == [1, 1, 3]
+        assert changed[1][0][1] not in repeat.clean
+    with pytest.raises(TaskError, match="corruption='both' is not known"):
+        ioi_forms(wide(), 4, 0, corruption="both")
+
+
+def test_what_follows_is_next_in_its_sequence():
+    for one in task("successor")(wide(), 24, 0):
+        (words,) = [w for w in (DAYS, MONTHS, NUMBERS) if one.answer.strip() in w]
+        last = one.clean.split()[-1].strip(",")
+        assert words.index(one.answer.strip()) == words.index(last) + 1
+        assert one.clean.count(last) == 1
+
+
+@pytest.mark.smol
+@needs_smol
+@pytest.mark.parametrize("name", MORE)
+def test_smollm2_does_more_of_them(name, smollm2):
+    """It prefers the answer; corrupted, at most half of that is left."""
+    tokenizer = smol_tokenizer()
+    encoded = task(name)(tokenizer, 12, 0).encode(tokenizer, max_positions=8192, vocab_size=49152)
+    clean, corrupted = (
+        logit_diff(at_reads(smollm2, ids, encoded), encoded)
+        for ids in (encoded.clean, encoded.corrupted)
+    )
+    assert clean.mean() > 0.5
+    assert (clean > 0).float().mean() >= 0.75
+    assert corrupted.mean() < clean.mean() / 2
+
+
 @pytest.mark.smol
 @needs_smol
 def test_answers_are_one_token_in_smollm2():
     tokenizer = smol_tokenizer()
-    for made in tasks():
+    for made in tasks(*(name for name in TASKS if name not in ("refusal", "decision"))):
         for one in made(tokenizer, 8, 5):
             assert len(continuation_ids(one.answer, tokenizer)) == 1
 

@@ -1,4 +1,4 @@
-// Made by types.mjs from schema.json (sha256 7fe76b3de37bb7164affb94a5cd2049511067b18efa3580c2fddb72b19b96512).
+// Made by types.mjs from schema.json (sha256 5ca310fefdbdde2462580e41ac91b2135ab024109cc7c156a04e20a667b99bb2).
 
 export type Document = Result & {
   schema: 2;
@@ -1038,6 +1038,7 @@ export interface Quantity {
 }
 export interface Choices {
   DtypeName: "float32" | "float64" | "bfloat16" | "float16";
+  OnError: "raise" | "skip";
   MetricName: "logit_diff" | "logit_diff_per_token" | "prob_diff" | "log_prob" | "logit" | "kl";
   PlainMetric: "log_prob" | "logit";
   Ablation: "corrupted" | "mean" | "zero" | "resample";

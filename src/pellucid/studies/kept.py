@@ -53,7 +53,7 @@ class Kept:
             __version__,
             self.model.weight_hash,
             str(self.model.dtype),
-            repr(tuple(ContrastBatch.of(contrast))),
+            [one.to_dict() for one in ContrastBatch.of(contrast)],
             sorted(asdict(self.options).items()),
         )
         return self.folder / hashlib.sha256(repr(of).encode()).hexdigest()[:32]

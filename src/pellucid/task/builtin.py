@@ -2,8 +2,10 @@
 
 Each task makes ``n`` different contrasts. It uses only words that are one token (with the space
 before them) in the tokenizer at hand, so clean and corrupted prompts align and one task's prompts
-are, for nearly every tokenizer, of one length. In every task but ``greater_than`` the corrupted
-prompt makes the foil right, so the metric of a model that can do the task changes its sign.
+are, for nearly every tokenizer, of one length. In most tasks the corrupted prompt makes the foil
+right, so the metric of a model that can do the task changes its sign; not in ``greater_than`` and
+``decision``. What prompts share of what decides them, a name or a country, stands in their
+``fillers``, a sentence in ``group``. More tasks are in ``ioi_forms.py`` and ``conduct.py``.
 """
 
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from random import Random
 
 from pellucid.arguments import checks_kinds
 from pellucid.errors import TaskError, TokenError
+from pellucid.task.conduct import decision, opposites, refusal, successor, sycophancy
 from pellucid.task.contrast import Contrast, ContrastBatch
 from pellucid.task.draw import (
     distinct,
@@ -22,6 +25,7 @@ from pellucid.task.draw import (
     split_year,
     whole_words,
 )
+from pellucid.task.ioi_forms import ioi_forms
 from pellucid.task.tokens import Tokenizer, encode, listing, prompt_ids
 from pellucid.task.words import (
     ARGUMENTS,
@@ -72,6 +76,7 @@ def ioi(tokenizer: Tokenizer, n: int = 32, seed: int = 0) -> ContrastBatch:
             f"{start}{answer} gave a{given} to",
             answer,
             subject,
+            fillers={"answer": answer, "repeated": subject},
         )
 
     return distinct("ioi", draw, n, seed)
@@ -137,6 +142,7 @@ def agreement(tokenizer: Tokenizer, n: int = 32, seed: int = 0) -> ContrastBatch
             f"The{subject[1 - number]}{between}",
             verbs[number],
             verbs[1 - number],
+            fillers={"subject": subject[number]},
         )
 
     return distinct("agreement", draw, n, seed)
@@ -158,7 +164,8 @@ def pronoun(tokenizer: Tokenizer, n: int = 32, seed: int = 0) -> ContrastBatch:
         rng.shuffle(said)
         (name, answer), (other, foil) = said
         rest = f" is a really{rng.choice(kinds)}{rng.choice(roles)}, isn't"
-        return Contrast(f"So{name}{rest}", f"So{other}{rest}", answer, foil)
+        fillers = {"name": name}
+        return Contrast(f"So{name}{rest}", f"So{other}{rest}", answer, foil, fillers=fillers)
 
     return distinct("pronoun", draw, n, seed)
 
@@ -173,7 +180,10 @@ def capitals(tokenizer: Tokenizer, n: int = 32, seed: int = 0) -> ContrastBatch:
 
     def draw(rng: Random) -> Contrast:
         (country, city), (other, foil) = rng.sample(pairs, 2)
-        return Contrast(f"The capital of{country} is", f"The capital of{other} is", city, foil)
+        return Contrast(
+            f"The capital of{country} is", f"The capital of{other} is", city, foil,
+            fillers={"country": country},
+        )  # fmt: skip
 
     return distinct("capitals", draw, n, seed)
 
@@ -195,8 +205,9 @@ def docstring(tokenizer: Tokenizer, n: int = 32, seed: int = 0) -> ContrastBatch
         )
         start = f"def{function}(self,{one},{two},{three},"
         return Contrast(
-            f"{start}{answer},{foil}{body}", f"{start}{foil},{answer}{body}", answer, foil
-        )
+            f"{start}{answer},{foil}{body}", f"{start}{foil},{answer}{body}", answer, foil,
+            fillers={"answer": answer},
+        )  # fmt: skip
 
     return distinct("docstring", draw, n, seed)
 
@@ -237,6 +248,12 @@ TASKS = {
         Task("capitals", "recall a capital", capitals),
         Task("docstring", "continue a list of arguments in order", docstring),
         Task("induction", "continue a repeated random sequence", induction),
+        Task("ioi_forms", "find the name that is not repeated, in twelve sentences", ioi_forms),
+        Task("successor", "say which day, month or number comes next", successor),
+        Task("opposites", "say the opposite of a word", opposites),
+        Task("sycophancy", "repeat what the user is wrong about", sycophancy),
+        Task("refusal", "decline what does harm", refusal),
+        Task("decision", "decide on an application, in several tokens", decision),
     )
 }
 

@@ -17,8 +17,8 @@ def read_columns(
     **Raises** ``TaskError`` for a file that cannot be read, and for lines that lack one of them.
     """
 
-    def made(path: Path, number: int, cells: Any) -> tuple[str, ...]:
-        demand_cells(path, number, cells, columns)
+    def made(where: str, cells: Any) -> tuple[str, ...]:
+        demand_cells(where, cells, columns)
         more = (cells.get(name) or "" for name in optional)
         return (*(str(cells[name]) for name in columns), *map(str, more))
 

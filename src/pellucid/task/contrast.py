@@ -72,8 +72,8 @@ class Contrast:
     corrupted: str | Sequence[int]
     answer: str | int | Sequence[int]
     foil: str | int | Sequence[int]
-    group: str = field(default="", kw_only=True)
-    fillers: Fillers = field(default=(), kw_only=True)
+    group: str = field(default="", kw_only=True, repr=False)
+    fillers: Fillers = field(default=(), kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fillers", _fillers(self.fillers))
@@ -190,10 +190,16 @@ class ContrastBatch:
     name: str = field(default="", kw_only=True)
     file: InputFile | None = field(default=None, kw_only=True, compare=False)
     """The file that it was read from."""
+    left_out: tuple[str, ...] = field(default=(), kw_only=True, compare=False, repr=False)
+    """Rows that were read and cannot be used, each with where it stands and why."""
+    read_as: tuple[str, ...] = field(default=(), kw_only=True, compare=False, repr=False)
+    """What was read otherwise than it was written."""
 
     def __post_init__(self) -> None:
         demand_kind("ContrastBatch()", "name", self.name, str)
         demand_kind("ContrastBatch()", "file", self.file, InputFile | None)
+        for name in ("left_out", "read_as"):
+            demand_kind("ContrastBatch()", name, getattr(self, name), tuple[str, ...])
         object.__setattr__(self, "contrasts", _listed(self.contrasts))
         if not self.contrasts:
             raise TokenError("A batch of no contrasts. Give at least one.")
@@ -286,7 +292,14 @@ class ContrastBatch:
 
     def notes(self, tokenizer: Tokenizer | None) -> tuple[str, ...]:
         """``Contrast.notes`` of every contrast, each note once."""
-        listed = [note for contrast in self.contrasts for note in contrast.notes(tokenizer)]
+        listed = list(self.read_as)
+        if self.left_out:
+            rows = len(self) + len(self.left_out)
+            listed.append(
+                f"Of {rows} rows {len(self.left_out)} cannot be used and were left out, "
+                f"the first: {self.left_out[0]}"
+            )
+        listed += [note for contrast in self.contrasts for note in contrast.notes(tokenizer)]
         unequal = [note for note in listed if note.endswith(BY_LENGTH)]
         if len(unequal) > 1:
             first = unequal[0].removesuffix(BY_LENGTH).rstrip()
@@ -343,14 +356,14 @@ def _fillers(given: Any) -> tuple[tuple[str, str], ...]:
     """Fillers as pairs. **Raises** ``TaskError`` for what is no mapping of text to text."""
     try:
         listed = given if isinstance(given, Mapping | tuple | list) else [(given, None)]
-        pairs = tuple((name, value) for name, value in dict(listed).items())
+        pairs = tuple(dict(listed).items())
     except (TypeError, ValueError):
         pairs = ((given, None),)
     if not all(isinstance(part, str) for pair in pairs for part in pair):
         raise TaskError(
             f"fillers={given!r}: give what stands in each place, as {{'name': 'Mary'}}."
         )
-    return pairs
+    return tuple((name, value.strip()) for name, value in pairs)
 
 
 def _counted(ids: Sequence[int], tokenizer: Tokenizer | None) -> str:

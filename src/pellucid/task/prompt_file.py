@@ -1,26 +1,31 @@
-"""Contrasts from a file: one a line, with the columns ``clean corrupted answer foil``.
+"""Contrasts from a file or from rows, with the columns ``clean corrupted answer foil``.
 
 A .csv file begins with the names of its columns, and holds text (``csv_text.py``); the space before
 an answer is part of it (``" Mary"``, and a prompt with a comma in quotes). ``prompt`` is another
 name of ``clean``; a file of *decisions* has no ``corrupted``, or not in every line. A .jsonl file
-holds one JSON object a line, in which prompts may also be lists of token ids and answers ids. Other
-columns are ignored.
+holds one JSON object a line, in which prompts may also be lists of token ids and answers ids. Rows
+may also be those of a table in memory. ``rows.py`` says which other columns are read; the rest are
+ignored.
 """
 
 import csv
 import json
+import math
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from pellucid.arguments import checks_kinds
+from pellucid.arguments import checks_kinds, value_in_words
 from pellucid.errors import TaskError
+from pellucid.options import ON_ERROR, OnError, demand_choice
 from pellucid.results.provenance import InputFile
 from pellucid.task.contrast import Contrast, ContrastBatch, plain_parts
 from pellucid.task.csv_text import csv_rows
+from pellucid.task.rows import RECOMPUTED, sharing, standard
+from pellucid.task.tokens import Tokenizer
 
 _COLUMNS = ("clean", "corrupted", "answer", "foil")
 _MADE = " read_decisions(model, path) makes corrupted prompts, and judges them."
@@ -30,16 +35,88 @@ Line: TypeAlias = tuple[int, Any]
 
 
 @checks_kinds
-def read_prompts(path: str | Path) -> ContrastBatch:
-    """Every contrast of a .csv or .jsonl file, in order.
+def read_prompts(
+    source: "str | Path | Iterable[Mapping[str, Any]]",
+    *,
+    on_error: OnError = ON_ERROR,
+    tokenizer: Tokenizer | None = None,
+) -> ContrastBatch:
+    """Every contrast of a .csv or .jsonl file, or of rows that are there already, in order.
 
-    **Cost** no passes; nothing is tokenised.
-    **Raises** ``TaskError`` for a file that is missing, unreadable or empty, and for lines that
-    lack a column or are no contrast, naming each of them.
+    Rows are a pandas ``DataFrame``, dictionaries in a list, or anything that gives such rows one
+    after the other, as ``datasets.Dataset`` does. Beside our own columns those of EAP-IG and MIB
+    are read (``rows.py``); ``group`` and ``filler_...`` say what prompts share.
+
+    ``on_error="skip"`` leaves out rows that cannot be used: ``left_out`` names each, and every
+    result says how many. With a ``tokenizer`` rows whose prompts do not align in it cannot be used.
+
+    **Cost** no passes; nothing is tokenised without a ``tokenizer``.
+    **Raises** ``TaskError`` for a file that is missing, unreadable or empty, for rows of which none
+    can be used, and without ``skip`` for rows that lack a column or are no contrast, naming each.
     """
-    path = Path(path)
-    found = from_every_line(path, _contrast_of)
-    return ContrastBatch(tuple(found), name=path.stem, file=input_file(path))
+    demand_choice("on_error", on_error, OnError, TaskError)
+    if tokenizer is not None and not hasattr(tokenizer, "convert_ids_to_tokens"):
+        raise TaskError(f"tokenizer is {value_in_words(tokenizer)}. Give model.tokenizer, or none.")
+    lines, name, file = _rows_of(source)
+    found: list[Contrast] = []
+    wrong: list[str] = []
+    recomputed = False
+    for where, cells in lines:
+        try:
+            one = _contrast_of(where, cells)
+            if tokenizer is not None:
+                _demand_aligned(where, one, tokenizer)
+            found.append(one)
+            recomputed |= "correct_idx" in cells and not cells.get("answer")
+        except TaskError as error:
+            wrong.append(str(error))
+    if on_error == "raise" or not found:
+        _refuse_rows(wrong, len(lines))
+    said = (RECOMPUTED,) if recomputed else ()
+    left_out = tuple(wrong)
+    return ContrastBatch(tuple(found), name=name, file=file, left_out=left_out, read_as=said)
+
+
+def _demand_aligned(where: str, one: Contrast, tokenizer: Tokenizer) -> None:
+    """**Raises** ``TaskError`` naming the row, for what this tokenizer does not align."""
+    try:
+        one.resolve(tokenizer)
+    except TaskError as error:
+        raise TaskError(f"{where}: {error}") from error
+
+
+def _rows_of(source: Any) -> tuple[list[tuple[str, Any]], str, InputFile | None]:
+    """Rows with where each stands, what they are called, and their file.
+
+    **Raises** ``TaskError``.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        lines = [(f"{path}, line {number}", cells) for number, cells in _lines(path)]
+        return lines, path.stem, input_file(path)
+    rows = source.to_dict("records") if hasattr(source, "to_dict") else source
+    if isinstance(rows, bytes | bytearray | Mapping) or not isinstance(rows, Iterable):
+        raise TaskError(
+            f"The prompts are {value_in_words(source)}. Give a file, a DataFrame, or rows as "
+            "dictionaries in a list."
+        )
+    listed = [(f"row {number}", _plain(row)) for number, row in enumerate(rows)]
+    if not listed:
+        raise TaskError(f"There are no rows. Each takes {', '.join(_COLUMNS)}.")
+    return listed, "", None
+
+
+def _plain(row: Any) -> Any:
+    """A row with None for what a table in memory has no value for."""
+    if not isinstance(row, Mapping):
+        return row
+    renamed = {
+        "clean" if name == "prompt" and "clean" not in row else name: row[name] for name in row
+    }
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in (row if "choices" in row else renamed).items()
+    }
 
 
 def input_file(path: str | Path) -> InputFile:
@@ -71,14 +148,17 @@ def file_of_decisions(path: str | Path) -> tuple[DecisionRow, ...]:
     return tuple(from_every_line(Path(path), _decision_of))
 
 
-def from_every_line(path: Path, made: Callable[[Path, int, Any], T]) -> list[T]:
-    """What is made of every line of a file. **Raises** ``TaskError`` listing all that is wrong."""
+def from_every_line(path: Path, made: Callable[[str, Any], T]) -> list[T]:
+    """What is made of every line of a file, from where it stands and its cells.
+
+    **Raises** ``TaskError`` listing all that is wrong.
+    """
     found: list[T] = []
     wrong: list[str] = []
     lines = _lines(path)
     for number, cells in lines:
         try:
-            found.append(made(path, number, cells))
+            found.append(made(f"{path}, line {number}", cells))
         except TaskError as error:
             wrong.append(str(error))
     _refuse_rows(wrong, len(lines))
@@ -111,21 +191,23 @@ def _refuse_rows(wrong: Sequence[str], rows: int) -> None:
         raise TaskError(wrong[0])
 
 
-def _contrast_of(path: Path, number: int, cells: Any) -> Contrast:
-    """The contrast of one line. **Raises** ``TaskError`` naming the line and what is wrong."""
-    demand_cells(path, number, cells, _COLUMNS)
+def _contrast_of(where: str, cells: Any) -> Contrast:
+    """The contrast of one row. **Raises** ``TaskError`` naming the row and what is wrong."""
+    _demand_row(where, cells)
     try:
-        return Contrast(**{name: cells[name] for name in _COLUMNS})
+        cells = standard(cells)
+        demand_cells(where, cells, _COLUMNS)
+        return Contrast(**{name: cells[name] for name in _COLUMNS}, **sharing(cells))
     except TaskError as error:
-        raise TaskError(f"{path}, line {number}: {error}") from error
+        told = str(error)
+        raise TaskError(told if told.startswith(where) else f"{where}: {told}") from error
 
 
-def _decision_of(path: Path, number: int, cells: Any) -> DecisionRow:
+def _decision_of(where: str, cells: Any) -> DecisionRow:
     """The decision of one line. **Raises** as ``_contrast_of``."""
-    demand_cells(path, number, cells, ("clean", "answer", "foil"))
-    where = f"{path}, line {number}"
+    demand_cells(where, cells, ("clean", "answer", "foil"))
     if cells.get("corrupted") not in (None, ""):
-        asked = _contrast_of(path, number, cells)
+        asked = _contrast_of(where, cells)
         return DecisionRow(where, asked.clean, asked.answer, asked.foil, asked.corrupted)  # type: ignore[arg-type]
     try:
         parts = plain_parts({name: cells[name] for name in ("clean", "answer", "foil")})
@@ -134,19 +216,24 @@ def _decision_of(path: Path, number: int, cells: Any) -> DecisionRow:
     return DecisionRow(where, parts["clean"], parts["answer"], parts["foil"])
 
 
-def demand_cells(path: Path, number: int, cells: Any, columns: Sequence[str]) -> None:
-    """**Raises** ``TaskError`` for a line that is no row, or lacks one of ``columns``."""
+def _demand_row(where: str, cells: Any) -> None:
+    """**Raises** ``TaskError`` for what is no row."""
     if not isinstance(cells, dict):
-        raise TaskError(f'{path}, line {number}: not a JSON object. Write {{"clean": "...", ...}}.')
+        raise TaskError(f'{where}: not a JSON object. Write {{"clean": "...", ...}}.')
     if None in cells:
         raise TaskError(
-            f"{path}, line {number}: more cells than columns. Put a text that holds a comma in "
+            f"{where}: more cells than columns. Put a text that holds a comma in "
             'quotes: "When Mary and John went to the store, John".'
         )
+
+
+def demand_cells(where: str, cells: Any, columns: Sequence[str]) -> None:
+    """**Raises** ``TaskError`` for what is no row, or one that lacks one of ``columns``."""
+    _demand_row(where, cells)
     missing = [name for name in columns if cells.get(name) is None]
     if missing:
         raise TaskError(
-            f"{path}, line {number}: {', '.join(missing)} missing. Every line needs "
+            f"{where}: {', '.join(missing)} missing. Every line needs "
             f"{', '.join(columns)}; found {', '.join(map(str, cells))}."
             + (_MADE if missing == ["corrupted"] else "")
         )

@@ -148,7 +148,7 @@ DAYS = _listed("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 MONTHS = _listed(
     "January February March April May June July August September October November December"
 )
-_NUMBERS = _listed("one two three four five six seven eight nine ten")
+NUMBERS = _listed("one two three four five six seven eight nine ten")
 
 PAIRED = (PLURALS, GENDERS, OPPOSITES)
 """Classes in which a word has one counterpart; both directions hold."""
@@ -156,7 +156,7 @@ SETS: dict[str, tuple[str, ...]] = {
     "name": WOMEN + MEN,
     "country": tuple(CAPITALS),
     "city": tuple(CAPITALS.values()),
-    "number": _NUMBERS,
+    "number": NUMBERS,
     "colour": COLOURS,
     "animal": ANIMALS,
     "day": DAYS,

@@ -94,7 +94,13 @@ QUESTIONS: dict[str, Entry] = {
     "ContrastBatch": Entry(
         ContrastBatch,
         lambda model: {"contrasts": [QUESTION]},
-        {"contrasts": OBJECT, "name": TEXT, "file": OPTIONAL_OBJECT},
+        {
+            "contrasts": OBJECT,
+            "name": TEXT,
+            "file": OPTIONAL_OBJECT,
+            "left_out": OBJECT,
+            "read_as": OBJECT,
+        },
     ),
     "ContrastBatch.of": Entry(
         ContrastBatch.of,
@@ -111,6 +117,10 @@ QUESTIONS: dict[str, Entry] = {
         lambda model: {"text": ContrastBatch.of(QUESTION).to_json()},
         {"text": wrong() | st.just("[" * 100_000)},
     ),
-    "read_prompts": Entry(pellucid.read_prompts, lambda model: {}, {"path": wrong()}),
+    "read_prompts": Entry(
+        pellucid.read_prompts,
+        lambda model: {"source": [QUESTION.to_dict()]},
+        {"source": OBJECT, "on_error": CHOICE, "tokenizer": wrong("none")},
+    ),
     "tasks": Entry(lambda names: pellucid.tasks(names), lambda model: {}, {"names": wrong()}),
 }
