@@ -14,6 +14,7 @@ from pellucid.errors import ResultFileError
 from pellucid.results.disk import locks, rename
 from pellucid.results.disk.files import replace_file
 from pellucid.results.disk.folders import demand_folder, demand_free, growing, kept_parts, replacing
+from pellucid.results.disk.places import DRAFT, hidden, new_file
 from tests.results.disk.writers import (
     FOLDER,
     GROWER,
@@ -277,6 +278,13 @@ def test_an_exception_keeps_the_parts_that_there_are(tmp_path):
             (tmp_path / "again").write_text("")
             _ = 1 / 0
     assert sorted(os.listdir(tmp_path)) == ["again", "parts"]
+
+
+def test_what_was_left_by_a_look_whether_one_may_write_is_removed(tmp_path):
+    new_file(hidden(tmp_path / "parts", DRAFT))  # as of a process killed in demand_writable
+    with growing(tmp_path / "parts", resumes) as draft:
+        (draft / "manifest").write_text("1")
+    assert os.listdir(tmp_path) == ["parts"]
 
 
 def test_parts_of_what_others_write_stay_until_the_block_ends(tmp_path):

@@ -139,6 +139,7 @@ def _parts(target: Path, resumes: Callable[[Path], bool]) -> Iterator[Path]:
     demand_writable(target)
     with reporting(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        tidy(target)  # of a writer that was killed while it tried whether it may write here
         draft, lock = _resumed(target, resumes) or new_draft(target, PART, Path.mkdir)
     try:
         yield draft
