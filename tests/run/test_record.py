@@ -5,7 +5,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 import pellucid
-from pellucid import Contrast, ContrastBatch, Model, NonFiniteError, Site
+from pellucid import Contrast, ContrastBatch, EditError, Model, NonFiniteError, Site
 from pellucid.model.proof.selfcheck import fingerprint
 from pellucid.run import paired_call
 from pellucid.run.sites import node_sites
@@ -161,6 +161,11 @@ def test_kl_is_zero_on_the_clean_run_and_costs_one_forward_more(one_tiny, pair):
     assert float(trace.metric_clean) == pytest.approx(0, abs=1e-12)
     assert float(trace.metric_corrupted) < 0
     assert trace.passes.forwards == 3
+
+
+def test_no_site_is_refused_by_name(one_tiny, pair):
+    with pytest.raises(EditError, match="names no site"):
+        pellucid.record(one_tiny, pair, sites=[])
 
 
 def test_a_batch_can_be_taken_from_lists(one_tiny):

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pellucid.arguments import checks_kinds
+from pellucid.errors import EditError
 from pellucid.model.model import Model
 from pellucid.model.running.changes import leaves_nothing
 from pellucid.model.running.foreign import foreign_hooks
@@ -127,10 +128,14 @@ def record(
     **Cost** 2 forwards, 1 backward, whatever the number of sites (``metric="kl"`` one forward more,
     for its reference; ``mixture`` 2 forwards and 1 backward more); memory for the sites asked for.
     **Raises** ``TaskError`` for a question that is not well posed, ``NonFiniteError`` when the
-    model returns NaN, ``EditError`` for a site that the model does not have.
+    model returns NaN, ``EditError`` for no site, and for one that the model does not have.
     """
     encoded = encode_contrast(model, contrast, padding=padding)
     wanted = node_sites(model) if sites is None else list(dict.fromkeys(sites))
+    if not wanted:
+        raise EditError(
+            "sites=[] names no site to record. Name one, or leave it out for all nodes."
+        )
     if mixture:
         wanted = list(dict.fromkeys([*wanted, *node_sites(model)]))
     with metering() as meter:
