@@ -26,7 +26,7 @@ SHOWN = {
     "patch_edges": {**GIVEN, "edges": None},
     "backups": {
         **RECORDING, "ablations": ("zero", "mean", "corrupted"), "over": None, "share": 0.05,
-        "controls": 19, "rounds": 5, "budget": 300,
+        "controls": 39, "rounds": 5, "budget": 300,
     },
 }  # fmt: skip
 

@@ -44,6 +44,24 @@ def probe_of(model: Model, **more: Any) -> pellucid.Probe:
     return pellucid.probe(model, *LABELLED, **{**PROBED, **more})
 
 
+def dictionary_of(model: Model, latents: int = 24) -> pellucid.Dictionary:
+    """Random directions of the stream in front of the second layer."""
+    width, generator = model.anatomy.d_model, torch.Generator().manual_seed(0)
+    W_dec = nn.functional.normalize(torch.randn(latents, width, generator=generator)).to(
+        model.dtype
+    )
+    return pellucid.Dictionary(
+        W_enc=W_dec.T.contiguous(),
+        b_enc=torch.zeros(latents, dtype=model.dtype),
+        W_dec=W_dec,
+        b_dec=torch.zeros(width, dtype=model.dtype),
+        activation="relu",
+        hook_in="blocks.1.hook_resid_pre",
+        hooks_out=("blocks.1.hook_resid_pre",),
+    )
+
+
+TEXTS = [[1, n, 5, 2, n + 1] for n in range(6)]
 FOUR = pellucid.ContrastBatch(tuple(Contrast([n, 2, 3], [n, 4, 3], 11, 13) for n in range(4, 8)))
 LEARNED: dict[str, Any] = {"steps": 2, "draws": 1, "random_model": False}
 EDGES = [("L0H1", "logits"), ("L0H1", "M1")]
@@ -93,6 +111,11 @@ CALLS: dict[str, Callable[[Model], Any]] = {
     "direct_effects": lambda m: pellucid.direct_effects(m, QUESTION),
     "logit_lens": lambda m: pellucid.logit_lens(m, QUESTION.clean),
     "neurons": lambda m: pellucid.neurons(m, QUESTION, 0),
+    "attribute_features": lambda m: pellucid.attribute_features(
+        m, QUESTION, dictionary_of(m), top=2
+    ),
+    "describe_latents": lambda m: pellucid.describe_latents(m, dictionary_of(m), TEXTS, top=2),
+    "evaluate_dictionary": lambda m: pellucid.evaluate_dictionary(m, dictionary_of(m), TEXTS),
     "token_attribution": lambda m: pellucid.token_attribution(m, QUESTION),
     "faithfulness": lambda m: pellucid.faithfulness(m, QUESTION, ["L0H1", "M1"]),
     "discover": lambda m: pellucid.discover(m, QUESTION, insist=True),

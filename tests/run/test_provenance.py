@@ -12,7 +12,15 @@ from pellucid import Contrast, ContrastBatch, Result
 from pellucid.results.checksum import signed
 from pellucid.results.passes import Passes
 from pellucid.run.provenance import command, plain_value, with_provenance
-from tests.models.every_call import FOUR, LEARNED, PAIRS, STEERED, probe_of
+from tests.models.every_call import (
+    FOUR,
+    LEARNED,
+    PAIRS,
+    STEERED,
+    TEXTS,
+    dictionary_of,
+    probe_of,
+)
 from tests.models.readable import small_llama
 
 
@@ -24,11 +32,19 @@ def one():
 IDS = {"clean": (3, 7, 11, 2, 9, 4), "corrupted": (3, 7, 5, 2, 9, 4), "answer": 6, "foil": 8}
 
 
+ASKED_NOTHING = (
+    "composition", "head_roles", "steering_vector", "steer", "probe", "describe_latents",
+    "evaluate_dictionary",
+)  # fmt: skip
+"""Calls that are of no contrast and no prompt."""
+
+
 def every_call(model, pair):
     p = pellucid
     scores = p.attribute_edges(model, pair, method="eap")
     edges = p.discover_edges(model, pair, method="top", size=5, insist=True)
     vector, probed = p.steering_vector(model, PAIRS), probe_of(model)
+    dictionary = dictionary_of(model)
     return {
         "attribute": lambda: p.attribute(model, pair, method="ig", steps=4),
         "patch": lambda: p.patch(model, pair, sites="nodes", only=["L0H1", "M1"]),
@@ -48,6 +64,9 @@ def every_call(model, pair):
         "steering_vector": lambda: p.steering_vector(model, PAIRS),
         "steer": lambda: p.steer(model, vector, [[1, 2]], 3, 4, instruction=[5, 6], **STEERED),
         "neurons": lambda: p.neurons(model, pair, 1),
+        "attribute_features": lambda: p.attribute_features(model, pair, dictionary, top=2),
+        "describe_latents": lambda: p.describe_latents(model, dictionary, TEXTS, top=2),
+        "evaluate_dictionary": lambda: p.evaluate_dictionary(model, dictionary, TEXTS),
         "token_attribution": lambda: p.token_attribution(model, pair),
         "discover": lambda: p.discover(model, pair, insist=True),
         "faithfulness": lambda: p.faithfulness(model, pair, ["L0H1"]),
@@ -76,7 +95,7 @@ def test_every_public_call_writes_down_how_its_result_was_made(one, pair):
         assert datetime.fromisoformat(made.created) >= begun - timedelta(seconds=1)
         if name in ("attention", "logit_lens", "generate"):
             assert made.question == ({"prompt": IDS["clean"]},)
-        elif name in ("composition", "head_roles", "steering_vector", "steer", "probe"):
+        elif name in ASKED_NOTHING:
             assert made.question == ()
         elif name == "ablate":
             assert made.question == ({"prompt": IDS["clean"], "answer": IDS["answer"]},)
@@ -101,8 +120,8 @@ def test_every_public_call_that_gives_a_result_is_covered(one, pair):
             if isinstance(gives, type) and issubclass(gives, Result):
                 giving.add(name)
                 assert value.__wrapped__ is not None
-    of_dictionaries = {"read_dictionary", "fit_dictionary", "evaluate_dictionary"}
-    assert giving - {"read_circuit"} - of_dictionaries == named
+    of_no_model = {"read_circuit", "read_dictionary", "fit_dictionary"}
+    assert giving - of_no_model == named
 
 
 def test_options_are_written_with_their_defaults_and_the_command_without(one, pair):

@@ -26,6 +26,7 @@ from pellucid.options import DICTIONARY_FORMAT, DictionaryActivation, Dictionary
 from pellucid.results.result import Result
 from pellucid.results.views import shown
 
+Floats = Float[Tensor, "..."]
 _READ_AS = {"hook_resid_mid": "hook_mlp_in"}
 """Names of the stream as one sublayer reads it, for what only reads it."""
 TENSORS = ("W_enc", "b_enc", "W_dec", "b_dec", "W_skip", "threshold", "r_mag", "b_mag")
@@ -39,18 +40,24 @@ class Dictionary(Result):
     weights that are not finite.
     """
 
-    W_enc: Float[Tensor, "d_in latent"]
-    b_enc: Float[Tensor, " latent"]
-    """Of a gated one, the bias of the gate."""
-    W_dec: Float[Tensor, "latent *site d_out"]
-    """Directions that the latents write; a cross-layer one has an axis of sites written to."""
-    b_dec: Float[Tensor, " d_out"]
-    """Of a cross-layer one, that of its first site."""
-    W_skip: Float[Tensor, "d_in d_out"] | None = None
-    threshold: Float[Tensor, " latent"] | None = None
-    r_mag: Float[Tensor, " latent"] | None = None
-    """Of a gated one: the magnitude's weights are W_enc exp(r_mag)."""
-    b_mag: Float[Tensor, " latent"] | None = None
+    # Shapes are demanded by name in __post_init__: files hold what they hold.
+    W_enc: Floats
+    """``[d_in latent]``"""
+    b_enc: Floats
+    """``[latent]``; of a gated one, the bias of the gate."""
+    W_dec: Floats
+    """``[latent *site d_out]``: directions that the latents write; a cross-layer one has an axis of
+    sites written to."""
+    b_dec: Floats
+    """``[d_out]``; of a cross-layer one, that of its first site."""
+    W_skip: Floats | None = None
+    """``[d_in d_out]``"""
+    threshold: Floats | None = None
+    """``[latent]``"""
+    r_mag: Floats | None = None
+    """``[latent]``, of a gated one: the magnitude's weights are W_enc exp(r_mag)."""
+    b_mag: Floats | None = None
+    """``[latent]``, of a gated one."""
     activation: DictionaryActivation
     k: int | None = None
     """Latents at a time of ``topk``; of ``batchtopk``, those on average in training."""
@@ -140,12 +147,12 @@ class Dictionary(Result):
                 found.update(plain.flatten().view(torch.uint8).numpy().data)
         return found.hexdigest()
 
-    def pre_activations(self, x: Float[Tensor, "*row d_in"]) -> Float[Tensor, "*row latent"]:
+    def pre_activations(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... latent"]:
         """What the activation function is applied to."""
         value = normed(self._flat(x), self.normalise).value
         return (value - self.b_dec if self.centred else value) @ self.W_enc + self.b_enc
 
-    def encode(self, x: Float[Tensor, "*row d_in"]) -> Float[Tensor, "*row latent"]:
+    def encode(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... latent"]:
         """Latents of inputs, each row by itself; never negative.
 
         A site by head may be given as ``[... head d_head]``.
@@ -165,8 +172,8 @@ class Dictionary(Result):
     def decode(
         self,
         latents: Float[Tensor, "*row latent"],
-        inputs: Float[Tensor, "*row d_in"] | None = None,
-    ) -> Float[Tensor, "*row d_out"]:
+        inputs: Float[Tensor, "... d"] | None = None,
+    ) -> Float[Tensor, "... d_out"]:
         """Outputs of latents; of a cross-layer one ``[... site d_out]``.
 
         ``inputs`` are needed where ``needs_inputs``: by a skip connection, and to bring the output
@@ -193,8 +200,8 @@ class Dictionary(Result):
         return normed(read, self.normalise).undone(written) if same else written
 
     def written(
-        self, latents: Float[Tensor, "*row latent"], inputs: Float[Tensor, "*row d_in"]
-    ) -> Float[Tensor, "*row d_out"]:
+        self, latents: Float[Tensor, "*row latent"], inputs: Float[Tensor, "... d"]
+    ) -> Float[Tensor, "... d_out"]:
         """What latents add to the output, biases and skip connection left out."""
         written = latents.to(self.W_dec.dtype) @ self.W_dec
         scale = normed(self._flat(inputs), self.normalise).scale
@@ -205,15 +212,15 @@ class Dictionary(Result):
         """Whether ``decode`` needs what was encoded."""
         return self.W_skip is not None or (self.normalise != "none" and self.kind == "autoencoder")
 
-    def reconstruct(self, x: Float[Tensor, "*row d_in"]) -> Float[Tensor, "*row d_out"]:
+    def reconstruct(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d_out"]:
         """``decode(encode(x))``."""
         return self.decode(self.encode(x), x)
 
     def error(
         self,
-        x: Float[Tensor, "*row d_in"],
-        target: Float[Tensor, "*row d_out"] | None = None,
-    ) -> Float[Tensor, "*row d_out"]:
+        x: Float[Tensor, "... d"],
+        target: Float[Tensor, "... d_out"] | None = None,
+    ) -> Float[Tensor, "... d_out"]:
         """What it leaves unexplained: the target (of an autoencoder ``x``) less its output.
 
         **Raises** ``DictionaryError`` for a transcoder without a target.

@@ -220,7 +220,9 @@ def _columns(
     )
 
 
-def _summed(values: _Columns, cluster: Int[np.ndarray, " row"]) -> _Columns:
+def _summed(
+    values: _Columns, cluster: Int[np.ndarray, " row"]
+) -> Float[np.ndarray, "cluster column"]:
     """Sums within each cluster."""
     found = np.zeros((int(cluster.max()) + 1, values.shape[1]))
     np.add.at(found, cluster, values)
