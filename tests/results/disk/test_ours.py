@@ -15,7 +15,7 @@ from pellucid.figures.save import save
 from pellucid.results.disk.csv_table import csv_of
 from pellucid.results.disk.ours import is_our_file, is_ours
 from pellucid.zoo import page
-from tests.models.every_call import CALLS, QUESTION, tiny_llama
+from tests.models.every_call import CALLS, QUESTION, dictionary_of, tiny_llama
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def model():
 @pytest.fixture(scope="module")
 def results(model):
     made = (call(model) for name, call in CALLS.items() if name != "load")
-    return [one for one in made if isinstance(one, Result)]
+    return [*(one for one in made if isinstance(one, Result)), dictionary_of(model)]
 
 
 def test_every_result_and_every_table_is(results, tmp_path):
