@@ -59,7 +59,8 @@ def parts_named(
             unknown.append(str(name))
         found += parts
     if unknown or not found:
-        refuse_names(unknown, anatomy.nodes if among is None else among, argument, among is None)
+        known = anatomy.nodes if among is None else among
+        refuse_names(unknown, known, argument, anatomy if among is None else None)
     return in_computing_order(found)
 
 
@@ -77,15 +78,20 @@ def refuse_names(
     unknown: Sequence[str],
     known: Sequence[Node | Slot],
     argument: str | None = None,
-    groups: bool = False,
+    groups_of: Anatomy | None = None,
 ) -> NoReturn:
-    """**Raises** ``EditError``: what was not found, what there is, and how groups are named."""
+    """**Raises** ``EditError``: what was not found, what there is, and the groups of a model."""
     names = [part.name for part in known]
-    layers = [kind.all_of_layer.format(layer=0) for kind in KINDS.values() if kind.all_of_layer]
+    blocks = () if groups_of is None else groups_of.blocks
+    layers = [
+        kind.all_of_layer.format(layer=0)
+        for kind in KINDS.values()
+        if kind.all_of_layer and any(map(kind.count, blocks))
+    ]
     shown = ", ".join(name or "(nothing)" for name in unknown) or "(none given)"
     there = f"{', '.join(names[:2])} to {names[-1]}" if len(names) > 3 else ", ".join(names)
     text = f"No part named {shown}: there are {there or 'none'}"
-    if groups:
+    if layers:
         text += f"; all of a layer are {' or '.join(layers)}, all of the model heads or mlps"
     raise EditError(
         f"{'' if argument is None else f'{argument}=: '}{text}.",
