@@ -5,7 +5,7 @@ import torch
 
 import pellucid
 from pellucid import EditError, MismatchError, TokenError
-from pellucid.run.other_runs import NOISE, noised_values, random_values
+from pellucid.run.other_runs import NOISE, behind_the_first, noised_values, random_values
 from pellucid.run.question import encode_plain
 from pellucid.run.sites import EMBED, node_sites
 from tests.models.questions import VARIETIES, tiny_model
@@ -115,6 +115,11 @@ def test_a_random_source_changes_the_deciding_tokens_alone(one_tiny, pair):
     same_run = random_values(one_tiny, encoded, [EMBED], at=nowhere, seed=0)[EMBED]
     everywhere = random_values(one_tiny, encoded, [EMBED], at=~nowhere, seed=0)[EMBED]
     assert float((same_run - everywhere).abs().max()) > 0
+
+
+def test_all_tokens_but_the_first_are_noisy_unless_others_are_named(one_tiny):
+    encoded = encode_plain(one_tiny, PROMPT, ANSWER)
+    assert behind_the_first(encoded).tolist() == [[False, True, True, True, True, True]]
 
 
 def test_it_is_the_same_by_seed_and_leaves_the_model_as_it_was():
